@@ -1,0 +1,81 @@
+"""What a run leaves: one flat row per request and one per attempt. Every figure is computed from these rows afterwards."""
+
+from __future__ import annotations
+
+from enum import IntEnum
+from typing import Literal
+
+import numpy as np
+
+OUTCOMES = ("ok", "cache_hit", "fallback", "rejected", "rate_limited", "timeout", "error", "abandoned")
+
+
+class Outcome(IntEnum):
+    """How a request ended. The first three count as served."""
+
+    OK = 0
+    CACHE_HIT = 1
+    FALLBACK = 2
+    REJECTED = 3  # no room at the gateway: queue full, or waited too long
+    RATE_LIMITED = 4
+    TIMEOUT = 5
+    ERROR = 6
+    ABANDONED = 7  # the client left
+
+    @property
+    def served(self) -> bool:
+        return self <= Outcome.FALLBACK
+
+
+Kind = Literal["prediction", "measurement"]
+
+# name, dtype, unit and meaning. Times are seconds from the start of the run; -1 in an index means none; nan: never happened.
+REQUEST_COLUMNS: dict[str, tuple[str, str]] = {
+    "request": ("i8", "position in the schedule"),
+    "replication": ("i4", "0 is the scenario's own seed"),
+    "arrival_s": ("f8", "intended send time"),
+    "kind": ("i2", "index into workload.requests"),
+    "user": ("i8", ""),
+    "conversation": ("i8", ""),
+    "turn": ("i4", "from 0"),
+    "prompt": ("i8", ""),
+    "outcome": ("i1", "Outcome"),
+    "latency_s": ("f8", "from the intended send time to the last byte, or to the refusal"),
+    "ttft_s": ("f8", "from the intended send time to the first content; nan if none came"),
+    "queue_wait_s": ("f8", "waiting for admission"),
+    "cpu_s": ("f8", "waiting for and using the gateway's own CPU"),
+    "failed_s": ("f8", "spent in attempts that failed"),
+    "backoff_s": ("f8", "spent between attempts"),
+    "first_token_s": ("f8", "of the last attempt, to its first content"),
+    "generation_s": ("f8", "of the last attempt, from its first content to its end"),
+    "attempts": ("i2", "sent to providers"),
+    "target": ("i2", "that answered last, index into Run.targets; -1 none"),
+    "input_tokens": ("i8", "after the context policy"),
+    "output_tokens": ("i8", "that reached the client from a provider"),
+    "cost_usd": ("f8", "of all its attempts"),
+}
+
+ATTEMPT_COLUMNS: dict[str, tuple[str, str]] = {
+    "request": ("i8", "position in the schedule; -1 unknown"),
+    "replication": ("i4", ""),
+    "attempt": ("i2", "from 0"),
+    "target": ("i2", "index into Run.targets"),
+    "key": ("i2", "of the provider's key pool"),
+    "prompt": ("i8", ""),
+    "occurrence": ("i4", "how often this target had seen the prompt before"),
+    "started_s": ("f8", ""),
+    "first_token_s": ("f8", "seconds after started_s; nan if none came"),
+    "duration_s": ("f8", "seconds after started_s until it ended or was cut"),
+    "status": ("i2", "HTTP status; 0 refused or reset; -1 timed out; -2 cancelled"),
+    "input_tokens": ("i8", "billed"),
+    "output_tokens": ("i8", "produced and billed, also when nobody read them"),
+    "cost_usd": ("f8", ""),
+}
+
+
+def dtype(columns: dict[str, tuple[str, str]]) -> np.dtype:
+    return np.dtype([(name, code) for name, (code, _) in columns.items()])
+
+
+REQUESTS = dtype(REQUEST_COLUMNS)
+ATTEMPTS = dtype(ATTEMPT_COLUMNS)

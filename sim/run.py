@@ -1,0 +1,43 @@
+"""A Run: one scenario at one scale, predicted or measured. One type, so one compare() serves model-vs-real and A-vs-B."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from sim.records import Kind
+from sim.scenario.model import Scenario
+
+
+@dataclass(frozen=True)
+class Run:
+    """Rows of all replications together, warm-up included (``counted`` leaves it out).
+
+    ``requests`` has dtype records.REQUESTS and ``attempts`` records.ATTEMPTS; ``timeline`` has one row per second and replication:
+    ``replication, at_s, waiting, in_service, open_breakers``; ``events`` are dicts ``{"at_s", "replication", "event", …}``
+    (breaker moves, faults). ``targets`` are the provider/model names that ``target`` columns index.
+    """
+
+    kind: Kind
+    scenario: Scenario
+    scale: float
+    seed: int
+    replications: int
+    targets: tuple[str, ...]
+    requests: np.ndarray
+    attempts: np.ndarray
+    timeline: np.ndarray
+    events: list[dict[str, Any]] = field(default_factory=list)
+    usage: list[dict[str, Any]] = field(default_factory=list)
+    wall_s: float = 0.0
+
+    @property
+    def warmup_s(self) -> float:
+        return self.scenario.workload.warmup
+
+    @property
+    def counted(self) -> np.ndarray:
+        """Request rows whose arrival lies after the warm-up."""
+        return self.requests[self.requests["arrival_s"] >= self.warmup_s]

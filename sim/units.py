@@ -1,0 +1,60 @@
+"""Quantities as people write them in a scenario: ``250ms``, ``4/s``, ``60000 USD``. Seconds and US dollars inside."""
+
+from __future__ import annotations
+
+import math
+import re
+from typing import NamedTuple
+
+SECONDS = {"us": 1e-6, "ms": 1e-3, "s": 1.0, "m": 60.0, "min": 60.0, "h": 3600.0, "d": 86400.0}
+PER = {"ms": 1e-3, "s": 1.0, "sec": 1.0, "m": 60.0, "min": 60.0, "h": 3600.0, "hour": 3600.0, "d": 86400.0, "day": 86400.0}
+NUMBER = r"(\d+(?:\.\d*)?|\.\d+)"
+DURATION = re.compile(rf"{NUMBER}\s*({'|'.join(sorted(SECONDS, key=len, reverse=True))})")
+RATE = re.compile(rf"{NUMBER}\s*/\s*({'|'.join(sorted(PER, key=len, reverse=True))})")
+
+
+class Seconds(float):
+    """A duration that was written with its unit, so that a count written where a time belongs is noticed."""
+
+
+class Rate(NamedTuple):
+    """``count`` per ``per_s`` seconds. As a limit, ``count`` is also the burst and ``per_s`` the window."""
+
+    count: float
+    per_s: float
+
+    @property
+    def rps(self) -> float:
+        return self.count / self.per_s
+
+    def __str__(self) -> str:
+        unit = {1.0: "s", 60.0: "min", 3600.0: "h", 86400.0: "day"}.get(self.per_s, f"{self.per_s:.12g}s")
+        return f"{self.count:.12g}/{unit}"
+
+
+def parse_duration(value: object) -> Seconds:
+    """Seconds from ``250ms``, ``10s``, ``5m``, ``2h``, ``1d`` (or a bare 0). Raises ValueError that says what was expected."""
+    if isinstance(value, Seconds):
+        return value
+    if isinstance(value, (int, float)) and not isinstance(value, bool) and value == 0:
+        return Seconds(0.0)
+    found = DURATION.fullmatch(value.strip()) if isinstance(value, str) else None
+    if not found:
+        raise ValueError("expected a duration with its unit, such as 250ms, 10s, 5m or 2h")
+    return Seconds(finite(float(found[1]) * SECONDS[found[2]]))
+
+
+def parse_rate(value: object) -> Rate:
+    """A Rate from ``4/s``, ``60/min``, ``1000/h``, ``5000/day``. Raises ValueError that says what was expected."""
+    if isinstance(value, Rate):
+        return value
+    found = RATE.fullmatch(value.strip()) if isinstance(value, str) else None
+    if not found:
+        raise ValueError("expected a rate with its unit, such as 4/s, 60/min or 1000/h")
+    return Rate(finite(float(found[1])), PER[found[2]])
+
+
+def finite(value: float) -> float:
+    if not math.isfinite(value):
+        raise ValueError("expected a finite number")
+    return value

@@ -1,0 +1,1 @@
+"""Who asks what, and when: the scenario's workload as columns of requests."""
