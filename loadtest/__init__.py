@@ -1,0 +1,1 @@
+"""Real deployments: load generation, the reference gateway, other targets, and verify."""

@@ -1,0 +1,1 @@
+"""Deployments that verify can start: reference, url, and others."""
