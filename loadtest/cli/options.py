@@ -1,0 +1,82 @@
+"""Options that several verbs share, as decorators: one spelling, one help text, one check each.
+
+A verb's function takes what it decorates itself with: ``path`` (str), ``overrides`` (tuple of ``path=value``), ``scales`` (tuple of floats)
+or ``scale``, ``seed`` (int or None: the scenario's), ``replications``, ``as_json``, ``out`` (Path or None), ``quiet``.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+F = TypeVar("F", bound=Callable[..., Any])
+MOST_SCALES = 100
+
+
+def positive(text: str) -> float:
+    try:
+        number = float(text)
+    except ValueError:
+        number = math.nan
+    if not (math.isfinite(number) and number > 0):
+        raise click.BadParameter(f"expected positive finite numbers such as 1,10,100, found {text!r}")
+    return number
+
+
+def read_scale(_ctx: click.Context, _param: click.Parameter, value: str) -> float:
+    return positive(value)
+
+
+def read_scales(_ctx: click.Context, _param: click.Parameter, value: str) -> tuple[float, ...]:
+    numbers = tuple(positive(part) for part in value.split(","))
+    if len(numbers) > MOST_SCALES:
+        raise click.BadParameter(f"at most {MOST_SCALES} scales at once")
+    return numbers
+
+
+def writable(_ctx: click.Context, _param: click.Parameter, value: Path | None) -> Path | None:
+    """Refuse an output directory that cannot be made, before anything runs."""
+    if value is None:
+        return None
+    existing = next(parent for parent in (value, *value.absolute().parents) if parent.exists())
+    if not existing.is_dir():
+        raise click.BadParameter(f"{existing} is a file; give a directory")
+    if not os.access(existing, os.W_OK | os.X_OK):
+        raise click.BadParameter(f"{existing} cannot be written to; give another directory")
+    return value
+
+
+scenario = click.argument("path", metavar="SCENARIO", type=click.Path())
+overrides = click.option(
+    "--set",
+    "overrides",
+    multiple=True,
+    metavar="PATH=VALUE",
+    help="Change one value of the scenario, e.g. gateway.queue.concurrency=128. Repeatable.",
+)
+scale = click.option("--scale", default="1", metavar="K", callback=read_scale, help="Arrival rate times K, capacity untouched.  [default: 1]")
+scales = click.option(
+    "--scale", "scales", default="1", metavar="K[,K…]", callback=read_scales, help="Arrival rate times K, capacity untouched.  [default: 1]"
+)
+seed = click.option("--seed", type=click.IntRange(0, 2**63 - 1), help="Replaces the scenario's seed.")
+as_json = click.option("--json", "as_json", is_flag=True, help="One JSON document on stdout, nothing else.")
+out = click.option(
+    "-o", "--out", type=click.Path(path_type=Path), metavar="DIR", callback=writable, help="Directory to write the run into."
+)
+quiet = click.option("-q", "--quiet", is_flag=True, help="No progress on stderr.")
+
+
+def replications(default: int) -> Callable[[F], F]:
+    return click.option(
+        "--replications", type=click.IntRange(1, 100_000), default=default, show_default=True, metavar="N", help="Independent repetitions."
+    )
+
+
+def examples(*lines: str) -> str:
+    """An epilog for ``--help``: command lines to copy, kept as they are written."""
+    return "\b\nExamples:\n" + "\n".join(f"  {line}" for line in lines)
