@@ -47,7 +47,7 @@ class Purpose(IntEnum):
     PROMPT_TEXT = 13  # prompt
 
     # providers
-    FIRST_TOKEN = 30  # target, prompt, occurrence
+    TTFT = 30  # target, prompt, occurrence
     PER_TOKEN = 31  # target, prompt, occurrence
     LATENCY = 32  # target, prompt, occurrence
     ERROR = 33  # target, prompt, occurrence
@@ -57,8 +57,8 @@ class Purpose(IntEnum):
 
     # gateway
     CPU = 60  # request
-    BACKOFF = 61  # request, attempt
-    ROUTE = 62  # request, attempt
+    RETRY_JITTER = 61  # request, attempt
+    ROUTING = 62  # request, attempt
     SESSION_LOOKUP = 63  # request
 
 

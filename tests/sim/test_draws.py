@@ -21,13 +21,13 @@ def test_the_finaliser_is_that_of_splitmix64():
 
 
 def test_draws_never_change_between_versions():
-    assert uniform(7, Purpose.FIRST_TOKEN, 0, 4711, 2) == 0.48126074512501804
+    assert uniform(7, Purpose.TTFT, 0, 4711, 2) == 0.48126074512501804
     assert uniform(0, Purpose.ARRIVAL_GAP, 0) == 0.18383979100743952
     assert replication_seed(7, 3) == 3963013949873355510
 
 
 def test_numbers_of_purposes_never_change():
-    kept = {"REPLICATION": 0, "ARRIVAL_GAP": 1, "REQUEST_CLASS": 5, "OUTPUT_TOKENS": 9, "FIRST_TOKEN": 30, "ERROR": 33, "CPU": 60}
+    kept = {"REPLICATION": 0, "ARRIVAL_GAP": 1, "REQUEST_CLASS": 5, "OUTPUT_TOKENS": 9, "TTFT": 30, "ERROR": 33, "CPU": 60}
     assert {purpose.name: int(purpose) for purpose in Purpose}.items() >= kept.items()
     assert len({int(purpose) for purpose in Purpose}) == len(Purpose.__members__)
 
