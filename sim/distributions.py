@@ -1,0 +1,194 @@
+"""Laws as numbers: inverse distribution functions, so that one draw takes one uniform and common random numbers carry over.
+
+Elements do not depend on each other: a value is the same whatever array its uniform arrives in.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from functools import lru_cache
+from pathlib import Path
+
+import numpy as np
+
+from sim.scenario.distributions import (
+    Constant,
+    Distribution,
+    Empirical,
+    Exponential,
+    Gamma,
+    Geometric,
+    Lognormal,
+    Mixture,
+    Shifted,
+    Uniform,
+    Weibull,
+)
+
+Inverse = Callable[[np.ndarray], np.ndarray]
+
+Z99 = 2.3263478740408408  # the standard normal's 99th percentile
+SMALLEST = 2.0**-53  # draws are odd multiples of this
+MAX_RECORDED = 10_000_000  # values in an empirical file
+
+
+def quantile(law: Distribution, u: np.ndarray) -> np.ndarray:
+    """The law's quantiles at ``u``: float64 of the shape of ``u``, whose values lie in the open interval (0, 1).
+
+    Monotone in u, except for a mixture, where u picks the part and then the place within it: its law is right, its order is not.
+    Raises ValueError for an empirical file that cannot be read as numbers, OSError when it cannot be opened.
+    """
+    return inverse(law)(np.asarray(u, np.float64))
+
+
+def inverse(law: Distribution) -> Inverse:
+    """``quantile`` of one law as a function, its constants computed once. For callers that draw in small pieces."""
+    return INVERSES[type(law)](law)
+
+
+def mean(law: Distribution) -> float:
+    """The law's mean, in its own unit; inf where it exceeds the range of a double."""
+    return MEANS[type(law)](law)
+
+
+def sigma(law: Lognormal) -> float:
+    """Standard deviation of the logarithm: as given, or from the 99th percentile, ln(p99 / median) / 2.3263…"""
+    return law.sigma if law.sigma is not None else math.log(law.p99 / law.median) / Z99  # type: ignore[operator]
+
+
+def constant(law: Constant) -> Inverse:
+    return lambda u: np.full(u.shape, float(law.value))
+
+
+def exponential(law: Exponential) -> Inverse:
+    scale = -float(law.mean)
+    return lambda u: scale * np.log1p(-u)
+
+
+def geometric(law: Geometric) -> Inverse:
+    """P(N > n) = (1 - 1/mean)^n, so N = 1 + floor(ln(1-u) / ln(1 - 1/mean))."""
+    if law.mean == 1:
+        return lambda u: np.ones(u.shape)
+    log_continue = math.log1p(-1 / law.mean)
+    return lambda u: 1.0 + np.floor(np.log1p(-u) / log_continue)
+
+
+def lognormal(law: Lognormal) -> Inverse:
+    from scipy.special import ndtri
+
+    median, spread = float(law.median), sigma(law)
+    return lambda u: median * np.exp(spread * ndtri(u))
+
+
+def gamma(law: Gamma) -> Inverse:
+    if law.cv == 1:  # the exponential law, 50 times faster
+        return lambda u: -float(law.mean) * np.log1p(-u)
+    from scipy.special import gammaincinv
+
+    shape = law.cv**-2
+    return lambda u: law.mean / shape * gammaincinv(shape, u)
+
+
+def weibull(law: Weibull) -> Inverse:
+    scale, power = float(law.scale), 1 / law.shape
+    return lambda u: scale * np.power(-np.log1p(-u), power)
+
+
+def uniform(law: Uniform) -> Inverse:
+    low, width = float(law.low), law.high - law.low
+    return lambda u: low + width * u
+
+
+def empirical(law: Empirical) -> Inverse:
+    values = np.sort(recorded(law))
+    count = len(values)
+    return lambda u: values[(u * count).astype(np.intp)]  # u ≤ 1 - 2^-53, so the product rounds below count
+
+
+def mixture(law: Mixture) -> Inverse:
+    ends = np.cumsum([part.weight for part in law.parts])
+    ends = ends / ends[-1]
+    starts = np.concatenate([[0.0], ends[:-1]])
+    parts = [inverse(part.of) for part in law.parts]
+
+    def values(u: np.ndarray) -> np.ndarray:
+        chosen = np.searchsorted(ends[:-1], u, side="right")
+        within = np.clip((u - starts[chosen]) / (ends - starts)[chosen], SMALLEST, 1 - SMALLEST)
+        drawn = np.empty(u.shape)
+        for number, part in enumerate(parts):
+            here = chosen == number
+            drawn[here] = part(within[here])
+        return drawn
+
+    return values
+
+
+def shifted(law: Shifted) -> Inverse:
+    by, of = float(law.by), inverse(law.of)
+    return lambda u: by + of(u)
+
+
+def recorded(law: Empirical) -> np.ndarray:
+    return np.array(law.values, np.float64) if law.values is not None else read_values(str(law.file))
+
+
+@lru_cache(maxsize=16)
+def read_values(file: str) -> np.ndarray:
+    """Numbers, one a line, in the law's base unit (seconds or a count). Blank lines and lines that begin with # are skipped."""
+    values: list[float] = []
+    with Path(file).open(encoding="utf-8") as lines:
+        for number, line in enumerate(lines, 1):
+            text = line.strip()
+            if not text or text.startswith("#"):
+                continue
+            try:
+                value = float(text)
+            except ValueError:
+                value = math.nan
+            if not (math.isfinite(value) and value >= 0):
+                raise ValueError(f"{file}, line {number}: expected a number that is not negative, found {text[:40]!r}")
+            if len(values) == MAX_RECORDED:
+                raise ValueError(f"{file}, line {number}: more than {MAX_RECORDED:,} values")
+            values.append(value)
+    if not values:
+        raise ValueError(f"{file}: expected at least one value, one a line")
+    return np.array(values)
+
+
+def weibull_mean(law: Weibull) -> float:
+    try:
+        return law.scale * math.gamma(1 + 1 / law.shape)
+    except OverflowError:
+        return math.inf
+
+
+def mixture_mean(law: Mixture) -> float:
+    return sum(part.weight * mean(part.of) for part in law.parts) / sum(part.weight for part in law.parts)
+
+
+INVERSES: dict[type, Callable[..., Inverse]] = {
+    Constant: constant,
+    Exponential: exponential,
+    Geometric: geometric,
+    Lognormal: lognormal,
+    Gamma: gamma,
+    Weibull: weibull,
+    Uniform: uniform,
+    Empirical: empirical,
+    Mixture: mixture,
+    Shifted: shifted,
+}
+
+MEANS: dict[type, Callable[..., float]] = {
+    Constant: lambda law: float(law.value),
+    Exponential: lambda law: float(law.mean),
+    Geometric: lambda law: law.mean,
+    Lognormal: lambda law: law.median * math.exp(sigma(law) ** 2 / 2),
+    Gamma: lambda law: float(law.mean),
+    Weibull: weibull_mean,
+    Uniform: lambda law: (law.low + law.high) / 2,
+    Empirical: lambda law: float(recorded(law).mean()),
+    Mixture: mixture_mean,
+    Shifted: lambda law: law.by + mean(law.of),
+}
