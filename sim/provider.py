@@ -11,10 +11,10 @@ from sim.distributions import quantile
 from sim.draws import Purpose, uniform, uniforms
 from sim.faults import active_faults
 from sim.policy.limiter import ALGORITHMS
+from sim.records import REFUSED
 from sim.scenario.model import Limits, ProviderModel, Scenario
 
 DEFAULT_ERROR_AFTER_S = 0.1
-REFUSED = 0
 
 
 class Plan:

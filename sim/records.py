@@ -29,6 +29,11 @@ class Outcome(IntEnum):
 
 Kind = Literal["prediction", "measurement"]
 
+# an attempt's status where there is no HTTP status
+REFUSED = 0  # connection refused or reset
+TIMED_OUT = -1
+CANCELLED = -2
+
 # name, dtype, unit and meaning. Times are seconds from the start of the run; -1 in an index means none; nan: never happened.
 REQUEST_COLUMNS: dict[str, tuple[str, str]] = {
     "request": ("i8", "position in the schedule"),
@@ -43,6 +48,7 @@ REQUEST_COLUMNS: dict[str, tuple[str, str]] = {
     "latency_s": ("f8", "from the intended send time to the last byte, or to the refusal"),
     "ttft_s": ("f8", "from the intended send time to the first content; nan if none came"),
     "queue_wait_s": ("f8", "waiting for admission"),
+    "coalesced_s": ("f8", "waiting for the answer to an identical prompt under way"),
     "cpu_s": ("f8", "waiting for and using the gateway's own CPU"),
     "failed_s": ("f8", "spent in attempts that failed"),
     "backoff_s": ("f8", "spent between attempts"),
@@ -66,7 +72,7 @@ ATTEMPT_COLUMNS: dict[str, tuple[str, str]] = {
     "started_s": ("f8", ""),
     "first_token_s": ("f8", "seconds after started_s; nan if none came"),
     "duration_s": ("f8", "seconds after started_s until it ended or was cut"),
-    "status": ("i2", "HTTP status; 0 refused or reset; -1 timed out; -2 cancelled"),
+    "status": ("i2", "HTTP status, or REFUSED, TIMED_OUT, CANCELLED"),
     "input_tokens": ("i8", "billed"),
     "output_tokens": ("i8", "produced and billed, also when nobody read them"),
     "cost_usd": ("f8", ""),
