@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 SECONDS = {"us": 1e-6, "ms": 1e-3, "s": 1.0, "m": 60.0, "min": 60.0, "h": 3600.0, "d": 86400.0}
 PER = {"ms": 1e-3, "s": 1.0, "sec": 1.0, "m": 60.0, "min": 60.0, "h": 3600.0, "hour": 3600.0, "d": 86400.0, "day": 86400.0}
-NUMBER = r"(\d+(?:\.\d*)?|\.\d+)"
+NUMBER = r"((?:\d+(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d+)?)"
 DURATION = re.compile(rf"{NUMBER}\s*({'|'.join(sorted(SECONDS, key=len, reverse=True))})")
 RATE = re.compile(rf"{NUMBER}\s*/\s*({'|'.join(sorted(PER, key=len, reverse=True))})")
 
@@ -20,7 +20,7 @@ class Seconds(float):
 class Rate(NamedTuple):
     """``count`` per ``per_s`` seconds. As a limit, ``count`` is also the burst and ``per_s`` the window."""
 
-    count: float
+    count: float  # type: ignore[assignment]
     per_s: float
 
     @property
@@ -28,7 +28,7 @@ class Rate(NamedTuple):
         return self.count / self.per_s
 
     def __str__(self) -> str:
-        unit = {1.0: "s", 60.0: "min", 3600.0: "h", 86400.0: "day"}.get(self.per_s, f"{self.per_s:.12g}s")
+        unit = {1e-3: "ms", 1.0: "s", 60.0: "min", 3600.0: "h", 86400.0: "day"}.get(self.per_s, f"{self.per_s:.12g}s")
         return f"{self.count:.12g}/{unit}"
 
 

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer, model_validator
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, GetJsonSchemaHandler, PlainSerializer, model_validator
+from pydantic.json_schema import JsonSchemaValue
+from pydantic_core import CoreSchema
 
 from sim.scenario.distributions import Distribution
-from sim.units import Rate, Seconds, parse_duration, parse_rate
+from sim.units import DURATION, RATE, Rate, Seconds, parse_duration, parse_rate
 
 
 class Model(BaseModel):
@@ -16,14 +18,16 @@ class Model(BaseModel):
 
 Duration = Annotated[
     float,
-    BeforeValidator(parse_duration, json_schema_input_type=str),
+    BeforeValidator(parse_duration, json_schema_input_type=Annotated[str, Field(pattern=f"^{DURATION.pattern}$")] | Literal[0]),
     PlainSerializer(lambda value: f"{value:.12g}s", return_type=str, when_used="json"),
 ]
 RateLimit = Annotated[
-    Rate, BeforeValidator(parse_rate, json_schema_input_type=str), PlainSerializer(str, return_type=str, when_used="json")
+    Rate,
+    BeforeValidator(parse_rate, json_schema_input_type=Annotated[str, Field(pattern=f"^{RATE.pattern}$")]),
+    PlainSerializer(str, return_type=str, when_used="json"),
 ]
 Share = Annotated[float, Field(ge=0, le=1)]
-Count = Annotated[int, Field(ge=1)]
+Count = Annotated[int, Field(ge=1, le=10**9)]
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._:-]*$", max_length=100)]
 Target = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*/[A-Za-z0-9][A-Za-z0-9._:-]*$", max_length=200)]
 
@@ -93,6 +97,7 @@ class Trace(Model):
 
     kind: Literal["trace"]
     file: str
+    sha256: Annotated[str, Field(pattern="^[0-9a-f]{64}$")] | None = Field(None, description="of the file; a resolved scenario carries it")
     format: Literal["auto", "azure", "mooncake"] = "auto"
     jitter: Duration = Field(Seconds(1.0), description="at scale K every call becomes K calls; copies move by up to this much")
 
@@ -223,12 +228,21 @@ class Capability(Model):
     kind: Literal["capability"]
     capabilities: Annotated[dict[Name, Annotated[tuple[Target, ...], Field(min_length=1)]], Field(min_length=1)]
 
+    @classmethod
+    def __get_pydantic_json_schema__(cls, core: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
+        schema = handler.resolve_ref_schema(handler(core))
+        (targets,) = schema["properties"]["capabilities"]["patternProperties"].values()
+        return schema | {"required": ["kind"], "additionalProperties": targets}
+
     @model_validator(mode="before")
     @classmethod
     def gather(cls, raw: Any) -> Any:
-        if isinstance(raw, dict) and "capabilities" not in raw:
-            return {"kind": raw.get("kind"), "capabilities": {key: value for key, value in raw.items() if key != "kind"}}
-        return raw
+        if not isinstance(raw, dict):
+            return raw
+        named = raw["capabilities"] if raw.keys() == {"kind", "capabilities"} else {key: raw[key] for key in raw if key != "kind"}
+        if isinstance(named, dict):  # tuples, because strict validation takes no lists here
+            named = {key: tuple(targets) if isinstance(targets, list) else targets for key, targets in named.items()}
+        return {"kind": raw.get("kind"), "capabilities": named}
 
 
 Routing = Annotated[Pool | Weighted | Capability, Field(discriminator="kind")]
@@ -323,7 +337,10 @@ class Provider(Model):
 
 
 class Fault(Model):
-    """``outage``: refused, an error status, or a hang. ``errors``: a share fails. ``brownout``: slower by factors. ``rate-limit``: a share gets 429."""
+    """``outage``: refused, an error status, or a hang. ``errors``: a share fails.
+
+    ``brownout``: slower by factors. ``rate-limit``: a share gets 429.
+    """
 
     kind: Literal["outage", "errors", "brownout", "rate-limit"]
     provider: Name
