@@ -1,0 +1,247 @@
+"""Every figure of a run, as a table of declarations: name, unit, direction, formula over a Window of rows.
+
+What counts: requests that arrive after the warm-up (see Window). Latencies are those of *served* requests (ok, cache hit, fallback),
+measured from the intended send time: refusals are quick, and would flatter them. Quantiles are exact. Money per day and month extrapolates
+the counted window as it stands, so a ten-minute peak gives the cost of a month of peak; users scale with the run's ``scale``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+
+from sim.estimate import INSUFFICIENT, Estimate, mean_estimate, quantile_estimate, ratio_estimate, share_estimate
+from sim.objectives import objectives
+from sim.records import OUTCOMES, Outcome
+from sim.run import Run
+from sim.window import Window
+
+DAY_S = 86_400.0
+MONTH_DAYS = 30.0
+Unit = Literal["s", "share", "USD", "/s", "requests", "tokens", "attempts", "breakers"]
+Formula = Callable[[Window], Estimate]
+QUANTILES = {"p50": 0.5, "p90": 0.9, "p95": 0.95, "p99": 0.99, "p999": 0.999}
+
+
+@dataclass(frozen=True)
+class Metric:
+    """``name`` is its path in summary.json; ``better`` the direction of improvement, for budgets and comparisons."""
+
+    name: str
+    unit: Unit
+    better: Literal["lower", "higher", "neither"]
+    says: str
+    formula: Formula
+
+
+# ---- which requests ---------------------------------------------------------------------------------------------------
+def served(window: Window) -> np.ndarray:
+    return window.served
+
+
+def everyone(window: Window) -> np.ndarray:
+    return np.ones(len(window), dtype=bool)
+
+
+def queued(window: Window) -> np.ndarray:
+    """Came to the admission queue and was let in or waited: not refused before it, not answered from the cache."""
+    outcome, wait = window["outcome"], window["queue_wait_s"]
+    before = (outcome == Outcome.RATE_LIMITED) | (outcome == Outcome.CACHE_HIT)
+    return ~before & ((outcome != Outcome.REJECTED) | (wait > 0)) & ~np.isnan(wait)
+
+
+# ---- formulas ---------------------------------------------------------------------------------------------------------
+def mean_of(column: str, of: Callable[[Window], np.ndarray]) -> Formula:
+    def formula(window: Window) -> Estimate:
+        values = window[column]
+        mask = of(window) & ~np.isnan(values)
+        return ratio_estimate(window.sum(values, mask), window.count(mask))
+
+    return formula
+
+
+def quantile_of(column: str, quantile: float, of: Callable[[Window], np.ndarray]) -> Formula:
+    def formula(window: Window) -> Estimate:
+        values = window[column]
+        return quantile_estimate(window.split(values, of(window) & ~np.isnan(values)), quantile)
+
+    return formula
+
+
+def share_of(hits: Callable[[Window], np.ndarray], of: Callable[[Window], np.ndarray] = everyone) -> Formula:
+    def formula(window: Window) -> Estimate:
+        among = of(window)
+        return share_estimate(window.count(hits(window) & among), window.count(among))
+
+    return formula
+
+
+def per_request(column: str) -> Formula:
+    return lambda window: ratio_estimate(window.sum(window[column]), window.count())
+
+
+def per_second(of: Callable[[Window], np.ndarray], times: float = 1.0) -> Formula:
+    """Requests (or dollars, tokens: whatever ``of`` gives per replication) per second of the window."""
+    return lambda window: mean_estimate(of(window) / window.seconds).times(times) if window.seconds > 0 else INSUFFICIENT
+
+
+def ended(outcome: Outcome) -> Callable[[Window], np.ndarray]:
+    return lambda window: window["outcome"] == outcome
+
+
+def waited(window: Window) -> np.ndarray:
+    return window["queue_wait_s"] > 1e-9
+
+
+def good(window: Window) -> np.ndarray:
+    """Served, and within the scenario's own latency objectives."""
+    mask = window.served
+    for column, limit_s in objectives(window.run.scenario).items():
+        mask = mask & ~(window[column] > limit_s)
+    return mask
+
+
+def completed(window: Window) -> np.ndarray:
+    """Served requests that *ended* in the window, whenever they arrived: what the system delivered, also when it falls behind."""
+    rows = window.run.requests
+    end_s = rows["arrival_s"] + rows["latency_s"]
+    inside = rows["outcome"] <= Outcome.FALLBACK
+    inside &= np.logical_or.reduce([(end_s >= start) & (end_s < end) for start, end in window.spans])
+    return np.bincount(rows["replication"][inside], minlength=window.run.replications)
+
+
+def spending(window: Window) -> np.ndarray:
+    return window.sum(window["cost_usd"])
+
+
+def cost_per_conversation(window: Window) -> Estimate:
+    """Cost over conversations *begun* in the window: unbiased although conversations reach over its edges."""
+    return ratio_estimate(spending(window), window.count(window["turn"] == 0))
+
+
+def cost_per_user_month(window: Window) -> Estimate:
+    return per_second(spending, DAY_S * MONTH_DAYS / window.users)(window)
+
+
+def sampled(column: str) -> Formula:
+    """Time average of a timeline column."""
+
+    def formula(window: Window) -> Estimate:
+        rows = window.timeline
+        if not len(rows):
+            return INSUFFICIENT
+        count = np.bincount(rows["replication"], minlength=window.run.replications)
+        return ratio_estimate(np.bincount(rows["replication"], weights=rows[column], minlength=window.run.replications), count)
+
+    return formula
+
+
+def highest(column: str) -> Formula:
+    """The highest value that any replication's timeline saw: an observation, hence without bounds."""
+    return lambda window: Estimate(float(window.timeline[column].max())) if len(window.timeline) else INSUFFICIENT
+
+
+def attempt_failures(window: Window) -> Estimate:
+    attempts = window.attempts
+    failed = (attempts["status"] != 200) & (attempts["status"] != -2)
+    replication, n = attempts["replication"], window.run.replications
+    return share_estimate(np.bincount(replication[failed], minlength=n), np.bincount(replication, minlength=n))
+
+
+# ---- the table --------------------------------------------------------------------------------------------------------
+def delays(family: str, says: str, of: Callable[[Window], np.ndarray]) -> list[Metric]:
+    formulas = {"mean": mean_of(family, of)} | {name: quantile_of(family, quantile, of) for name, quantile in QUANTILES.items()}
+    return [Metric(f"{family}.{name}", "s", "lower", f"{says}: {name}", formula) for name, formula in formulas.items()]
+
+
+TABLE: tuple[Metric, ...] = (
+    *delays("latency_s", "intended send time to last byte, served requests", served),
+    *delays("ttft_s", "intended send time to first content, served requests", served),
+    *delays("queue_wait_s", "waiting for admission, requests that came to the queue", queued),
+    Metric("queue_wait_s.p_wait", "share", "lower", "requests that came to the queue and had to wait", share_of(waited, queued)),
+    Metric("availability", "share", "higher", "requests that were served", share_of(served)),
+    Metric("goodput", "share", "higher", "served within the scenario's own latency objectives", share_of(good)),
+    Metric("error_rate.total", "share", "lower", "requests that were not served", share_of(lambda window: ~window.served)),
+    *(
+        Metric(f"error_rate.{outcome}", "share", "lower", f"requests that ended {outcome}", share_of(ended(Outcome[outcome.upper()])))
+        for outcome in OUTCOMES
+        if not Outcome[outcome.upper()].served
+    ),
+    Metric("error_rate.attempts", "share", "lower", "attempts upstream that failed or timed out", attempt_failures),
+    Metric("cache_hit_rate", "share", "higher", "requests answered from the cache", share_of(ended(Outcome.CACHE_HIT))),
+    Metric("fallback_rate", "share", "lower", "requests that got a fallback answer", share_of(ended(Outcome.FALLBACK))),
+    Metric("attempts_per_request", "attempts", "lower", "sent to providers, per request", per_request("attempts")),
+    Metric("offered_rps", "/s", "neither", "requests that arrived", per_second(lambda window: window.count())),
+    Metric("throughput_rps", "/s", "higher", "served requests that ended in the window", per_second(completed)),
+    Metric("goodput_rps", "/s", "higher", "requests served within the objectives", per_second(lambda window: window.count(good(window)))),
+    Metric("queue_depth.mean", "requests", "lower", "waiting for admission, over time", sampled("waiting")),
+    Metric("queue_depth.max", "requests", "lower", "waiting for admission, most seen", highest("waiting")),
+    Metric("in_service.mean", "requests", "neither", "in service at once, over time", sampled("in_service")),
+    Metric("open_breakers.mean", "breakers", "lower", "circuit breakers open, over time", sampled("open_breakers")),
+    Metric("tokens.input_per_request", "tokens", "neither", "input tokens after the context policy", per_request("input_tokens")),
+    Metric("tokens.output_per_request", "tokens", "neither", "output tokens that reached the client", per_request("output_tokens")),
+    Metric("tokens.input_per_s", "/s", "neither", "input tokens", per_second(lambda window: window.sum(window["input_tokens"]))),
+    Metric("tokens.output_per_s", "/s", "neither", "output tokens", per_second(lambda window: window.sum(window["output_tokens"]))),
+    Metric("cost_usd.per_request", "USD", "lower", "of all attempts, per request", per_request("cost_usd")),
+    Metric("cost_usd.per_conversation", "USD", "lower", "per conversation begun", cost_per_conversation),
+    Metric("cost_usd.per_user_month", "USD", "lower", "per user of the population and 30 days of this traffic", cost_per_user_month),
+    Metric("cost_usd.per_day", "USD", "lower", "24 hours of this traffic", per_second(spending, DAY_S)),
+    Metric("cost_usd.per_month", "USD", "lower", "30 days of this traffic", per_second(spending, DAY_S * MONTH_DAYS)),
+)
+METRICS: dict[str, Metric] = {metric.name: metric for metric in TABLE}
+
+
+def measure(run: Run | Window, name: str) -> Estimate:
+    """One metric of a run (or of a window of it). Raises KeyError for a name not in METRICS."""
+    return METRICS[name].formula(run if isinstance(run, Window) else Window(run))
+
+
+# ---- figures by kind --------------------------------------------------------------------------------------------------
+def outcomes(window: Window) -> dict[str, int]:
+    """Requests by how they ended, all replications together; sums to len(window)."""
+    return dict(zip(OUTCOMES, np.bincount(window["outcome"], minlength=len(OUTCOMES)).tolist(), strict=True))
+
+
+def cost_by_model(window: Window) -> dict[str, Estimate]:
+    """USD per 30 days of this traffic, by provider/model."""
+    attempts, n = window.attempts, window.run.replications
+    factor = DAY_S * MONTH_DAYS / window.seconds
+    return {
+        target: mean_estimate(np.bincount(rows["replication"], weights=rows["cost_usd"], minlength=n)).times(factor)
+        for index, target in enumerate(window.run.targets)
+        if len(rows := attempts[attempts["target"] == index])
+    }
+
+
+def cost_by_feature(window: Window) -> dict[str, Estimate]:
+    """USD per 30 days of this traffic, by feature (a request class's ``feature``, else its name)."""
+    factor = DAY_S * MONTH_DAYS / window.seconds
+    features: dict[str, np.ndarray] = {}
+    for index, kind in enumerate(window.run.scenario.workload.requests):
+        feature = kind.feature or kind.name
+        spent = window.sum(window["cost_usd"], window["kind"] == index)
+        features[feature] = features.get(feature, 0) + spent
+    return {feature: mean_estimate(spent).times(factor) for feature, spent in features.items()}
+
+
+def latency_by_outcome(window: Window) -> dict[str, dict[str, Estimate]]:
+    """Mean, P50 and P99 seconds until each kind of end, also of requests that were not served."""
+    return {
+        outcome: {
+            "mean": mean_of("latency_s", ended(Outcome(index)))(window),
+            "p50": quantile_of("latency_s", 0.5, ended(Outcome(index)))(window),
+            "p99": quantile_of("latency_s", 0.99, ended(Outcome(index)))(window),
+        }
+        for index, outcome in enumerate(OUTCOMES)
+        if np.any(window["outcome"] == index)
+    }
+
+
+def attempts_by_status(window: Window) -> dict[str, int]:
+    """Attempts by how they ended: an HTTP status, or refused, timed_out, cancelled."""
+    words = {0: "refused", -1: "timed_out", -2: "cancelled"}
+    statuses, counts = np.unique(window.attempts["status"], return_counts=True)
+    return {words.get(status, str(status)): count for status, count in zip(statuses.tolist(), counts.tolist(), strict=True)}

@@ -1,0 +1,103 @@
+"""The part of a Run that counts: requests that arrived in given spans of time, their attempts and the timeline, by replication."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import cached_property
+
+import numpy as np
+
+from sim.records import Outcome
+from sim.run import Run
+from sim.scenario.model import Closed, Users
+
+Span = tuple[float, float]
+
+
+class Window:
+    """Columns of the requests whose intended arrival lies in ``spans`` (default: from the end of the warm-up to the end of the run).
+
+    Columns are fetched once and lie ordered by replication, so that 2.4 million rows are measured in seconds. Figures "per second" divide
+    by ``seconds``, the length of the spans; a request counts where it arrives, wherever it ends.
+    """
+
+    def __init__(self, run: Run, spans: Sequence[Span] | None = None) -> None:
+        self.run = run
+        whole = (run.warmup_s, run.scenario.workload.duration)
+        self.spans: tuple[Span, ...] = (whole,) if spans is None else tuple(spans)
+        # The last arrivals of a measured run may be stamped a hair after the end: the default window is open there.
+        self.inside = run.requests["arrival_s"] >= run.warmup_s if spans is None else within(run.requests["arrival_s"], self.spans)
+        replication = run.requests["replication"][self.inside]
+        self.order = None if np.all(replication[1:] >= replication[:-1]) else np.argsort(replication, kind="stable")
+        self.replication = replication if self.order is None else replication[self.order]
+        self.columns: dict[str, np.ndarray] = {}
+
+    def __len__(self) -> int:
+        return len(self.replication)
+
+    def __getitem__(self, name: str) -> np.ndarray:
+        """One column of records.REQUESTS over the window, ordered by replication."""
+        if name not in self.columns:
+            column = self.run.requests[name][self.inside]
+            self.columns[name] = column if self.order is None else column[self.order]
+        return self.columns[name]
+
+    @property
+    def seconds(self) -> float:
+        """Length of the spans: one replication's observed time."""
+        return sum(end - start for start, end in self.spans)
+
+    @property
+    def users(self) -> float:
+        """The population, which scales with the traffic."""
+        arrivals = self.run.scenario.workload.arrivals
+        if isinstance(arrivals, Users):
+            return arrivals.daily_active * self.run.scale
+        if isinstance(arrivals, Closed):
+            return arrivals.clients * self.run.scale
+        return self.run.scenario.workload.users.count * self.run.scale
+
+    @cached_property
+    def served(self) -> np.ndarray:
+        """Mask: ended in an answer (ok, cache hit or fallback)."""
+        return self["outcome"] <= Outcome.FALLBACK
+
+    def count(self, mask: np.ndarray | None = None) -> np.ndarray:
+        """Requests per replication; shape (replications,)."""
+        return np.bincount(self.replication if mask is None else self.replication[mask], minlength=self.run.replications)
+
+    def sum(self, values: np.ndarray, mask: np.ndarray | None = None) -> np.ndarray:
+        """Sum of ``values`` per replication; shape (replications,)."""
+        if mask is None:
+            return np.bincount(self.replication, weights=values, minlength=self.run.replications)
+        return np.bincount(self.replication[mask], weights=values[mask], minlength=self.run.replications)
+
+    def split(self, values: np.ndarray, mask: np.ndarray) -> list[np.ndarray]:
+        """The masked values, one array per replication."""
+        return np.split(values[mask], np.cumsum(self.count(mask))[:-1])
+
+    @cached_property
+    def attempts(self) -> np.ndarray:
+        """Attempt rows of the window's requests; those whose request is unknown count by when they started."""
+        attempts = self.run.attempts
+        if not len(attempts) or not len(self.run.requests):
+            return attempts[:0]
+        width = int(max(self.run.requests["request"].max(), attempts["request"].max())) + 1
+        counted = np.zeros((self.run.replications, width), dtype=bool)
+        counted[self.replication, self["request"]] = True
+        known = attempts["request"] >= 0
+        return attempts[np.where(known, counted[attempts["replication"], attempts["request"]], within(attempts["started_s"], self.spans))]
+
+    @cached_property
+    def timeline(self) -> np.ndarray:
+        """Timeline rows in the spans; empty where the run kept none."""
+        timeline = self.run.timeline
+        return timeline[within(timeline["at_s"], self.spans)] if timeline.dtype.names and len(timeline) else timeline[:0]
+
+
+def within(times_s: np.ndarray, spans: Sequence[Span]) -> np.ndarray:
+    """Mask: start <= time < end for one of the spans."""
+    inside = np.zeros(len(times_s), dtype=bool)
+    for start, end in spans:
+        inside |= (times_s >= start) & (times_s < end)
+    return inside
