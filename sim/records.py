@@ -85,3 +85,4 @@ def dtype(columns: dict[str, tuple[str, str]]) -> np.dtype:
 
 REQUESTS = dtype(REQUEST_COLUMNS)
 ATTEMPTS = dtype(ATTEMPT_COLUMNS)
+TIMELINE = np.dtype([("replication", "i4"), ("at_s", "f8"), ("waiting", "i8"), ("in_service", "i8"), ("open_breakers", "i4")])

@@ -1,0 +1,181 @@
+"""Run a scenario in the model: replications with independent draws, over an Executor, into one Run."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import Executor
+from typing import Any
+
+import numpy as np
+
+from sim.distributions import quantile
+from sim.draws import Purpose, replication_seed, uniforms
+from sim.gateway import Gateway, target_names
+from sim.provider import ProviderState
+from sim.records import ATTEMPT_COLUMNS, ATTEMPTS, REQUESTS, TIMELINE, Outcome
+from sim.request import Record, Request
+from sim.run import Run
+from sim.scenario.model import Closed, Scenario
+from sim.usage import usage
+from sim.workload.closed import ClosedWorkload
+from sim.workload.schedule import Schedule, build_schedule
+from sim.world import SimPyWorld
+
+DEFAULT_REPLICATIONS = 10
+BLOCK = 4096
+SAMPLES = 1200  # of the timeline, at most; never more often than once a second
+DEFAULT_REDIS_LOOKUP_S = 0.001
+
+
+def predict(
+    scenario: Scenario,
+    scale: float = 1.0,
+    replications: int = DEFAULT_REPLICATIONS,
+    seed: int | None = None,
+    executor: Executor | None = None,
+    progress: Callable[[int], None] | None = None,
+) -> Run:
+    """Predict ``scenario`` at ``scale`` times its arrival rate; ``progress`` is told how many replications are done.
+
+    Replication r draws from ``replication_seed(seed, r)``, whoever runs it, so the result does not depend on the executor.
+    """
+    started_s = time.perf_counter()
+    seed = scenario.seed if seed is None else seed
+    parts = []
+    jobs = [(scenario, scale, seed, replication) for replication in range(replications)]
+    results = map(replicate, jobs) if executor is None else executor.map(replicate, jobs)
+    for done, part in enumerate(results, start=1):
+        parts.append(part)
+        if progress is not None:
+            progress(done)
+    requests, attempts, timeline, events = ([part[place] for part in parts] for place in range(4))
+    run = Run(
+        kind="prediction",
+        scenario=scenario,
+        scale=scale,
+        seed=seed,
+        replications=replications,
+        targets=target_names(scenario),
+        requests=np.concatenate(requests),
+        attempts=np.concatenate(attempts),
+        timeline=np.concatenate(timeline),
+        events=[event for part in events for event in part],
+        wall_s=time.perf_counter() - started_s,
+    )
+    return add_usage(run)
+
+
+def add_usage(run: Run) -> Run:
+    counted = run.counted
+    attempts = run.attempts[run.attempts["started_s"] >= run.warmup_s]
+    span_s = (run.scenario.workload.duration - run.warmup_s) * run.replications
+    run.usage.extend(usage(run.scenario, run.scale, span_s, counted, attempts, run.targets))
+    return run
+
+
+def replicate(job: tuple[Scenario, float, int, int]) -> tuple[np.ndarray, np.ndarray, np.ndarray, list[dict[str, Any]]]:
+    """One replication: its request rows, attempt rows, timeline rows and events."""
+    scenario, scale, seed, replication = job
+    seed = replication_seed(seed, replication)
+    gateway = Gateway(scenario, seed)
+    providers = {name: ProviderState(scenario, name, seed) for name in scenario.providers}
+    world = SimPyWorld(gateway, providers, scenario.gateway.workers, scenario.workload.client)
+    timeline: list[tuple[float, int, int, int]] = []
+    duration_s = scenario.workload.duration
+    if isinstance(scenario.workload.arrivals, Closed):
+        play_closed(world, ClosedWorkload(scenario, scale, replication), scenario, seed)
+    else:
+        schedule = build_schedule(scenario, scale, replication)
+        duration_s = schedule.duration_s
+        world.play(requests_of(schedule, scenario, seed))
+    world.env.process(sample(world, duration_s, timeline))
+    world.env.run_dry()
+    rows = request_rows(world.requests, scenario, replication)
+    attempts = np.zeros(len(world.attempts), ATTEMPTS)
+    attempts["replication"] = replication
+    if world.attempts:
+        names = [name for name in ATTEMPT_COLUMNS if name != "replication"]
+        for name, column in zip(names, zip(*world.attempts, strict=True), strict=True):
+            attempts[name] = column
+    samples = np.array([(replication, *row) for row in timeline], TIMELINE)
+    events: list[dict[str, Any]] = [
+        {"at_s": at_s, "replication": replication, "event": "breaker", "target": target, "state": state}
+        for at_s, target, state in gateway.breaker_moves
+    ]
+    return rows, attempts, samples, events
+
+
+def requests_of(schedule: Schedule, scenario: Scenario, seed: int) -> Iterator[Request]:
+    """The schedule's rows as Request objects, made in blocks as they are needed."""
+    needs = [each.needs for each in scenario.workload.requests]
+    sends_history = [each.history if each.history is not None else each.prompts is None for each in scenario.workload.requests]
+    for start in range(0, len(schedule), BLOCK):
+        stop = min(start + BLOCK, len(schedule))
+        cpu_s, lookup_s = work_of(scenario, seed, start, stop)
+        columns = (
+            schedule.arrival_s, schedule.kind, schedule.user, schedule.conversation, schedule.turn, schedule.prompt, schedule.input_tokens,
+            schedule.output_tokens, schedule.history_start,
+        )  # fmt: skip
+        block = zip(range(start, stop), *(column[start:stop].tolist() for column in columns), cpu_s, lookup_s, strict=True)
+        for index, arrival_s, kind, user, conversation, turn, prompt, inputs, outputs, history_start, cpu, lookup in block:
+            history = schedule.history_tokens[history_start : history_start + turn].tolist() if turn and sends_history[kind] else ()
+            yield Request(index, arrival_s, kind, user, conversation, turn, prompt, inputs, outputs, needs[kind], history, cpu, lookup)
+
+
+def work_of(scenario: Scenario, seed: int, start: int, stop: int) -> tuple[list[float], list[float]]:
+    """The gateway's own CPU time and session look-up time of requests ``start`` to ``stop``."""
+    gateway = scenario.gateway
+    index = np.arange(start, stop)
+    none = [0.0] * (stop - start)
+    cpu = gateway.cpu_per_request
+    cpu_s = none if cpu is None else quantile(cpu, uniforms(seed, Purpose.CPU, index)).tolist()
+    if gateway.sessions is None or (gateway.sessions.lookup is None and gateway.sessions.store == "memory"):
+        return cpu_s, none
+    lookup = gateway.sessions.lookup
+    if lookup is None:
+        return cpu_s, [DEFAULT_REDIS_LOOKUP_S] * (stop - start)
+    return cpu_s, quantile(lookup, uniforms(seed, Purpose.SESSION_LOOKUP, index)).tolist()
+
+
+def sample(world: SimPyWorld, duration_s: float, timeline: list[tuple[float, int, int, int]]) -> Iterator[Any]:
+    """A native SimPy process: the state of the queue and the breakers, at regular times."""
+    every_s = max(1.0, duration_s / SAMPLES)
+    admission, targets = world.gateway.admission, world.gateway.targets
+    for number in range(int(duration_s / every_s) + 1):
+        yield world.env.timeout(number * every_s - world.env.now)
+        in_service = admission.in_service if admission else sum(target.in_flight for target in targets)
+        opened = sum(target.breaker is not None and target.breaker.state != 0 for target in targets)
+        timeline.append((world.env.now, admission.waiting if admission else 0, in_service, opened))
+
+
+def request_rows(served: list[tuple[Request, Record, float]], scenario: Scenario, replication: int) -> np.ndarray:
+    """Rows in the order of the schedule, as the client saw them: one who would have left by then has abandoned."""
+    served.sort(key=lambda entry: entry[0].index)
+    rows = np.zeros(len(served), REQUESTS)
+    if not served:
+        return rows
+    rows["replication"] = replication
+    requests, records, ended_s = zip(*served, strict=True)
+    for column, field in (
+        ("request", "index"), ("arrival_s", "arrival_s"), ("kind", "kind"), ("user", "user"), ("conversation", "conversation"),
+        ("turn", "turn"), ("prompt", "prompt"),
+    ):  # fmt: skip
+        rows[column] = [getattr(request, field) for request in requests]
+    for column, field in (
+        ("outcome", "outcome"), ("ttft_s", "first_content_s"), ("queue_wait_s", "queue_wait_s"), ("coalesced_s", "coalesced_s"),
+        ("cpu_s", "cpu_s"), ("failed_s", "failed_s"), ("backoff_s", "backoff_s"), ("first_token_s", "first_token_s"),
+        ("generation_s", "generation_s"), ("attempts", "attempts"), ("target", "target"), ("input_tokens", "context_tokens"),
+        ("output_tokens", "output_tokens"), ("cost_usd", "cost_usd"),
+    ):  # fmt: skip
+        rows[column] = [getattr(record, field) for record in records]
+    rows["latency_s"] = np.array(ended_s) - rows["arrival_s"]
+    rows["ttft_s"] -= rows["arrival_s"]
+    at_once = (rows["outcome"] == Outcome.CACHE_HIT) | (rows["outcome"] == Outcome.FALLBACK)
+    rows["ttft_s"][at_once] = rows["latency_s"][at_once]
+    patience_s = scenario.workload.client.timeout
+    if patience_s is not None:
+        gone = rows["latency_s"] > patience_s
+        rows["outcome"][gone] = Outcome.ABANDONED
+        rows["latency_s"][gone] = patience_s
+    return rows

@@ -1,0 +1,217 @@
+"""The gateway's request path, written once. A World supplies time, waiting and upstream attempts; the policies decide.
+
+    limits -> session and context -> exact cache -> admission -> routing, breaker, attempts, retries -> fallback
+
+The SimPy world runs these lines in virtual time, the asyncio world runs them inside the reference gateway. A client that leaves
+closes the coroutine wherever it waits, so ``finally`` blocks never wait themselves.
+"""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from sim.draws import Purpose, uniform
+from sim.gateway import Gateway
+from sim.policy.admission import Ticket, enter, leave
+from sim.policy.breaker import allow, release
+from sim.policy.cache import FRESH, MISS, look_up, store
+from sim.policy.context import context_tokens
+from sim.policy.retry import backoff_s, deposit, deserves_retry, withdraw
+from sim.policy.router import TargetState, observe_latency
+from sim.policy.session import resume
+from sim.records import TIMED_OUT, Outcome
+from sim.request import Answer, Record, Request
+
+
+class World(Protocol):
+    """What the flow needs from wherever it runs."""
+
+    def now(self) -> float:
+        """Seconds since the start of the run."""
+
+    async def sleep(self, delay_s: float) -> None: ...
+
+    async def work(self, cpu_s: float) -> None:
+        """Use the gateway's own CPU; the model waits its turn, a real gateway simply works."""
+
+    async def wait(self, ticket: Ticket, timeout_s: float) -> None:
+        """Until the ticket is granted and woken, or time is up."""
+
+    def wake(self, ticket: Ticket) -> None: ...
+
+    async def attempt(
+        self, request: Request, record: Record, target: TargetState, key: int, first_token_timeout_s: float, deadline_s: float
+    ) -> Answer:
+        """One upstream call. Cut (TIMED_OUT) without a first token in time, or at the deadline. Bills what was produced."""
+
+
+async def serve(request: Request, record: Record, gateway: Gateway, world: World) -> None:
+    """Serve one request; ``record.outcome`` says how it ended."""
+    now_s = record.arrived_s
+    tokens = request.input_tokens + request.output_tokens
+    if (gateway.per_user is not None and not gateway.per_user.admits(request.user, now_s, tokens)) or (
+        gateway.overall is not None and not gateway.overall.admits(0, now_s, tokens)
+    ):
+        record.outcome = Outcome.RATE_LIMITED
+        return
+    if request.cpu_s > 0.0:
+        await world.work(request.cpu_s)
+        record.cpu_s = world.now() - now_s
+    await recall(request, record, gateway, world)
+
+    deadline_s = now_s + gateway.total_timeout_s
+    if gateway.cache is None or record.context_tokens > request.input_tokens:
+        outcome = await through_queue(request, record, gateway, world, deadline_s)
+    else:
+        outcome = await through_cache(request, record, gateway, world, deadline_s)
+    if (outcome == Outcome.ERROR or outcome == Outcome.TIMEOUT) and not record.committed:
+        outcome = degrade(request, gateway, world.now(), outcome)
+    record.outcome = outcome
+
+
+async def recall(request: Request, record: Record, gateway: Gateway, world: World) -> None:
+    """What of the conversation goes along: what the session remembers, cut down by the context policy."""
+    history = request.history
+    if gateway.sessions is not None:
+        if request.lookup_s > 0.0:
+            await world.sleep(request.lookup_s)
+        first_turn = resume(gateway.sessions, request.conversation, request.turn, world.now())
+        if first_turn > 0 and history:
+            history = history[first_turn:]
+    record.context_tokens = request.input_tokens + (context_tokens(gateway.context, history) if history else 0)
+
+
+async def through_cache(request: Request, record: Record, gateway: Gateway, world: World, deadline_s: float) -> Outcome:
+    """From the cache if it has the answer; otherwise ask, or wait for whoever asks the same already."""
+    cache, key = gateway.cache, request.prompt
+    assert cache is not None
+    while look_up(cache, key, world.now()) != FRESH:
+        flight = cache.flights.get(key) if cache.single_flight else None
+        if flight is None:
+            flight = cache.flights[key] = []
+            try:
+                outcome = await through_queue(request, record, gateway, world, deadline_s)
+                if outcome == Outcome.OK:
+                    store(cache, key, world.now())
+                return outcome
+            finally:
+                if cache.flights.get(key) is flight:
+                    del cache.flights[key]
+                for ticket in flight:
+                    ticket.granted = True
+                    world.wake(ticket)
+        ticket = Ticket()
+        flight.append(ticket)
+        since_s = world.now()
+        await world.wait(ticket, deadline_s - since_s)
+        record.coalesced_s += world.now() - since_s
+        if not ticket.granted:
+            return Outcome.TIMEOUT
+    return Outcome.CACHE_HIT
+
+
+async def through_queue(request: Request, record: Record, gateway: Gateway, world: World, deadline_s: float) -> Outcome:
+    """Into service, at once or in turn, and out again."""
+    admission = gateway.admission
+    if admission is None:
+        return await ask(request, record, gateway, world, deadline_s)
+    ticket = enter(admission)
+    if ticket is None:
+        return Outcome.REJECTED
+    try:
+        if not ticket.granted:
+            since_s = world.now()
+            await world.wait(ticket, min(admission.timeout_s, deadline_s - since_s))
+            record.queue_wait_s = world.now() - since_s
+            if not ticket.granted:
+                return Outcome.REJECTED
+        return await ask(request, record, gateway, world, deadline_s)
+    finally:
+        following = leave(admission, ticket)
+        if following is not None:
+            world.wake(following)
+
+
+async def ask(request: Request, record: Record, gateway: Gateway, world: World, deadline_s: float) -> Outcome:
+    """Attempts, retries on the same target, then the next provider, until one answers or all is tried."""
+    if gateway.budget is not None:
+        deposit(gateway.budget)
+    outcome = Outcome.ERROR
+    previous: TargetState | None = None
+    given_up: TargetState | None = None
+    retry, pause_s, retry_after_s = 0, 0.0, None
+    for target in gateway.itinerary(request, world.now()):
+        if target is given_up:
+            continue
+        if previous is not None and (target is previous or gateway.retry.to == "next"):
+            if gateway.budget is not None and not withdraw(gateway.budget):
+                given_up = target
+                continue
+            pause_s = backoff_s(gateway.retry.backoff, retry, pause_s, uniform(gateway.seed, Purpose.RETRY_JITTER, request.index, retry))
+            if retry_after_s is not None and gateway.retry.honor_retry_after:
+                pause_s = max(pause_s, retry_after_s)
+            if world.now() + pause_s >= deadline_s:
+                given_up = target
+                continue
+            retry += 1
+            await world.sleep(pause_s)
+            record.backoff_s += pause_s
+        if target.breaker is not None and not allow(target.breaker, world.now()):
+            continue
+        answer = await attempt(request, record, target, gateway, world, deadline_s)
+        if answer.status == 200:
+            return Outcome.OK
+        outcome = Outcome.TIMEOUT if answer.status == TIMED_OUT else Outcome.ERROR
+        if answer.committed or world.now() >= deadline_s:
+            return outcome
+        if not deserves_retry(answer.status):
+            given_up = target
+        previous, retry_after_s = target, answer.retry_after_s
+    return outcome
+
+
+async def attempt(
+    request: Request, record: Record, target: TargetState, gateway: Gateway, world: World, deadline_s: float
+) -> Answer:
+    """One call to one target, and what its result says about the target's health."""
+    key = target.next_key
+    target.next_key = key + 1 if key + 1 < target.keys else 0
+    started_s = world.now()
+    target.in_flight += 1
+    record.attempts += 1
+    record.target = target.index
+    answer = None
+    try:
+        answer = await world.attempt(request, record, target, key, gateway.first_token_timeout_s, deadline_s)
+    finally:
+        target.in_flight -= 1
+        if answer is None and target.breaker is not None:
+            release(target.breaker)
+    if answer.status == 200:
+        record.first_token_s = answer.first_token_s
+        record.generation_s = answer.duration_s - answer.first_token_s
+        record.output_tokens = answer.output_tokens
+        observe_latency(target, answer.duration_s)
+    else:
+        record.failed_s += answer.duration_s
+    if answer.committed:
+        record.committed = True
+        record.first_content_s = started_s + answer.first_token_s
+    elif answer.status == 200:
+        record.first_content_s = world.now()
+    if target.breaker is not None:
+        if answer.status == 200 or answer.status >= 500 or answer.status <= 0:
+            gateway.record_result(target, world.now(), answer.status != 200, answer.duration_s)
+        else:
+            release(target.breaker)  # a 4xx says nothing about the provider's health
+    return answer
+
+
+def degrade(request: Request, gateway: Gateway, now_s: float, outcome: Outcome) -> Outcome:
+    """When no provider answered: a stale answer, a canned one, or the failure as it is."""
+    for step in gateway.degrade_to:
+        if step == "canned":
+            return Outcome.FALLBACK
+        if gateway.cache is not None and look_up(gateway.cache, request.prompt, now_s) != MISS:
+            return Outcome.FALLBACK
+    return outcome

@@ -1,0 +1,128 @@
+"""The gateway assembled from a scenario: every policy's state in one place, and the pure decisions that take several of them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from itertools import cycle, islice
+from typing import Any
+
+from sim.draws import Purpose, uniform
+from sim.policy.admission import Admission
+from sim.policy.breaker import STATES, BreakerState, record
+from sim.policy.cache import CacheState
+from sim.policy.limiter import ALGORITHMS
+from sim.policy.retry import RetryBudget
+from sim.policy.router import TargetState, by_weight, permitted, rotate
+from sim.policy.session import SessionStore
+from sim.pricing import unit_prices
+from sim.request import Request
+from sim.scenario.model import Limits, Scenario
+
+INFINITY = float("inf")
+
+
+def target_names(scenario: Scenario) -> tuple[str, ...]:
+    """Every provider/model of the scenario, in its order: what ``target`` columns index."""
+    return tuple(f"{provider}/{model}" for provider, config in scenario.providers.items() for model in config.models)
+
+
+class Limiter:
+    """Limits of one kind, by whom they apply to: requests and tokens, states made when first met."""
+
+    __slots__ = ("limits", "make", "refused", "states", "take")
+
+    def __init__(self, limits: Limits) -> None:
+        self.limits = limits
+        self.make, self.take, _ = ALGORITHMS[limits.algorithm]
+        self.states: dict[int, tuple[Any, Any]] = {}
+        self.refused = 0
+
+    def admits(self, who: int, now_s: float, tokens: int) -> bool:
+        state = self.states.get(who)
+        if state is None:
+            requests, per_tokens = self.limits.requests, self.limits.tokens
+            state = self.states[who] = (self.make(requests) if requests else None, self.make(per_tokens) if per_tokens else None)
+        requests_state, tokens_state = state
+        if (requests_state is not None and not self.take(requests_state, now_s, 1.0)) or (
+            tokens_state is not None and not self.take(tokens_state, now_s, tokens)
+        ):
+            self.refused += 1
+            return False
+        return True
+
+
+class Gateway:
+    """State of all policies of one gateway. Stages that the scenario does not use are None."""
+
+    def __init__(self, scenario: Scenario, seed: int) -> None:
+        config = scenario.gateway
+        prices = unit_prices(scenario)
+        self.config = config
+        self.seed = seed
+        self.targets = tuple(
+            TargetState(
+                index, name, scenario.providers[name.split("/", 1)[0]].keys, BreakerState(config.breaker) if config.breaker else None, prices[name]
+            )
+            for index, name in enumerate(target_names(scenario))
+        )
+        self.by_name = {target.name: target for target in self.targets}
+        self.per_user = Limiter(config.limits.per_user) if config.limits.per_user else None
+        self.overall = Limiter(config.limits.global_) if config.limits.global_ else None
+        self.sessions = SessionStore(config.sessions) if config.sessions else None
+        self.context = config.context
+        self.cache = CacheState(config.cache[0]) if config.cache else None
+        self.admission = Admission(config.queue) if config.queue else None
+        self.retry = config.retry
+        self.budget = RetryBudget(config.retry.budget) if config.retry.budget is not None else None
+        self.first_token_timeout_s = config.timeout.first_token if config.timeout.first_token is not None else INFINITY
+        self.total_timeout_s = config.timeout.total if config.timeout.total is not None else INFINITY
+        self.next_provider = "next-provider" in config.fallback
+        self.degrade_to = tuple(step for step in config.fallback if step != "next-provider")
+        self.turn_of_robin = 0
+        self.order = self._orders()[config.routing.kind]
+        self.breaker_moves: list[tuple[float, str, str]] = []
+
+    def candidates(self, request: Request, now_s: float) -> list[TargetState]:
+        """Targets this request may try, in order; with ``next-provider`` all of them, otherwise the first permitted one."""
+        targets = permitted(self.order(request), now_s)
+        return targets if self.next_provider or self.retry.to == "next" else targets[:1]
+
+    def itinerary(self, request: Request, now_s: float) -> Iterator[TargetState]:
+        """One target per possible attempt."""
+        targets = self.candidates(request, now_s)
+        if self.retry.to == "next":
+            yield from islice(cycle(targets), self.retry.attempts)
+        else:
+            for target in targets:
+                for _ in range(self.retry.attempts):
+                    yield target
+
+    def record_result(self, target: TargetState, now_s: float, failed: bool, duration_s: float) -> None:
+        breaker = target.breaker
+        if breaker is not None and record(breaker, now_s, failed, duration_s):
+            self.breaker_moves.append((now_s, target.name, STATES[breaker.state]))
+
+    def _orders(self) -> dict[str, Callable[[Request], Sequence[TargetState]]]:
+        """How each kind of routing orders the targets of a request."""
+        routing = self.config.routing
+        if routing.kind == "capability":
+            capable = {need: tuple(self.by_name[name] for name in names) for need, names in routing.capabilities.items()}
+            first = next(iter(capable.values()))
+            return {"capability": lambda request: capable.get(request.needs, first) if request.needs is not None else first}
+        if routing.kind == "weighted":
+            pool = tuple(self.by_name[name] for name in routing.weights)
+            weights = tuple(routing.weights.values())
+            return {"weighted": lambda request: by_weight(pool, weights, uniform(self.seed, Purpose.ROUTING, request.index))}
+        pool = tuple(self.by_name[name] for name in routing.models)
+        cheapest = sorted(pool, key=lambda target: target.input_usd + target.output_usd)
+
+        def round_robin(request: Request) -> Sequence[TargetState]:
+            self.turn_of_robin += 1
+            return rotate(pool, self.turn_of_robin - 1)
+
+        return {
+            "round-robin": round_robin if len(pool) > 1 else lambda request: pool,
+            "least-busy": lambda request: sorted(pool, key=lambda target: target.in_flight),
+            "cheapest": lambda request: cheapest,
+            "fastest": lambda request: sorted(pool, key=lambda target: target.latency_s),
+        }

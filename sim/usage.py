@@ -1,0 +1,71 @@
+"""How much of every limit a run asks for: offered demand beside capacity, so that the limit reached first can be named.
+
+Demand is what the offered traffic would put on a limit if no other limit stood before it. It is extrapolated from the requests
+that did get through: their share that needs a slot, their time in service, their attempts and tokens.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from sim.distributions import mean
+from sim.records import Outcome
+from sim.scenario.model import Scenario
+
+
+def usage(scenario: Scenario, scale: float, span_s: float, requests: np.ndarray, attempts: np.ndarray, names: tuple[str, ...]) -> list[dict[str, Any]]:
+    """One row per limit: ``limit`` (words), ``capacity`` and ``demand`` in ``unit``, ``load`` = demand / capacity, ``refused`` (requests
+    or attempts), over ``span_s`` seconds of all replications together. ``requests`` and ``attempts`` are counted rows."""
+    gateway, rows = scenario.gateway, []
+    if not len(requests) or span_s <= 0:
+        return rows
+
+    def limit(words: str, capacity: float, unit: str, demand: float, refused: int) -> None:
+        rows.append({"limit": words, "capacity": capacity, "unit": unit, "demand": demand, "load": demand / capacity, "refused": refused})
+
+    offered_rps = len(requests) / span_s
+    outcome = requests["outcome"]
+    limited = int((outcome == Outcome.RATE_LIMITED).sum())
+    tokens = float((requests["input_tokens"] + requests["output_tokens"]).mean())
+    overall, per_user = gateway.limits.global_, gateway.limits.per_user
+    if overall and overall.requests:
+        limit("the gateway's global request limit", overall.requests.rps, "requests/s", offered_rps, limited)
+    if overall and overall.tokens:
+        limit("the gateway's global token limit", overall.tokens.rps, "tokens/s", offered_rps * tokens, limited)
+    if per_user and per_user.requests:
+        _, calls = np.unique(np.stack([requests["replication"], requests["user"]]), axis=1, return_counts=True)
+        busiest = float(np.quantile(calls, 0.99)) / (span_s / max(1, len(np.unique(requests["replication"]))))
+        limit("the per-user request limit (user at the 99th percentile)", per_user.requests.rps, "requests/s", busiest, limited)
+    if gateway.cpu_per_request is not None:
+        limit("the gateway's CPU", float(gateway.workers), "cores", offered_rps * mean(gateway.cpu_per_request), 0)
+
+    passed = requests[outcome != Outcome.RATE_LIMITED]
+    needing = passed[(passed["outcome"] != Outcome.CACHE_HIT)]
+    asked = needing[needing["attempts"] > 0]
+    if not len(asked):
+        return rows
+    needing_rps = offered_rps * len(needing) / max(1, len(passed))
+    if gateway.queue is not None and gateway.queue.concurrency != "unlimited":
+        service_s = float((asked["latency_s"] - asked["queue_wait_s"] - asked["coalesced_s"] - asked["cpu_s"]).mean())
+        refused = int((outcome == Outcome.REJECTED).sum())
+        limit("the gateway's concurrency", float(gateway.queue.concurrency), "requests in service", needing_rps * service_s, refused)
+    provider_of = np.array([name.split("/", 1)[0] for name in names])
+    for name, provider in scenario.providers.items():
+        mine = attempts[provider_of[attempts["target"]] == name] if len(attempts) else attempts
+        if not len(mine):
+            continue
+        per_second = needing_rps * len(mine) / len(asked)
+        refused = int((mine["status"] == 429).sum())
+        if provider.limits.requests:
+            capacity = provider.limits.requests.rps * provider.keys * 60
+            limit(f"{name}'s request limit", capacity, "requests/min", per_second * 60, refused)
+        if provider.limits.tokens:
+            capacity = provider.limits.tokens.rps * provider.keys * 60
+            served = mine[mine["status"] == 200]
+            each = float((served["input_tokens"] + served["output_tokens"]).mean()) if len(served) else 0.0
+            limit(f"{name}'s token limit", capacity, "tokens/min", per_second * each * 60, refused)
+        if provider.concurrency is not None:
+            limit(f"{name}'s concurrency", float(provider.concurrency), "requests in service", per_second * float(mine["duration_s"].mean()), refused)
+    return rows

@@ -1,0 +1,213 @@
+"""The SimPy world: the flow in virtual time.
+
+``CoroutineEnvironment`` is a ``simpy.Environment`` in which a coroutine that awaits a plain delay costs one heap entry and no Event,
+Timeout or Process object. Native SimPy processes (samplers, scaling, faults with a life of their own) run beside them as ever.
+Simultaneous entries run native events first, then coroutines in the order in which they were scheduled.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Coroutine, Iterator
+from heapq import heappop, heappush
+from types import coroutine
+from typing import Any
+
+import simpy
+
+from sim.flow import serve
+from sim.gateway import INFINITY, Gateway
+from sim.policy.admission import Ticket
+from sim.policy.router import TargetState
+from sim.provider import ProviderState
+from sim.records import CANCELLED, TIMED_OUT
+from sim.request import NAN, Answer, Record, Request
+from sim.scenario.model import Client
+
+LIFE, TIMER = 7, 8  # priorities beyond SimPy's own URGENT (0) and NORMAL (1)
+
+
+class Life:
+    """A coroutine under way, and when whoever it serves will leave."""
+
+    __slots__ = ("close", "leaves_s", "leaving", "on_end", "send")
+
+    def __init__(self, steps: Coroutine[Any, Any, Any], leaves_s: float = INFINITY, on_end: Callable[[], None] | None = None) -> None:
+        self.send = steps.send
+        self.close = steps.close
+        self.leaves_s = leaves_s
+        self.leaving = False
+        self.on_end = on_end
+
+
+class CoroutineEnvironment(simpy.Environment):
+    """Adds entries (time, LIFE, id, life) and (time, TIMER, id, ticket) to SimPy's own queue."""
+
+    current: Life | None = None
+
+    def resume(self, life: Life) -> None:
+        """Run a life until it waits again, or ends, or its client leaves."""
+        if life.leaving:
+            life.close()
+        else:
+            self.current = life
+            try:
+                delay_s = life.send(None)
+            except StopIteration:
+                pass
+            else:
+                if delay_s is None:
+                    return  # parked: whoever holds its ticket will wake it
+                at_s = self._now + delay_s
+                if at_s > life.leaves_s:
+                    at_s = life.leaves_s
+                    life.leaving = True
+                heappush(self._queue, (at_s, LIFE, next(self._eid), life))
+                return
+        if life.on_end is not None:
+            life.on_end()
+
+    def start(self, life: Life) -> None:
+        """Run a new life at once, inside the life that starts it."""
+        starter = self.current
+        self.resume(life)
+        self.current = starter
+
+    def park(self, ticket: Ticket, timeout_s: float) -> None:
+        """The current life waits for ``ticket``, until it times out or the client leaves."""
+        life = self.current
+        assert life is not None, "only a life can wait"
+        ticket.waker = life
+        until_s = self._now + timeout_s
+        if until_s >= life.leaves_s:
+            until_s = life.leaves_s
+            life.leaving = True
+        if until_s < INFINITY:
+            heappush(self._queue, (until_s, TIMER, next(self._eid), ticket))
+
+    def wake(self, ticket: Ticket) -> None:
+        """Resume the life parked on ``ticket`` at the current time, after what is already due."""
+        life, ticket.waker = ticket.waker, None
+        if life is not None:
+            life.leaving = False
+            heappush(self._queue, (self._now, LIFE, next(self._eid), life))
+
+    def step(self) -> None:
+        queue = self._queue
+        if not queue or queue[0][1] < LIFE:
+            super().step()
+            return
+        self._now, priority, _, entry = heappop(queue)
+        if priority == LIFE:
+            self.resume(entry)
+        elif entry.waker is not None:  # a ticket nobody woke in time
+            life, entry.waker = entry.waker, None
+            self.resume(life)
+
+    def run_dry(self) -> None:
+        """Until nothing is left to happen."""
+        queue, step = self._queue, self.step
+        while queue:
+            step()
+
+
+@coroutine
+def pause(delay_s: float) -> Iterator[float]:
+    yield delay_s
+
+
+class SimPyWorld:
+    """A World over one gateway, the scenario's providers, and a CoroutineEnvironment.
+
+    ``requests`` collects (request, record, end time), ``attempts`` rows in the order of ``records.ATTEMPT_COLUMNS`` without replication.
+    """
+
+    def __init__(self, gateway: Gateway, providers: dict[str, ProviderState], workers: int, client: Client) -> None:
+        self.env = CoroutineEnvironment()
+        self.gateway = gateway
+        self.providers = providers
+        self.client_timeout_s = INFINITY if client.timeout is None else client.timeout
+        self.streams = client.stream
+        self.cancels = gateway.config.cancel_on_disconnect
+        self.worker_free_s = [0.0] * workers
+        self.turn_of_worker = 0
+        self.requests: list[tuple[Request, Record, float]] = []
+        self.attempts: list[tuple[Any, ...]] = []
+
+    # ---- what the flow asks for
+    def now(self) -> float:
+        return self.env._now
+
+    def sleep(self, delay_s: float) -> Any:
+        return pause(delay_s)
+
+    def work(self, cpu_s: float) -> Any:
+        """Workers are first-come-first-served CPUs, and connections are spread over them in turn."""
+        worker = self.turn_of_worker
+        self.turn_of_worker = worker + 1 if worker + 1 < len(self.worker_free_s) else 0
+        now_s = self.env._now
+        done_s = max(now_s, self.worker_free_s[worker]) + cpu_s
+        self.worker_free_s[worker] = done_s
+        return pause(done_s - now_s)
+
+    @coroutine
+    def wait(self, ticket: Ticket, timeout_s: float) -> Iterator[None]:
+        self.env.park(ticket, timeout_s)
+        yield None
+
+    def wake(self, ticket: Ticket) -> None:
+        self.env.wake(ticket)
+
+    async def attempt(
+        self, request: Request, record: Record, target: TargetState, key: int, first_token_timeout_s: float, deadline_s: float
+    ) -> Answer:
+        env, provider = self.env, self.providers[target.provider]
+        started_s = env._now
+        plan = provider.begin(started_s, target.model, key, request.prompt, record.context_tokens, request.output_tokens)
+        status, ends_s = plan.status, plan.duration_s
+        if plan.first_token_s > first_token_timeout_s:
+            status, ends_s = TIMED_OUT, first_token_timeout_s
+        if started_s + ends_s > deadline_s:
+            status, ends_s = TIMED_OUT, deadline_s - started_s
+        ended_status = CANCELLED
+        try:
+            await pause(ends_s)
+            ended_status = status
+        finally:
+            if ended_status == CANCELLED:
+                ends_s = env._now - started_s
+            provider.finish(plan, env._now)
+            content = plan.status == 200 and plan.first_token_s <= ends_s
+            first_token_s = plan.first_token_s if content else NAN
+            produced = plan.produced(ends_s)
+            billed = plan.input_tokens if plan.status == 200 and not plan.hang else 0
+            cost_usd = billed * target.input_usd + produced * target.output_usd
+            record.cost_usd += cost_usd
+            self.attempts.append(
+                (request.index, record.attempts - 1, target.index, key, request.prompt, plan.occurrence, started_s, first_token_s, ends_s,
+                 ended_status, billed, produced, cost_usd)
+            )  # fmt: skip
+        return Answer(status, ends_s, first_token_s, produced, plan.retry_after_s, content and self.streams)
+
+    # ---- clients
+    def arrive(self, request: Request, on_end: Callable[[], None] | None = None) -> None:
+        """A client sends ``request`` now."""
+        leaves_s = self.env._now + self.client_timeout_s if self.cancels else INFINITY
+        self.env.start(Life(self._life(request), leaves_s, on_end))
+
+    async def _life(self, request: Request) -> None:
+        record = Record(self.env._now)
+        try:
+            await serve(request, record, self.gateway, self)
+        finally:
+            self.requests.append((request, record, self.env._now))
+
+    def play(self, requests: Iterator[Request]) -> None:
+        """Schedule an open-loop stream of requests, each sent at its own time."""
+
+        async def source() -> None:
+            env = self.env
+            for request in requests:
+                await pause(request.arrival_s - env._now)
+                self.arrive(request)
+
+        self.env.start(Life(source()))
