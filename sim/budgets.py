@@ -6,7 +6,6 @@ before anything runs.
 
 from __future__ import annotations
 
-import math
 import operator
 import re
 from collections.abc import Callable
@@ -122,14 +121,14 @@ def judge(run: Run, budgets: tuple[Budget, ...] | None = None, window: Window | 
     judged = []
     for budget in parse_budgets(run.scenario) if budgets is None else budgets:
         spans = budget.spans(run.scenario)
-        value = budget.metric.formula(whole if spans is None else Window(run, spans)).times(budget.times)
+        value = budget.metric.of(whole if spans is None else Window(run, spans)).times(budget.times)
         judged.append(judge_value(budget, value))
     return judged
 
 
 def judge_value(budget: Budget, value: Estimate) -> Judgement:
     """By the value; the interval only says how sure that is."""
-    if value.value is None or math.isnan(value.value):
+    if value.value is None:
         return Judgement(budget, value, "insufficient", False)
     bounds = [bound for bound in (value.low, value.high) if bound is not None]
     holds = budget.holds(value.value)

@@ -7,6 +7,7 @@ the counted window as it stands, so a ten-minute peak gives the cost of a month 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
@@ -35,6 +36,11 @@ class Metric:
     better: Literal["lower", "higher", "neither"]
     says: str
     formula: Formula
+
+    def of(self, window: Window) -> Estimate:
+        """Its value over a window. Rows that lack what it needs (a measurement without costs) make it insufficient."""
+        estimate = self.formula(window)
+        return INSUFFICIENT if estimate.value is None or math.isnan(estimate.value) else estimate
 
 
 # ---- which requests ---------------------------------------------------------------------------------------------------
@@ -196,7 +202,7 @@ METRICS: dict[str, Metric] = {metric.name: metric for metric in TABLE}
 
 def measure(run: Run | Window, name: str) -> Estimate:
     """One metric of a run (or of a window of it). Raises KeyError for a name not in METRICS."""
-    return METRICS[name].formula(run if isinstance(run, Window) else Window(run))
+    return METRICS[name].of(run if isinstance(run, Window) else Window(run))
 
 
 # ---- figures by kind --------------------------------------------------------------------------------------------------

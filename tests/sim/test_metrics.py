@@ -153,3 +153,7 @@ def test_two_million_rows_are_measured_in_seconds() -> None:
         measure(window, name)
     assert len(run.requests) > 2_000_000
     assert time.process_time() - started < 15
+
+
+def test_rows_without_costs_have_no_cost() -> None:
+    assert measure(run_of(rows(600, cost_usd=np.nan)), "cost_usd.per_month") == INSUFFICIENT
