@@ -2,9 +2,33 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterable
 from dataclasses import dataclass
+from difflib import get_close_matches
 
 MOST_SHOWN = 20
+PLAIN_KEY = re.compile(r"[A-Za-z0-9_:-]+")
+
+
+def write_path(steps: Iterable[str | int]) -> str:
+    """``workload.requests[1].share``; a key that holds a dot or worse is quoted: ``models["gpt-4.1"]``."""
+    text = ""
+    for step in steps:
+        if isinstance(step, int):
+            text += f"[{step}]"
+        elif PLAIN_KEY.fullmatch(step):
+            text += f".{step}" if text else step
+        else:
+            text += '["' + repr(step)[1:-1] + '"]'
+    return text
+
+
+def did_you_mean(word: object, known: Iterable[str]) -> str:
+    """``did you mean 'x'?``, or nothing."""
+    names = list(known)
+    near = get_close_matches(str(word), names, n=1, cutoff=0.6) or [name for name in names if name.lower() == str(word).lower()]
+    return f"did you mean {near[0]!r}?" if near else ""
 
 
 @dataclass(frozen=True)

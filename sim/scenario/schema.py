@@ -31,7 +31,7 @@ def json_schema() -> dict[str, Any]:
         "title": "Tenfold scenario",
         "description": "One file that drives the model, the mock providers, the gateway, the load, the faults and the budgets.",
         "type": "object",
-        "properties": {"extends": EXTENDS} | {name: True for name in whole["properties"]},
+        "properties": {"extends": EXTENDS} | dict.fromkeys(whole["properties"], True),
         "additionalProperties": False,
         "if": {"required": ["extends"]},
         "then": {"properties": partial["properties"]},

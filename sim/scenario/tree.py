@@ -6,11 +6,11 @@ import stat
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import yaml
 
-from sim.scenario.errors import Problem, ScenarioError
+from sim.scenario.errors import Problem, ScenarioError, write_path
 from sim.scenario.scalars import Scalar, resolve
 
 MOST_BYTES = 4 * 2**20
@@ -19,7 +19,7 @@ MOST_DEPTH = 40
 MOST_ALIASES = 100
 PARSER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
-Path_ = tuple[str | int, ...]
+Steps = tuple[str | int, ...]
 
 
 @dataclass(frozen=True)
@@ -28,23 +28,33 @@ class Source:
 
     label: str
     folder: Path
+    has_lines: bool = True
+
+
+class Mark(NamedTuple):
+    """A place. ``line`` and ``column`` count from 1; None in a ``--set``."""
+
+    source: Source
+    line: int | None = None
+    column: int | None = None
+
+    def problem(self, message: str, path: Steps = (), hint: str = "") -> Problem:
+        return Problem(self.source.label, message, self.line, self.column, write_path(path), hint)
 
 
 @dataclass(slots=True)
 class Node:
-    """A value with its place. Shared between aliases and never changed once read. ``size`` and ``depth`` count an alias as what it stands for."""
+    """A value with its place and the places of its keys. Aliases share nodes, so nobody changes one once it is read.
 
-    source: Source
-    line: int | None
-    column: int | None
+    ``size`` and ``depth`` count an alias as what it stands for. ``broken``: its problem has been told already.
+    """
+
+    mark: Mark
     value: dict[str, Node] | list[Node] | Scalar = None
-    keys: dict[str, tuple[int | None, int | None]] = field(default_factory=dict)
+    keys: dict[str, Mark] = field(default_factory=dict)
     size: int = 1
     depth: int = 1
     broken: bool = False
-
-    def problem(self, message: str, path: str = "", hint: str = "") -> Problem:
-        return Problem(self.source.label, message, self.line, self.column, path, hint)
 
     def plain(self) -> Any:
         """The tree as dicts, lists and scalars."""
@@ -54,7 +64,7 @@ class Node:
             return [child.plain() for child in self.value]
         return self.value
 
-    def walk(self, path: Path_ = ()) -> Iterator[tuple[Path_, Node]]:
+    def walk(self, path: Steps = ()) -> Iterator[tuple[Steps, Node]]:
         yield path, self
         if isinstance(self.value, dict):
             for key, child in self.value.items():
@@ -112,12 +122,12 @@ def read_tree(text: str, source: Source) -> tuple[Node, list[Problem]]:
     try:
         return Reader(text, source).document()
     except yaml.MarkedYAMLError as error:
-        mark = error.problem_mark or error.context_mark
-        place = (mark.line + 1, mark.column + 1) if mark else (None, None)
-        context = f" {error.context}" if error.context else ""
-        raise ScenarioError([Problem(source.label, f"not valid YAML:{context} {error.problem}", *place, hint=syntax_hint(error, text))]) from None
+        spot = error.problem_mark or error.context_mark
+        mark = Mark(source, spot.line + 1, spot.column + 1) if spot and source.has_lines else Mark(source)
+        said = " ".join(part for part in (error.context, error.problem) if part)
+        raise ScenarioError([mark.problem(f"not valid YAML: {said}", hint=syntax_hint(error, text))]) from None
     except yaml.YAMLError as error:
-        raise ScenarioError([Problem(source.label, f"not valid YAML: {' '.join(str(error).split())}")]) from None
+        raise ScenarioError([Mark(source).problem(f"not valid YAML: {' '.join(str(error).split())}")]) from None
 
 
 def syntax_hint(error: yaml.MarkedYAMLError, text: str) -> str:
@@ -148,7 +158,7 @@ class Reader:
         try:
             self.next()  # stream start
             if isinstance(self.next(), yaml.StreamEndEvent):
-                return self.nothing(), self.problems
+                return Node(Mark(self.source)), self.problems
             root = self.node(self.next(), 1)
             self.next()  # document end
             more = self.next()
@@ -161,23 +171,22 @@ class Reader:
     def next(self) -> Any:
         return self.parser.get_event()
 
-    def nothing(self) -> Node:
-        return Node(self.source, 1, 1)
-
-    def place(self, event: Any) -> tuple[int, int]:
-        return event.start_mark.line + 1, event.start_mark.column + 1
+    def mark(self, event: Any) -> Mark:
+        if not self.source.has_lines:
+            return Mark(self.source)
+        return Mark(self.source, event.start_mark.line + 1, event.start_mark.column + 1)
 
     def stop(self, event: Any, message: str, hint: str = "") -> ScenarioError:
-        return ScenarioError([*self.problems, Problem(self.source.label, message, *self.place(event), hint=hint)])
+        return ScenarioError([*self.problems, self.mark(event).problem(message, hint=hint)])
 
     def note(self, event: Any, message: str, hint: str = "") -> None:
-        self.problems.append(Problem(self.source.label, message, *self.place(event), hint=hint))
+        self.problems.append(self.mark(event).problem(message, hint=hint))
 
     def node(self, event: Any, depth: int) -> Node:
         if isinstance(event, yaml.AliasEvent):
             node = self.alias(event)
         else:
-            node = Node(self.source, *self.place(event))
+            node = Node(self.mark(event))
             if depth > MOST_DEPTH:
                 raise self.stop(event, f"nested more than {MOST_DEPTH} deep")
             if getattr(event, "tag", None) not in (None, "!"):
@@ -210,16 +219,16 @@ class Reader:
         node.value = children = {}
         while not isinstance(key := self.next(), yaml.MappingEndEvent):
             if not isinstance(key, yaml.ScalarEvent):
-                raise self.stop(key, "expected a plain name as key, found a list, a mapping or an alias", "quote text that starts with {, [, & or *")
+                raise self.stop(key, "expected a name as key, found a list, a mapping or an alias", "quote what starts with {, [ or *")
             if len(key.value) > 200:
                 raise self.stop(key, f"expected a key of at most 200 characters, found one of {len(key.value):,}")
             child = self.node(self.next(), depth + 1)
             if key.value in children:
-                first = node.keys[key.value][0]
+                first = node.keys[key.value].line
                 self.note(key, f"key {key.value!r} stands twice in the same mapping, first on line {first}", "remove one of the two")
                 continue
             children[key.value] = child
-            node.keys[key.value] = self.place(key)
+            node.keys[key.value] = self.mark(key)
             self.grow(node, child)
 
     def sequence(self, node: Node, depth: int) -> None:

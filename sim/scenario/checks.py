@@ -1,0 +1,213 @@
+"""What must hold between the parts of a scenario, beyond what each part's own model says. A table of small checks."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator
+from typing import NamedTuple
+
+from sim.scenario.errors import did_you_mean
+from sim.scenario.model import Capability, Closed, Fault, Poisson, Pool, Scenario, Stages, Trace, Users, Weighted
+from sim.scenario.model import Gamma as GammaArrivals
+from sim.scenario.tree import Steps
+
+MOST_REQUESTS = 20_000_000
+"""Expected requests of one replication. A row is about 160 bytes: this many fill some 3 GB."""
+SHARES_TOLERANCE = 1e-6
+
+
+class Finding(NamedTuple):
+    """Something that does not hold at ``path``. A ``warning`` is told, and the scenario runs."""
+
+    path: Steps
+    message: str
+    hint: str = ""
+    warning: bool = False
+
+
+def check(scenario: Scenario) -> list[Finding]:
+    return [finding for rule in RULES for finding in rule(scenario)]
+
+
+def expected_requests(scenario: Scenario, scale: float = 1.0) -> float:
+    """How many requests one replication is expected to make, warm-up included; 0 where only the run can tell (closed, trace)."""
+    arrivals, duration_s = scenario.workload.arrivals, scenario.workload.duration
+    if isinstance(arrivals, (Poisson, GammaArrivals)):
+        return arrivals.rate.rps * duration_s * scale
+    if isinstance(arrivals, Stages):
+        return scale * sum(stage.rate.rps * stage.duration for stage in arrivals.stages)
+    if isinstance(arrivals, Users):
+        return scale * arrivals.daily_active * arrivals.calls_per_day * duration_s / 86400
+    return 0.0
+
+
+def run_is_finite(scenario: Scenario) -> Iterator[Finding]:
+    workload = scenario.workload
+    if workload.duration <= 0:
+        yield Finding(("workload", "duration"), "expected a duration above zero")
+    elif workload.warmup >= workload.duration:
+        yield Finding(
+            ("workload", "warmup"),
+            f"expected a warm-up shorter than the duration ({workload.duration:g}s), found {workload.warmup:g}s",
+            "the duration includes the warm-up: with nothing after it there is nothing to count",
+        )
+    if (requests := expected_requests(scenario)) > MOST_REQUESTS:
+        hint = "shorten the run or lower the rate; several replications of a shorter run say more"
+        yield Finding(("workload", "arrivals"), f"about {requests:,.0f} requests; a run may have {MOST_REQUESTS:,}", hint)
+
+
+def arrivals_make_sense(scenario: Scenario) -> Iterator[Finding]:
+    workload, arrivals = scenario.workload, scenario.workload.arrivals
+    here: Steps = ("workload", "arrivals")
+    if isinstance(arrivals, (Poisson, GammaArrivals)) and arrivals.rate.rps <= 0:
+        yield Finding((*here, "rate"), "expected a rate above zero")
+    if isinstance(arrivals, Stages):
+        total_s = math.fsum(stage.duration for stage in arrivals.stages)
+        if not math.isclose(total_s, workload.duration, rel_tol=1e-6):
+            message = f"the stages last {total_s:g}s together, the workload {workload.duration:g}s"
+            yield Finding((*here, "stages"), message, f"set workload.duration to {total_s:g}s, or change a stage")
+        if all(stage.rate.rps == 0 for stage in arrivals.stages):
+            yield Finding((*here, "stages"), "expected a stage with a rate above zero")
+    if isinstance(arrivals, Users) and arrivals.profile is not None:
+        if not arrivals.profile or max(arrivals.profile) == 0:
+            yield Finding((*here, "profile"), "expected at least one value above zero")
+        if "peak_to_mean" in arrivals.model_fields_set and arrivals.peak_to_mean != 1:
+            yield Finding((*here, "peak_to_mean"), "profile already says how the day goes", "leave out peak_to_mean, or the profile")
+
+
+def conversations_fit_arrivals(scenario: Scenario) -> Iterator[Finding]:
+    arrivals = scenario.workload.arrivals
+    if scenario.workload.conversations is None:
+        return
+    if isinstance(arrivals, Closed):
+        reason = "a closed client waits for each answer, so its calls cannot follow the conversations' own timetable"
+        yield Finding(("workload", "conversations"), f"conversations do not go with closed arrivals: {reason}", "leave one of the two out")
+    if isinstance(arrivals, Trace):
+        reason = "the trace already says when each call comes, and holds no turns"
+        yield Finding(("workload", "conversations"), f"conversations do not go with a trace: {reason}", "leave one of the two out")
+
+
+def classes_are_a_mix(scenario: Scenario) -> Iterator[Finding]:
+    classes = scenario.workload.requests
+    total = math.fsum(each.share for each in classes)
+    if abs(total - 1) > SHARES_TOLERANCE:
+        shares = " + ".join(f"{each.share:g}" for each in classes[:8]) + (" + …" if len(classes) > 8 else "")
+        yield Finding(("workload", "requests"), f"expected shares that sum to 1, found {shares} = {total:g}")
+    seen: set[str] = set()
+    for index, each in enumerate(classes):
+        if each.name in seen:
+            yield Finding(
+                ("workload", "requests", index, "name"), f"a request class called {each.name!r} stands above already", "rename one"
+            )
+        seen.add(each.name)
+
+
+def targets_of(scenario: Scenario) -> list[str]:
+    """Every provider/model of the scenario."""
+    return [f"{provider}/{model}" for provider, entry in scenario.providers.items() for model in entry.models]
+
+
+def routes_lead_somewhere(scenario: Scenario) -> Iterator[Finding]:
+    routing, known = scenario.gateway.routing, targets_of(scenario)
+    here: Steps = ("gateway", "routing")
+    listed: list[tuple[Steps, str]] = []
+    if isinstance(routing, Pool):
+        listed = [((*here, "models", index), target) for index, target in enumerate(routing.models)]
+    elif isinstance(routing, Weighted):
+        listed = [((*here, "weights", target), target) for target in routing.weights]
+        if not any(routing.weights.values()):
+            yield Finding((*here, "weights"), "expected at least one weight above zero")
+    else:
+        listed = [((*here, name, index), target) for name, targets in routing.capabilities.items() for index, target in enumerate(targets)]
+    for path, target in listed:
+        if target not in known:
+            hint = did_you_mean(target, known) or f"the providers have {', '.join(known[:8])}{', …' if len(known) > 8 else ''}"
+            yield Finding(path, f"no provider has the target {target!r}", hint)
+
+
+def needs_are_met(scenario: Scenario) -> Iterator[Finding]:
+    routing = scenario.gateway.routing
+    if not isinstance(routing, Capability):
+        return
+    for index, each in enumerate(scenario.workload.requests):
+        here: Steps = ("workload", "requests", index)
+        if each.needs is None and "default" not in routing.capabilities:
+            hint = f"add `needs` with one of {', '.join(routing.capabilities)}, or a capability called default"
+            yield Finding(here, f"request class {each.name!r} needs nothing, so capability routing has no target for it", hint)
+        elif each.needs is not None and each.needs not in routing.capabilities:
+            hint = did_you_mean(each.needs, routing.capabilities) or f"the routing has {', '.join(routing.capabilities)}"
+            yield Finding((*here, "needs"), f"the routing has no capability {each.needs!r}", hint)
+
+
+def gateway_agrees_with_itself(scenario: Scenario) -> Iterator[Finding]:
+    gateway = scenario.gateway
+    if "stale-cache" in gateway.fallback and not gateway.cache:
+        index = gateway.fallback.index("stale-cache")
+        yield Finding(("gateway", "fallback", index), "stale-cache answers from a cache, and there is none", "add gateway.cache")
+    first, total = gateway.timeout.first_token, gateway.timeout.total
+    if first is not None and total is not None and first > total:
+        yield Finding(("gateway", "timeout", "first_token"), f"expected at most timeout.total ({total:g}s), found {first:g}s")
+
+
+# What each kind of fault reads; anything else that is given would be ignored without a word.
+FAULT_READS = {
+    "outage": {"mode", "status"},
+    "errors": {"share", "status"},
+    "brownout": {"ttft_factor", "per_token_factor"},
+    "rate-limit": {"share"},
+}
+
+
+def faults_happen(scenario: Scenario) -> Iterator[Finding]:
+    """A fault that never begins is refused: a chaos run would pass without having been one. One that outlasts the run is a warning."""
+    for index, fault in enumerate(scenario.faults):
+        here: Steps = ("faults", index)
+        yield from fault_has_victim(scenario, fault, here)
+        end_s, duration_s = fault.at + fault.for_, scenario.workload.duration
+        if fault.at >= duration_s:
+            message = f"begins at {fault.at:g}s, after the run has ended at {duration_s:g}s: it would never happen"
+            yield Finding((*here, "at"), message, "move it, lengthen workload.duration, or drop it (--set faults=[])")
+        elif end_s > duration_s:
+            message = f"lasts until {end_s:g}s, the run only until {duration_s:g}s: recovery will not be seen"
+            yield Finding((*here, "for"), message, warning=True)
+        if fault.for_ <= 0:
+            yield Finding((*here, "for"), "expected a duration above zero")
+        readable = {"kind", "provider", "model", "at", "for_"} | FAULT_READS[fault.kind]
+        given = {name for name, field in Fault.model_fields.items() if getattr(fault, name) != field.default}
+        for field in sorted(given - readable):
+            hint = f"{fault.kind} reads {' and '.join(sorted(FAULT_READS[fault.kind]))}"
+            yield Finding((*here, field), f"means nothing to a fault of kind {fault.kind}", hint)
+
+
+def fault_has_victim(scenario: Scenario, fault: Fault, here: Steps) -> Iterator[Finding]:
+    if fault.provider not in scenario.providers:
+        hint = did_you_mean(fault.provider, scenario.providers) or f"there are {', '.join(scenario.providers)}"
+        yield Finding((*here, "provider"), f"no provider is called {fault.provider!r}", hint)
+    elif fault.model is not None and fault.model not in (models := scenario.providers[fault.provider].models):
+        hint = did_you_mean(fault.model, models) or f"it has {', '.join(models)}"
+        yield Finding((*here, "model"), f"provider {fault.provider!r} has no model {fault.model!r}", hint)
+
+
+def budgets_parse(scenario: Scenario) -> Iterator[Finding]:
+    try:
+        from sim.budgets import parse_budget
+    except ModuleNotFoundError:
+        return
+    for index, text in enumerate(scenario.budgets):
+        try:
+            parse_budget(text)
+        except ValueError as error:
+            yield Finding(("budgets", index), str(error))
+
+
+RULES: tuple[Callable[[Scenario], Iterator[Finding]], ...] = (
+    run_is_finite,
+    arrivals_make_sense,
+    conversations_fit_arrivals,
+    classes_are_a_mix,
+    routes_lead_somewhere,
+    needs_are_met,
+    gateway_agrees_with_itself,
+    faults_happen,
+    budgets_parse,
+)

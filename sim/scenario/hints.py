@@ -1,0 +1,94 @@
+"""What to do about a value of the wrong form: the slips that people make with units, quotes and YAML."""
+
+from __future__ import annotations
+
+import re
+
+from sim.scenario.errors import did_you_mean
+
+TRUE_WORDS, FALSE_WORDS = {"yes", "on", "y"}, {"no", "off", "n"}
+TIME_UNITS = {
+    "sec": "s", "secs": "s", "second": "s", "seconds": "s", "msec": "ms", "msecs": "ms", "millis": "ms", "milliseconds": "ms",
+    "mins": "m", "minute": "m", "minutes": "m", "hr": "h", "hrs": "h", "hour": "h", "hours": "h", "day": "d", "days": "d",
+}  # fmt: skip
+RATE_UNITS = {
+    "rps": "s", "qps": "s", "tps": "s", "hz": "s", "second": "s", "seconds": "s", "rpm": "min", "tpm": "min", "mins": "min",
+    "minute": "min", "minutes": "min", "hours": "h", "hr": "h", "days": "d", "rpd": "d",
+}  # fmt: skip
+QUANTITY = re.compile(r"([0-9.]+)\s*(?:/|per)?\s*([A-Za-z]+)")
+
+
+def hint_for(found: object, expected: list[str]) -> str:
+    """A hint, or nothing, for a found value where ``expected`` (one or more phrases) was wanted."""
+    wanted = " or ".join(expected)
+    for applies, advise in HINTS:
+        if applies in wanted and (hint := advise(found, wanted)):
+            return hint
+    return ""
+
+
+def about_duration(found: object, wanted: str) -> str:
+    if isinstance(found, (int, float)) and not isinstance(found, bool):
+        return f"write {found:g}s if seconds are meant, {found:g}ms if milliseconds"
+    match = QUANTITY.fullmatch(found.strip()) if isinstance(found, str) else None
+    if match and match[2].lower() in TIME_UNITS:
+        return f"did you mean '{match[1]}{TIME_UNITS[match[2].lower()]}'?"
+    if isinstance(found, dict):
+        bare = [key for key, child in found.items() if isinstance(child.value, (int, float)) and not isinstance(child.value, bool)]
+        bare = [key for key in bare if key not in ("sigma", "cv", "shape", "weight")]
+        return f"give {' and '.join(bare)} a unit" if bare else ""
+    return ""
+
+
+def about_rate(found: object, wanted: str) -> str:
+    if isinstance(found, (int, float)) and not isinstance(found, bool):
+        return f"write {found:g}/s if per second is meant, {found:g}/min if per minute"
+    match = QUANTITY.fullmatch(found.strip()) if isinstance(found, str) else None
+    if match and match[2].lower() in RATE_UNITS:
+        return f"did you mean '{match[1]}/{RATE_UNITS[match[2].lower()]}'?"
+    return ""
+
+
+def about_bool(found: object, wanted: str) -> str:
+    word = str(found).lower()
+    return "write true" if word in TRUE_WORDS else "write false" if word in FALSE_WORDS else ""
+
+
+def about_number(found: object, wanted: str) -> str:
+    if isinstance(found, str):
+        if re.fullmatch(r"[-+]?[0-9.]+(e[-+]?[0-9]+)?", found):
+            return "write it without quotes"
+        if re.fullmatch(r"[0-9.]+\s*%", found):
+            return f"write {float(found.rstrip('% ')) / 100:g}: shares are numbers from 0 to 1"
+    if isinstance(found, float) and found.is_integer():
+        return f"write {found:.0f}"
+    return ""
+
+
+def about_mapping(found: object, wanted: str) -> str:
+    return "is a space missing after the colon?" if isinstance(found, str) and re.search(r":\S", found) else ""
+
+
+def about_text(found: object, wanted: str) -> str:
+    return f'quote it: "{found}"' if isinstance(found, (int, float)) and not isinstance(found, bool) else ""
+
+
+def about_list(found: object, wanted: str) -> str:
+    return "a list of one is written [ … ], or with a dash" if found is not None else ""
+
+
+def about_choice(found: object, wanted: str) -> str:
+    return did_you_mean(found, wanted.replace(" or ", ", ").split(", ")) if isinstance(found, str) else ""
+
+
+HINTS = (
+    ("a duration", about_duration),
+    ("durations", about_duration),
+    ("a rate", about_rate),
+    ("true or false", about_bool),
+    ("number", about_number),
+    ("a mapping", about_mapping),
+    ("a list", about_list),
+    ("text", about_text),
+    ("", about_choice),
+)

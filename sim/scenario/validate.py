@@ -1,0 +1,214 @@
+"""Turns a tree into a Scenario, and pydantic's complaints into problems with a place, what was found, what was expected and a hint."""
+
+from __future__ import annotations
+
+import json
+from types import UnionType
+from typing import Annotated, Any, Union, get_args, get_origin
+
+from pydantic import BaseModel, ValidationError
+
+from sim.scenario.errors import Problem, did_you_mean
+from sim.scenario.hints import hint_for
+from sim.scenario.model import Scenario
+from sim.scenario.tree import Mark, Node, Steps
+
+MOST_EXAMINED = 500
+
+# pydantic's error type -> what was expected, from the error's context
+EXPECTED = {
+    "int_type": "a whole number",
+    "int_from_float": "a whole number",
+    "float_type": "a number",
+    "bool_type": "true or false",
+    "string_type": "text",
+    "dict_type": "a mapping",
+    "model_type": "a mapping",
+    "model_attributes_type": "a mapping",
+    "tuple_type": "a list",
+    "finite_number": "a finite number",
+    "greater_than_equal": "at least {ge}",
+    "greater_than": "more than {gt}",
+    "less_than_equal": "at most {le}",
+    "less_than": "less than {lt}",
+    "too_short": "at least {min_length} of them",
+    "too_long": "at most {max_length} of them",
+    "string_too_long": "at most {max_length} characters",
+}
+PATTERNS = {
+    "/": "provider/model, such as openai/gpt-4o",
+    "0-9a-f": "a sha256: 64 hexadecimal digits",
+    "": "a name of letters, digits, '.', '_', '-' and ':' that starts with a letter or digit",
+}
+
+
+def validate(root: Node) -> tuple[Scenario | None, list[Problem]]:
+    """The Scenario of a tree, or None and its problems. Errors below ``broken`` nodes are left out: they have been told."""
+    try:
+        return Scenario.model_validate_json(json.dumps(root.plain()), strict=True), []
+    except ValidationError as failure:
+        return None, translate(root, failure.errors(include_url=False)[:MOST_EXAMINED])
+
+
+def translate(root: Node, errors: list[Any]) -> list[Problem]:
+    """Problems in the order of the errors. The branches of a union that all failed at one place become one problem."""
+    grouped: dict[Steps, tuple[Node, list[Any]]] = {}
+    for error in errors:
+        path, node, broken = locate(root, error["loc"])
+        if not broken and not is_echo(error, node):
+            step = error["loc"][-1]
+            grouped.setdefault((*path, step) if error["type"] == "missing" else path, (node, []))[1].append(error)
+    return [explain(root, path, node, alike) for path, (node, alike) in grouped.items()]
+
+
+def locate(root: Node, loc: Steps) -> tuple[Steps, Node, bool]:
+    """Where pydantic's location lies in the tree: steps that name no value (tags of unions, ``[key]``) are skipped."""
+    node, broken = root, root.broken
+    path: Steps = ()
+    tagged: set[Steps] = set()
+    for step in loc:
+        if isinstance(node.value, dict) and step in node.value:
+            kind = node.value.get("kind")
+            if kind is not None and kind.value == step and path not in tagged and path != ("gateway",):
+                tagged.add(path)
+                continue
+            node = node.value[str(step)]
+        elif isinstance(node.value, list) and isinstance(step, int) and step < len(node.value):
+            node = node.value[step]
+        else:
+            continue
+        path = (*path, step)
+        broken = broken or node.broken
+    return path, node, broken
+
+
+def is_echo(error: Any, node: Node) -> bool:
+    """pydantic calls a list too short when its entries were refused; the entries have their own errors."""
+    return error["type"] == "too_short" and isinstance(node.value, (list, dict)) and len(node.value) >= error["ctx"]["min_length"]
+
+
+def explain(root: Node, path: Steps, node: Node, alike: list[Any]) -> Problem:
+    error = alike[0]
+    kind = error["type"]
+    if kind == "missing":
+        known = field_at(root, path)
+        return node.mark.problem("required, but missing", path, known.description or "" if known else "")
+    if kind == "extra_forbidden":
+        known_keys = keys_at(root, path[:-1])
+        hint = did_you_mean(path[-1], known_keys) or f"the keys here are {', '.join(sorted(known_keys))}"
+        if path[-1] == "<<":
+            hint = "merge keys are not part of the language; use `extends`, or repeat the values"
+        return key_mark(root, path).problem("unknown key", path, hint)
+    if kind.startswith("union_tag"):
+        return explain_kind(root, path, node, error)
+    if error["loc"][-1] == "[key]":
+        return key_mark(root, path).problem(f"expected {expectation(error)} as key", path)
+    expected = list(dict.fromkeys(expectation(each) for each in alike))
+    return node.mark.problem(f"expected {' or '.join(expected)}, found {show(node)}", path, hint_for(node.value, expected))
+
+
+def explain_kind(root: Node, path: Steps, node: Node, error: Any) -> Problem:
+    allowed = [tag.strip().strip("'") for tag in error.get("ctx", {}).get("expected_tags", "").split(",") if tag]
+    if not isinstance(node.value, dict):
+        return node.mark.problem(f"expected a mapping with a kind, found {show(node)}", path, hint_for(node.value, ["a mapping"]))
+    if "kind" not in node.value:
+        return node.mark.problem("required, but missing", (*path, "kind"), f"it is one of {', '.join(kinds_at(root, path))}")
+    tag = node.value["kind"]
+    hint = did_you_mean(tag.value, allowed)
+    return tag.mark.problem(f"expected one of {', '.join(allowed)}, found {show(tag)}", (*path, "kind"), hint)
+
+
+def expectation(error: Any) -> str:
+    kind, context = error["type"], error.get("ctx", {})
+    if kind == "literal_error":
+        return str(context["expected"]).replace("'", "").replace(" or ", ", ")
+    if kind == "string_pattern_mismatch":
+        return next(text for mark, text in PATTERNS.items() if mark in context["pattern"])
+    if kind in EXPECTED:
+        return EXPECTED[kind].format(**context)
+    return str(error["msg"]).removeprefix("Value error, ").removeprefix("expected ")
+
+
+def node_at(root: Node, path: Steps) -> Node:
+    """The node at ``path``, or the nearest one above it."""
+    node = root
+    for step in path:
+        if isinstance(node.value, dict) and step in node.value:
+            node = node.value[str(step)]
+        elif isinstance(node.value, list) and isinstance(step, int) and step < len(node.value):
+            node = node.value[step]
+    return node
+
+
+def show(node: Node) -> str:
+    """What stands there, short and safe to print."""
+    if node.value is None:
+        return "nothing"
+    if isinstance(node.value, bool):
+        return str(node.value).lower()
+    if isinstance(node.value, str):
+        return repr(node.value if len(node.value) <= 60 else node.value[:57] + "...")
+    if isinstance(node.value, list):
+        return f"a list of {len(node.value)}"
+    if isinstance(node.value, dict):
+        few = list(node.value)[:4]
+        more = ", …" if len(node.value) > len(few) else ""
+        return f"a mapping ({', '.join(repr(key)[1:-1] for key in few)}{more})" if few else "an empty mapping"
+    return str(node.value)
+
+
+def key_mark(root: Node, path: Steps) -> Mark:
+    """Where the last step of ``path`` is written: its key, not its value."""
+    return node_at(root, path[:-1]).keys[str(path[-1])]
+
+
+def keys_at(root: Node, path: Steps) -> set[str]:
+    """The keys that the mapping at ``path`` may hold."""
+    return {field.alias or name for model in models_at(root, path) for name, field in model.model_fields.items()}
+
+
+def field_at(root: Node, path: Steps) -> Any:
+    fields = (item for model in models_at(root, path[:-1]) for item in model.model_fields.items())
+    return next((field for name, field in fields if path[-1] in (name, field.alias)), None)
+
+
+def kinds_at(root: Node, path: Steps) -> list[str]:
+    return [kind for model in models_at(root, path) for kind in kinds(model)]
+
+
+def models_at(root: Node, path: Steps) -> list[type[BaseModel]]:
+    """The models that the value at ``path`` may be, chosen by its ``kind`` where there are several."""
+    types: list[Any] = [Scenario]
+    for depth, step in enumerate(path):
+        types = [inner for outer in chosen(types, node_at(root, path[:depth])) for inner in parts(outer, step)]
+    return [model for model in chosen(types, node_at(root, path)) if isinstance(model, type) and issubclass(model, BaseModel)]
+
+
+def chosen(types: list[Any], node: Node) -> list[Any]:
+    kind = node.value["kind"].value if isinstance(node.value, dict) and "kind" in node.value else None
+    fitting = [each for each in types if isinstance(each, type) and issubclass(each, BaseModel) and kind in kinds(each)]
+    return fitting or types
+
+
+def kinds(model: type[BaseModel]) -> tuple[Any, ...]:
+    return get_args(model.model_fields["kind"].annotation) if "kind" in model.model_fields else ()
+
+
+def parts(outer: Any, step: str | int) -> list[Any]:
+    """The types of what stands at ``step`` in a value of type ``outer``."""
+    if isinstance(outer, type) and issubclass(outer, BaseModel):
+        return [inner for name, field in outer.model_fields.items() if step in (name, field.alias) for inner in branches(field.annotation)]
+    arguments = get_args(outer)
+    if get_origin(outer) is tuple:
+        return branches(arguments[0])
+    return branches(arguments[1]) if get_origin(outer) is dict else []
+
+
+def branches(annotation: Any) -> list[Any]:
+    """The alternatives of an annotation, without Annotated and Optional."""
+    origin = get_origin(annotation)
+    if origin is Annotated:
+        return branches(get_args(annotation)[0])
+    if origin in (Union, UnionType):
+        return [inner for branch in get_args(annotation) for inner in branches(branch)]
+    return [annotation]
