@@ -1,0 +1,228 @@
+"""Two runs of the same requests, side by side and request by request: model against reality, baseline against candidate, A against B.
+
+Both sides rolled the same dice for the same schedule position, so they are compared on replication 0 and paired. Relative errors are
+(predicted − measured) / measured.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, Literal
+
+import numpy as np
+
+from sim.estimate import Estimate, least_samples
+from sim.metrics import METRICS, measure
+from sim.records import OUTCOMES
+from sim.run import Run
+from sim.summary import SCHEMA_VERSION
+from sim.window import Window
+
+Verdict = Literal["pass", "fail", "invalid"]
+FIGURES = (
+    *(f"{family}.{name}" for family in ("latency_s", "ttft_s") for name in ("mean", "p50", "p95", "p99")),
+    "throughput_rps", "availability", "cache_hit_rate", "fallback_rate", "attempts_per_request",
+)  # fmt: skip
+COST = "cost_usd"
+LEAST_PAIRED = 0.99
+"""Share of either side's requests that must have a partner for a comparison to mean anything."""
+
+
+@dataclass(frozen=True)
+class Tolerances:
+    """The largest relative errors that pass, and the least share of requests that must end alike."""
+
+    latency_p50: float = 0.05
+    latency_p99: float = 0.10
+    same_outcome: float = 0.95
+    cost: float = 0.02
+
+
+@dataclass(frozen=True)
+class Figure:
+    """One metric of both runs. ``error`` is null where either side cannot say, or the measured value is zero and the other is not."""
+
+    predicted: Estimate
+    measured: Estimate
+
+    @property
+    def error(self) -> float | None:
+        predicted, measured = self.predicted.value, self.measured.value
+        if predicted is None or measured is None:
+            return None
+        if measured == 0:
+            return 0.0 if predicted == 0 else None
+        return (predicted - measured) / measured
+
+
+@dataclass(frozen=True)
+class Paired:
+    """Requests that both runs counted. Latency differences are measured − predicted seconds, over pairs served on both sides."""
+
+    requests: int
+    same_outcome: float | None
+    served: int
+    difference_s: dict[str, float | None]
+    moved: dict[str, int] = field(default_factory=dict)  # "ok → timeout": how many, most frequent first
+
+
+@dataclass(frozen=True)
+class Check:
+    """One tolerance: ``found`` against ``limit``; ``ok`` is null when it could not be held to it."""
+
+    name: str
+    found: float | None
+    limit: float
+    ok: bool | None
+
+    @property
+    def says(self) -> str:
+        sign = "≥" if self.name == "same_outcome" else "≤"
+        found = "not known" if self.found is None else f"{self.found * 100:.2f} %"
+        return f"{self.name}: {found} ({sign} {self.limit * 100:.4g} %)"
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """The verdict and everything it rests on; ``as_dict`` is the ``verify --json`` document."""
+
+    verdict: Verdict
+    why_invalid: tuple[str, ...]
+    checks: tuple[Check, ...]
+    figures: dict[str, Figure]
+    paired: Paired
+    certificate: dict[str, Any]
+
+    def as_dict(self) -> dict[str, Any]:
+        return {
+            "schema_version": SCHEMA_VERSION,
+            "verdict": self.verdict,
+            "why_invalid": list(self.why_invalid),
+            "comparison": {
+                name: {"predicted": figure.predicted.as_dict(), "measured": figure.measured.as_dict(), "error": figure.error}
+                for name, figure in self.figures.items()
+            },
+            "paired": {
+                "requests": self.paired.requests,
+                "same_outcome": self.paired.same_outcome,
+                "served": self.paired.served,
+                "latency_difference_s": self.paired.difference_s,
+                "moved": self.paired.moved,
+            },
+            "checks": [{"check": one.name, "found": one.found, "limit": one.limit, "ok": one.ok} for one in self.checks],
+            "certificate": self.certificate,
+        }
+
+
+class NotComparable(ValueError):
+    """The two runs did not send the same requests."""
+
+
+def compare(
+    prediction: Run,
+    measurement: Run,
+    tolerances: Tolerances | None = None,
+    why_invalid: Sequence[str] = (),
+    certificate: dict[str, Any] | None = None,
+    only_worse: bool = False,
+) -> Comparison:
+    """Compare replication 0 of both. With ``only_worse``, a difference for the better passes (a regression gate).
+
+    ``why_invalid``: bounds of the certificate that the measurement broke; any makes the verdict invalid, as do too few requests for a
+    tolerance's quantile. Raises NotComparable when scales, schedules or prompts differ.
+    """
+    predicted, measured = (Window(only_replication(run, 0)) for run in (prediction, measurement))
+    if prediction.scale != measurement.scale:
+        raise NotComparable(f"one run is at scale {prediction.scale:g}, the other at {measurement.scale:g}")
+    left, right = pair(predicted, measured)
+    figures = {name: Figure(measure(predicted, name), measure(measured, name)) for name in FIGURES}
+    figures[COST] = Figure(spent(predicted), spent(measured))
+    paired = paired_figures(predicted, measured, left, right)
+    checks = hold(figures, paired, tolerances or Tolerances(), only_worse)
+    reasons = [*why_invalid, *lost(predicted, measured, len(left)), *unanswered(checks, measured)]
+    verdict: Verdict = "invalid" if reasons else "pass" if all(check.ok is not False for check in checks) else "fail"
+    return Comparison(verdict, tuple(reasons), checks, figures, paired, certificate or {})
+
+
+def only_replication(run: Run, replication: int) -> Run:
+    """The run as if only this replication had been done (and numbered 0)."""
+    if run.replications == 1 and replication == 0:
+        return run
+    kept = {name: getattr(run, name) for name in ("requests", "attempts", "timeline")}
+    kept = {name: rows[rows["replication"] == replication] if rows.dtype.names else rows for name, rows in kept.items()}
+    for rows in kept.values():
+        if rows.dtype.names:
+            rows["replication"] = 0
+    events = [event | {"replication": 0} for event in run.events if event.get("replication", 0) == replication]
+    return replace(run, replications=1, events=events, **kept)
+
+
+def pair(predicted: Window, measured: Window) -> tuple[np.ndarray, np.ndarray]:
+    """Row numbers in each window of the requests that both hold, in order of the schedule. Raises NotComparable."""
+    _, left, right = np.intersect1d(predicted["request"], measured["request"], return_indices=True)
+    differ = np.flatnonzero(predicted["prompt"][left] != measured["prompt"][right])
+    if len(differ):
+        number = predicted["request"][left][differ[0]]
+        raise NotComparable(f"the runs sent different requests: {len(differ)} of {len(left)} prompts differ, the first is request {number}")
+    return left, right
+
+
+def spent(window: Window) -> Estimate:
+    """USD over the window: what was paid, so without bounds."""
+    total = float(window["cost_usd"].sum())
+    return Estimate(None if np.isnan(total) else total)
+
+
+def paired_figures(predicted: Window, measured: Window, left: np.ndarray, right: np.ndarray) -> Paired:
+    before, after = predicted["outcome"][left], measured["outcome"][right]
+    both = predicted.served[left] & measured.served[right]
+    difference_s = (measured["latency_s"][right] - predicted["latency_s"][left])[both]
+    difference_s = difference_s[~np.isnan(difference_s)]
+    size = len(OUTCOMES)
+    counts = np.bincount(before.astype(int) * size + after, minlength=size * size)
+    moves = [(OUTCOMES[code // size], OUTCOMES[code % size], int(counts[code])) for code in np.argsort(-counts, kind="stable")]
+    known = len(difference_s) > 0
+    return Paired(
+        requests=len(left),
+        same_outcome=float(np.mean(before == after)) if len(left) else None,
+        served=int(both.sum()),
+        difference_s={
+            "mean": float(difference_s.mean()) if known else None,
+            "p50": float(np.median(difference_s)) if known else None,
+            "p95_abs": float(np.quantile(np.abs(difference_s), 0.95)) if known else None,
+        },
+        moved={f"{one} → {other}": count for one, other, count in moves if count and one != other},
+    )
+
+
+def hold(figures: dict[str, Figure], paired: Paired, tolerances: Tolerances, only_worse: bool) -> tuple[Check, ...]:
+    limits = {"latency_s.p50": tolerances.latency_p50, "latency_s.p99": tolerances.latency_p99, COST: tolerances.cost}
+    checks = []
+    for name, limit in limits.items():
+        error = figures[name].error
+        better = METRICS[name].better if name in METRICS else "lower"
+        for_the_better = error is not None and only_worse and (error > 0) == (better == "lower")
+        checks.append(Check(name, error, limit, None if error is None else for_the_better or abs(error) <= limit))
+    same = paired.same_outcome
+    checks.append(Check("same_outcome", same, tolerances.same_outcome, None if same is None else same >= tolerances.same_outcome))
+    return tuple(checks)
+
+
+def lost(predicted: Window, measured: Window, paired: int) -> list[str]:
+    return [
+        f"{paired:,} of {len(window):,} requests of the {window.run.kind} have a partner in the other run"
+        for window in (predicted, measured)
+        if paired < LEAST_PAIRED * len(window) or not paired
+    ]
+
+
+def unanswered(checks: Sequence[Check], measured: Window) -> list[str]:
+    """Tolerances that nothing can be held to. A target that reports no cost is not held to one."""
+    served = int(measured.served.sum())
+    least = {"latency_s.p50": least_samples(0.5), "latency_s.p99": least_samples(0.99)}
+    return [
+        f"too few requests for {check.name}: {served} were served, {least[check.name]} are needed; run for longer"
+        for check in checks
+        if check.ok is None and check.name in least
+    ]

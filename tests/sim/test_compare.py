@@ -1,0 +1,128 @@
+"""Two runs of the same requests are compared request by request, and a verdict says what it rests on."""
+
+import json
+from typing import Any
+
+import numpy as np
+import pytest
+from synthetic_runs import rows, run_of, synthetic_run
+
+from sim.compare import Check, NotComparable, Tolerances, compare
+from sim.records import Outcome
+from sim.run import Run
+
+LATENCY = np.random.default_rng(5).lognormal(0, 0.5, 1060)
+
+
+def made(factor: float = 1.0, kind: Any = "prediction", n: int = 1060, **columns: Any) -> Run:
+    return run_of(rows(n, **({"latency_s": LATENCY[:n] * factor, "cost_usd": 0.01} | columns)), kind=kind)
+
+
+def check_of(comparison: Any, name: str) -> Check:
+    (found,) = [check for check in comparison.checks if check.name == name]
+    return found
+
+
+def test_a_run_agrees_with_itself() -> None:
+    run = synthetic_run(replications=3)
+    comparison = compare(run, run)
+    assert comparison.verdict == "pass"
+    assert {figure.error for figure in comparison.figures.values()} == {0.0}
+    assert comparison.paired.same_outcome == 1.0
+    assert comparison.paired.difference_s == {"mean": 0.0, "p50": 0.0, "p95_abs": 0.0}
+
+
+def test_the_document_keeps_the_contract() -> None:
+    certificate = {"send_lag_s": {"p50": 0.001, "p99": 0.004}, "delivered_rate_error": 0.0, "cpu": 0.3}
+    comparison = compare(synthetic_run(), synthetic_run(replications=1, kind="measurement", noise=0.02), certificate=certificate)
+    document = json.loads(json.dumps(comparison.as_dict(), allow_nan=False))
+    assert document["verdict"] in ("pass", "fail", "invalid")
+    for name in ("latency_s.p50", "latency_s.p99", "ttft_s.p50", "throughput_rps", "availability", "cost_usd"):
+        assert {"predicted", "measured", "error"} <= document["comparison"][name].keys()
+    assert {"requests", "same_outcome", "latency_difference_s"} <= document["paired"].keys()
+    assert {"p50", "p95_abs"} <= document["paired"]["latency_difference_s"].keys()
+    assert document["certificate"] == certificate
+
+
+@pytest.mark.parametrize(
+    ("factor", "verdict", "error"),
+    [(1 / 1.04, "pass", 0.04), (1 / 1.06, "fail", 0.06), (1 / 0.96, "pass", -0.04), (1 / 0.94, "fail", -0.06)],
+)
+def test_latency_may_be_off_by_its_tolerance_either_way(factor: float, verdict: str, error: float) -> None:
+    comparison = compare(made(), made(factor, "measurement"))
+    assert comparison.verdict == verdict
+    assert comparison.figures["latency_s.p50"].error == pytest.approx(error)
+
+
+def test_as_a_regression_gate_only_worse_fails() -> None:
+    assert compare(made(), made(0.5), only_worse=True).verdict == "pass"
+    assert compare(made(), made(1.2), only_worse=True).verdict == "fail"
+    assert compare(made(), made(cost_usd=0.005), only_worse=True).verdict == "pass"
+
+
+def test_each_tolerance_alone_can_fail_it() -> None:
+    few = (np.arange(1060) % 10 == 0) * int(Outcome.ERROR)
+    tail = made(kind="measurement", latency_s=np.where(np.arange(1060) % 50 == 0, LATENCY * 10, LATENCY))
+    for measured, name in [(tail, "latency_s.p99"), (made(outcome=few), "same_outcome"), (made(cost_usd=0.0103), "cost_usd")]:
+        comparison = compare(made(), measured)
+        assert comparison.verdict == "fail"
+        assert [check.name for check in comparison.checks if not check.ok] == [name]
+
+
+def test_tolerances_can_be_set() -> None:
+    assert compare(made(), made(1.06), Tolerances(latency_p50=0.1)).verdict == "pass"
+
+
+def test_a_broken_certificate_is_neither_a_pass_nor_a_failure() -> None:
+    comparison = compare(made(), made(2.0), why_invalid=["send lag p99 0.2 s exceeds 0.05 s"])
+    assert comparison.verdict == "invalid"
+    assert comparison.why_invalid == ("send lag p99 0.2 s exceeds 0.05 s",)
+
+
+def test_too_few_requests_for_a_p99_make_it_invalid() -> None:
+    comparison = compare(made(n=300), made(n=300, kind="measurement"))
+    assert comparison.verdict == "invalid"
+    assert comparison.why_invalid == ("too few requests for latency_s.p99: 240 were served, 368 are needed; run for longer",)
+
+
+def test_requests_that_were_never_measured_make_it_invalid() -> None:
+    run = made(kind="measurement")
+    comparison = compare(made(), run_of(run.requests[: len(run.requests) // 2], kind="measurement"))
+    assert comparison.why_invalid[0] == "470 of 1,000 requests of the prediction have a partner in the other run"
+
+
+def test_a_target_that_reports_no_cost_is_not_held_to_one() -> None:
+    comparison = compare(made(), made(kind="measurement", cost_usd=np.nan))
+    assert comparison.verdict == "pass"
+    assert check_of(comparison, "cost_usd").ok is None
+
+
+def test_pairs_are_by_schedule_position_whatever_the_order_of_rows() -> None:
+    measured = made(1.02, "measurement")
+    shuffled = run_of(np.random.default_rng(1).permutation(measured.requests), kind="measurement")
+    assert compare(made(), shuffled).paired == compare(made(), measured).paired
+
+
+def test_only_replication_zero_is_compared() -> None:
+    measured = synthetic_run(replications=1, kind="measurement")
+    comparison = compare(synthetic_run(replications=4), measured)
+    assert comparison.paired.requests == len(measured.counted)
+    assert comparison.figures["latency_s.p99"].error == 0.0
+
+
+def test_outcomes_that_moved_are_counted() -> None:
+    moved = compare(made(), made(outcome=(np.arange(1060) % 100 == 0) * int(Outcome.TIMEOUT))).paired.moved
+    assert moved == {"ok → timeout": 10}
+
+
+def test_runs_of_different_requests_are_refused() -> None:
+    with pytest.raises(NotComparable, match="1000 of 1000 prompts differ, the first is request 60"):
+        compare(made(), made(prompt=-1))
+    with pytest.raises(NotComparable, match="scale 1, the other at 10"):
+        compare(synthetic_run(scale=1), synthetic_run(scale=10))
+
+
+def test_a_check_reads_as_a_sentence() -> None:
+    assert Check("latency_s.p50", 0.0312, 0.05, True).says == "latency_s.p50: 3.12 % (≤ 5 %)"
+    assert Check("same_outcome", 0.9912, 0.95, True).says == "same_outcome: 99.12 % (≥ 95 %)"
+    assert Check("cost_usd", None, 0.02, None).says == "cost_usd: not known (≤ 2 %)"
