@@ -18,9 +18,11 @@ from sim.request import Record, Request
 from sim.run import Run
 from sim.scenario.model import Closed, Scenario
 from sim.usage import usage
-from sim.workload.closed import ClosedWorkload
+from sim.workload.calls import takes_history
 from sim.workload.schedule import Schedule, build_schedule
 from sim.world import SimPyWorld
+
+Part = tuple[np.ndarray, np.ndarray, np.ndarray, list[dict[str, Any]], dict[str, int]]
 
 DEFAULT_REPLICATIONS = 10
 BLOCK = 4096
@@ -49,7 +51,7 @@ def predict(
         parts.append(part)
         if progress is not None:
             progress(done)
-    requests, attempts, timeline, events = ([part[place] for part in parts] for place in range(4))
+    requests, attempts, timeline, events, limited = ([part[place] for part in parts] for place in range(5))
     run = Run(
         kind="prediction",
         scenario=scenario,
@@ -61,32 +63,34 @@ def predict(
         attempts=np.concatenate(attempts),
         timeline=np.concatenate(timeline),
         events=[event for part in events for event in part],
+        limited={by: sum(part[by] for part in limited) for by in limited[0]},
         wall_s=time.perf_counter() - started_s,
     )
     return add_usage(run)
 
 
 def add_usage(run: Run) -> Run:
+    """Fill ``run.usage``: see ``sim.usage``."""
     counted = run.counted
     attempts = run.attempts[run.attempts["started_s"] >= run.warmup_s]
     span_s = (run.scenario.workload.duration - run.warmup_s) * run.replications
-    run.usage.extend(usage(run.scenario, run.scale, span_s, counted, attempts, run.targets))
+    run.usage.extend(usage(run.scenario, span_s, counted, attempts, run.targets, run.limited))
     return run
 
 
-def replicate(job: tuple[Scenario, float, int, int]) -> tuple[np.ndarray, np.ndarray, np.ndarray, list[dict[str, Any]]]:
-    """One replication: its request rows, attempt rows, timeline rows and events."""
-    scenario, scale, seed, replication = job
-    seed = replication_seed(seed, replication)
+def replicate(job: tuple[Scenario, float, int, int]) -> Part:
+    """One replication: its request rows, attempt rows, timeline rows, events, and requests refused by each rate limit."""
+    scenario, scale, first_seed, replication = job
+    seed = replication_seed(first_seed, replication)
     gateway = Gateway(scenario, seed)
     providers = {name: ProviderState(scenario, name, seed) for name in scenario.providers}
     world = SimPyWorld(gateway, providers, scenario.gateway.workers, scenario.workload.client)
     timeline: list[tuple[float, int, int, int]] = []
     duration_s = scenario.workload.duration
     if isinstance(scenario.workload.arrivals, Closed):
-        play_closed(world, ClosedWorkload(scenario, scale, replication), scenario, seed)
+        raise NotImplementedError
     else:
-        schedule = build_schedule(scenario, scale, replication)
+        schedule = build_schedule(scenario, scale, replication, first_seed)
         duration_s = schedule.duration_s
         world.play(requests_of(schedule, scenario, seed))
     world.env.process(sample(world, duration_s, timeline))
@@ -103,13 +107,16 @@ def replicate(job: tuple[Scenario, float, int, int]) -> tuple[np.ndarray, np.nda
         {"at_s": at_s, "replication": replication, "event": "breaker", "target": target, "state": state}
         for at_s, target, state in gateway.breaker_moves
     ]
-    return rows, attempts, samples, events
+    limited = {
+        by: limiter.refused if limiter is not None else 0 for by, limiter in (("global", gateway.overall), ("per_user", gateway.per_user))
+    }
+    return rows, attempts, samples, events, limited
 
 
 def requests_of(schedule: Schedule, scenario: Scenario, seed: int) -> Iterator[Request]:
     """The schedule's rows as Request objects, made in blocks as they are needed."""
     needs = [each.needs for each in scenario.workload.requests]
-    sends_history = [each.history if each.history is not None else each.prompts is None for each in scenario.workload.requests]
+    sends_history = [takes_history(each) for each in scenario.workload.requests]
     for start in range(0, len(schedule), BLOCK):
         stop = min(start + BLOCK, len(schedule))
         cpu_s, lookup_s = work_of(scenario, seed, start, stop)

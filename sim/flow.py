@@ -170,9 +170,7 @@ async def ask(request: Request, record: Record, gateway: Gateway, world: World, 
     return outcome
 
 
-async def attempt(
-    request: Request, record: Record, target: TargetState, gateway: Gateway, world: World, deadline_s: float
-) -> Answer:
+async def attempt(request: Request, record: Record, target: TargetState, gateway: Gateway, world: World, deadline_s: float) -> Answer:
     """One call to one target, and what its result says about the target's health."""
     key = target.next_key
     target.next_key = key + 1 if key + 1 < target.keys else 0

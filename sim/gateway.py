@@ -60,9 +60,7 @@ class Gateway:
         self.config = config
         self.seed = seed
         self.targets = tuple(
-            TargetState(
-                index, name, scenario.providers[name.split("/", 1)[0]].keys, BreakerState(config.breaker) if config.breaker else None, prices[name]
-            )
+            TargetState(index, name, scenario.providers[name.split("/", 1)[0]].keys, self._breaker(), prices[name])
             for index, name in enumerate(target_names(scenario))
         )
         self.by_name = {target.name: target for target in self.targets}
@@ -101,6 +99,9 @@ class Gateway:
         breaker = target.breaker
         if breaker is not None and record(breaker, now_s, failed, duration_s):
             self.breaker_moves.append((now_s, target.name, STATES[breaker.state]))
+
+    def _breaker(self) -> BreakerState | None:
+        return BreakerState(self.config.breaker) if self.config.breaker else None
 
     def _orders(self) -> dict[str, Callable[[Request], Sequence[TargetState]]]:
         """How each kind of routing orders the targets of a request."""

@@ -15,9 +15,10 @@ from sim.scenario.model import Scenario
 class Run:
     """Rows of all replications together, warm-up included (``counted`` leaves it out).
 
-    ``requests`` has dtype records.REQUESTS and ``attempts`` records.ATTEMPTS; ``timeline`` has one row per second and replication:
-    ``replication, at_s, waiting, in_service, open_breakers``; ``events`` are dicts ``{"at_s", "replication", "event", …}``
-    (breaker moves, faults). ``targets`` are the provider/model names that ``target`` columns index.
+    ``requests`` has dtype records.REQUESTS and ``attempts`` records.ATTEMPTS; ``timeline`` has dtype records.TIMELINE, one row per second and
+    replication (fewer on long runs); ``events`` are dicts ``{"at_s", "replication", "event", …}`` (breaker moves, faults). ``targets`` are the
+    provider/model names that ``target`` columns index. ``usage`` are the rows of ``sim.usage``; ``limited`` counts requests refused by
+    the "global" and the "per_user" limit.
     """
 
     kind: Kind
@@ -31,6 +32,7 @@ class Run:
     timeline: np.ndarray
     events: list[dict[str, Any]] = field(default_factory=list)
     usage: list[dict[str, Any]] = field(default_factory=list)
+    limited: dict[str, int] = field(default_factory=dict)
     wall_s: float = 0.0
 
     @property

@@ -6,6 +6,7 @@ that did get through: their share that needs a slot, their time in service, thei
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -15,10 +16,17 @@ from sim.records import Outcome
 from sim.scenario.model import Scenario
 
 
-def usage(scenario: Scenario, scale: float, span_s: float, requests: np.ndarray, attempts: np.ndarray, names: tuple[str, ...]) -> list[dict[str, Any]]:
+def usage(
+    scenario: Scenario, span_s: float, requests: np.ndarray, attempts: np.ndarray, names: tuple[str, ...], limited: Mapping[str, int]
+) -> list[dict[str, Any]]:
     """One row per limit: ``limit`` (words), ``capacity`` and ``demand`` in ``unit``, ``load`` = demand / capacity, ``refused`` (requests
-    or attempts), over ``span_s`` seconds of all replications together. ``requests`` and ``attempts`` are counted rows."""
-    gateway, rows = scenario.gateway, []
+    or attempts).
+
+    ``requests`` and ``attempts`` are the counted rows of ``span_s`` seconds, all replications together; ``names`` the targets;
+    ``limited`` the requests refused by each of the gateway's rate limits ("global", "per_user").
+    """
+    gateway = scenario.gateway
+    rows: list[dict[str, Any]] = []
     if not len(requests) or span_s <= 0:
         return rows
 
@@ -27,22 +35,22 @@ def usage(scenario: Scenario, scale: float, span_s: float, requests: np.ndarray,
 
     offered_rps = len(requests) / span_s
     outcome = requests["outcome"]
-    limited = int((outcome == Outcome.RATE_LIMITED).sum())
-    tokens = float((requests["input_tokens"] + requests["output_tokens"]).mean())
+    passed = requests[outcome != Outcome.RATE_LIMITED]
     overall, per_user = gateway.limits.global_, gateway.limits.per_user
     if overall and overall.requests:
-        limit("the gateway's global request limit", overall.requests.rps, "requests/s", offered_rps, limited)
-    if overall and overall.tokens:
-        limit("the gateway's global token limit", overall.tokens.rps, "tokens/s", offered_rps * tokens, limited)
+        limit("the gateway's global request limit", overall.requests.rps, "requests/s", offered_rps, limited.get("global", 0))
+    if overall and overall.tokens and len(passed):
+        tokens = float((passed["input_tokens"] + passed["output_tokens"]).mean())
+        limit("the gateway's global token limit", overall.tokens.rps, "tokens/s", offered_rps * tokens, limited.get("global", 0))
     if per_user and per_user.requests:
         _, calls = np.unique(np.stack([requests["replication"], requests["user"]]), axis=1, return_counts=True)
         busiest = float(np.quantile(calls, 0.99)) / (span_s / max(1, len(np.unique(requests["replication"]))))
-        limit("the per-user request limit (user at the 99th percentile)", per_user.requests.rps, "requests/s", busiest, limited)
+        words = "the per-user request limit (user at the 99th percentile)"
+        limit(words, per_user.requests.rps, "requests/s", busiest, limited.get("per_user", 0))
     if gateway.cpu_per_request is not None:
         limit("the gateway's CPU", float(gateway.workers), "cores", offered_rps * mean(gateway.cpu_per_request), 0)
 
-    passed = requests[outcome != Outcome.RATE_LIMITED]
-    needing = passed[(passed["outcome"] != Outcome.CACHE_HIT)]
+    needing = passed[passed["outcome"] != Outcome.CACHE_HIT]
     asked = needing[needing["attempts"] > 0]
     if not len(asked):
         return rows
@@ -67,5 +75,6 @@ def usage(scenario: Scenario, scale: float, span_s: float, requests: np.ndarray,
             each = float((served["input_tokens"] + served["output_tokens"]).mean()) if len(served) else 0.0
             limit(f"{name}'s token limit", capacity, "tokens/min", per_second * each * 60, refused)
         if provider.concurrency is not None:
-            limit(f"{name}'s concurrency", float(provider.concurrency), "requests in service", per_second * float(mine["duration_s"].mean()), refused)
+            in_service = per_second * float(mine["duration_s"].mean())
+            limit(f"{name}'s concurrency", float(provider.concurrency), "requests in service", in_service, refused)
     return rows

@@ -10,7 +10,20 @@ import pytest
 ROOT = Path(__file__).parents[1]
 ABOVE = {"sim": {"mockprovider", "loadtest"}, "mockprovider": {"loadtest"}, "loadtest": set()}
 ENGINES = {"simpy", "aiohttp", "locust", "asyncio", "httpx"}
-PURE = ["scenario", "policy", "workload", "draws.py", "distributions.py", "flow.py", "gateway.py", "provider.py", "faults.py", "pricing.py", "request.py", "records.py"]
+PURE = [
+    "scenario",
+    "policy",
+    "workload",
+    "draws.py",
+    "distributions.py",
+    "flow.py",
+    "gateway.py",
+    "provider.py",
+    "faults.py",
+    "pricing.py",
+    "request.py",
+    "records.py",
+]
 READERS = ["metrics.py", "budgets.py", "compare.py", "binding.py", "summary.py", "store.py", "report"]
 LOCUST = "loadtest/locustfile.py"
 
@@ -46,5 +59,9 @@ def test_readers_of_results_import_no_world():
 
 
 def test_one_module_imports_locust():
-    importing = [str(path.relative_to(ROOT)) for path in modules("sim", "mockprovider", "loadtest") if "locust" in {name.split(".")[0] for name in imports(path)}]
+    importing = [
+        str(path.relative_to(ROOT))
+        for path in modules("sim", "mockprovider", "loadtest")
+        if "locust" in {name.split(".")[0] for name in imports(path)}
+    ]
     assert importing == [LOCUST]

@@ -59,7 +59,9 @@ class AsyncioWorld:
     ``attempts`` collects rows in the order of ``records.ATTEMPT_COLUMNS`` without replication; ``keep`` bounds how many.
     """
 
-    def __init__(self, gateway: Gateway, upstreams: dict[str, Upstream], delivery: Delivery, t0_s: float = 0.0, keep: int = 10_000_000) -> None:
+    def __init__(
+        self, gateway: Gateway, upstreams: dict[str, Upstream], delivery: Delivery, t0_s: float = 0.0, keep: int = 10_000_000
+    ) -> None:
         self.gateway = gateway
         self.upstreams = upstreams
         self.delivery = delivery

@@ -53,9 +53,7 @@ def test_a_cost_beyond_the_burst_passes_on_a_full_bucket_and_is_paid_off():
 
 
 # Loss of Poisson traffic at 8/s against 10/s with burst 10: M/D/1/b for the bucket, E(N-L)+/m for the window, Erlang B for the log.
-@pytest.mark.parametrize(
-    ("algorithm", "loss"), [("token-bucket", 0.00363923), ("fixed-window", 0.053233), ("sliding-log", 0.121661)]
-)
+@pytest.mark.parametrize(("algorithm", "loss"), [("token-bucket", 0.00363923), ("fixed-window", 0.053233), ("sliding-log", 0.121661)])
 def test_poisson_traffic_loses_what_theory_says(algorithm, loss):
     rng = np.random.default_rng(5)
     shares = []

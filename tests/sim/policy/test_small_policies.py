@@ -65,7 +65,8 @@ class TestRetry:
         assert backoff_s(Backoff(kind="none"), 3, 0.0, 0.5) == 0.0
 
     @pytest.mark.parametrize(
-        ("status", "expected"), [(500, True), (529, True), (429, True), (408, True), (0, True), (-1, True), (400, False), (401, False), (200, False)]
+        ("status", "expected"),
+        [(500, True), (529, True), (429, True), (408, True), (0, True), (-1, True), (400, False), (401, False), (200, False)],
     )
     def test_what_deserves_a_retry(self, status, expected):
         assert deserves_retry(status) is expected

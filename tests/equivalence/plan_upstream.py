@@ -1,0 +1,105 @@
+"""Upstreams that play the model's plans on the loop's clock, as the mock does on sockets; and the clients in front."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import asynccontextmanager
+
+from loadtest.gateway.world import AsyncioWorld, Piece
+from sim.flow import serve
+from sim.provider import Plan, ProviderState
+from sim.records import REFUSED
+from sim.request import Record
+
+
+class PlannedReply:
+    def __init__(self, plan: Plan, started_s: float, loop: asyncio.AbstractEventLoop) -> None:
+        self.plan, self.started_s, self.loop = plan, started_s, loop
+        self.status, self.retry_after_s = plan.status, plan.retry_after_s
+        self.input_tokens = 0 if plan.hang else plan.input_tokens
+
+    @property
+    def output_tokens(self) -> int:
+        return self.plan.produced(self.loop.time() - self.started_s)
+
+    async def until(self, offset_s: float) -> None:
+        if offset_s == float("inf"):
+            await self.loop.create_future()
+        arrived = self.loop.create_future()
+        timer = self.loop.call_at(self.started_s + offset_s, arrived.set_result, None)
+        try:
+            await arrived
+        finally:
+            timer.cancel()
+
+    async def __aiter__(self):
+        await self.until(self.plan.first_token_s)
+        yield Piece(1, b"")
+        if self.plan.duration_s > self.plan.first_token_s:
+            await self.until(self.plan.duration_s)
+            yield Piece(self.plan.output_tokens - 1, b"")
+
+
+class PlanUpstream:
+    def __init__(self, provider: ProviderState) -> None:
+        self.provider = provider
+
+    @asynccontextmanager
+    async def call(self, request, record, target, key):
+        loop = asyncio.get_running_loop()
+        plan = self.provider.begin(loop.time(), target.model, key, request.prompt, record.context_tokens, request.output_tokens)
+        reply = PlannedReply(plan, loop.time(), loop)
+        try:
+            if plan.status != 200:
+                await reply.until(plan.first_token_s)
+                if plan.status == REFUSED:
+                    raise ConnectionResetError
+            yield reply
+        finally:
+            self.provider.finish(plan, loop.time())
+
+
+class Nowhere:
+    """Delivery to a client that reads everything at once."""
+
+    def __init__(self, streams: bool) -> None:
+        self.streams = streams
+
+    async def send(self, request, piece) -> None:
+        pass
+
+
+class ClockedWorld(AsyncioWorld):
+    """On a virtual clock the gateway's own work takes time only if somebody says so: first come, first served, as in the model."""
+
+    free_s = 0.0
+
+    async def work(self, cpu_s: float) -> None:
+        now_s = self.now()
+        self.free_s = max(now_s, self.free_s) + cpu_s
+        await asyncio.sleep(self.free_s - now_s)
+
+
+async def play(world: AsyncioWorld, requests, timeout_s: float | None):
+    """Send every request at its time; the client leaves after ``timeout_s``. Returns (request, record, end time) like SimPyWorld."""
+    served = []
+
+    async def life(request) -> None:
+        record = Record(world.now())
+        try:
+            await serve(request, record, world.gateway, world)
+        finally:
+            served.append((request, record, world.now()))
+
+    tasks = []
+    for request in requests:
+        await asyncio.sleep(request.arrival_s - world.now())
+        task = asyncio.ensure_future(life(request))
+        if timeout_s is not None:
+            task.get_loop().call_later(timeout_s, task.cancel)
+        tasks.append(task)
+    results = await asyncio.gather(*tasks, return_exceptions=True)
+    for result in results:
+        if isinstance(result, Exception) and not isinstance(result, asyncio.CancelledError):
+            raise result
+    return served
