@@ -9,7 +9,8 @@ import numpy as np
 
 from sim.records import Outcome
 from sim.run import Run
-from sim.scenario.model import Closed, Users
+from sim.scenario.model import Trace
+from sim.workload.calls import population
 
 Span = tuple[float, float]
 
@@ -23,8 +24,7 @@ class Window:
 
     def __init__(self, run: Run, spans: Sequence[Span] | None = None) -> None:
         self.run = run
-        whole = (run.warmup_s, run.scenario.workload.duration)
-        self.spans: tuple[Span, ...] = (whole,) if spans is None else tuple(spans)
+        self.spans: tuple[Span, ...] = ((run.warmup_s, end_of(run)),) if spans is None else tuple(spans)
         # The last arrivals of a measured run may be stamped a hair after the end: the default window is open there.
         self.inside = run.requests["arrival_s"] >= run.warmup_s if spans is None else within(run.requests["arrival_s"], self.spans)
         replication = run.requests["replication"][self.inside]
@@ -48,14 +48,9 @@ class Window:
         return sum(end - start for start, end in self.spans)
 
     @property
-    def users(self) -> float:
+    def users(self) -> int:
         """The population, which scales with the traffic."""
-        arrivals = self.run.scenario.workload.arrivals
-        if isinstance(arrivals, Users):
-            return arrivals.daily_active * self.run.scale
-        if isinstance(arrivals, Closed):
-            return arrivals.clients * self.run.scale
-        return self.run.scenario.workload.users.count * self.run.scale
+        return population(self.run.scenario.workload, self.run.scale)
 
     @cached_property
     def served(self) -> np.ndarray:
@@ -101,3 +96,11 @@ def within(times_s: np.ndarray, spans: Sequence[Span]) -> np.ndarray:
     for start, end in spans:
         inside |= (times_s >= start) & (times_s < end)
     return inside
+
+
+def end_of(run: Run) -> float:
+    """When arrivals end: with the scenario's duration, or with a trace that is over before."""
+    duration_s: float = run.scenario.workload.duration
+    if isinstance(run.scenario.workload.arrivals, Trace) and len(run.requests):
+        return min(duration_s, float(run.requests["arrival_s"].max()))
+    return duration_s

@@ -157,3 +157,18 @@ def test_two_million_rows_are_measured_in_seconds() -> None:
 
 def test_rows_without_costs_have_no_cost() -> None:
     assert measure(run_of(rows(600, cost_usd=np.nan)), "cost_usd.per_month") == INSUFFICIENT
+
+
+def test_a_trace_that_ends_early_ends_the_window() -> None:
+    workload = scenario().model_dump(by_alias=True, mode="json", exclude_none=True)["workload"]
+    trace = scenario(workload=workload | {"arrivals": {"kind": "trace", "file": "calls.csv"}})
+    assert measure(run_of(rows(361), scenario=trace), "offered_rps").value == pytest.approx(1.0, rel=0.01)
+
+
+@pytest.mark.parametrize(
+    ("arrivals", "users"),
+    [({"kind": "closed", "clients": 20, "think": {"kind": "constant", "value": "1s"}}, 40), ({"kind": "poisson", "rate": "1/s"}, 2000)],
+)
+def test_the_population_scales_with_the_traffic(arrivals: dict[str, object], users: int) -> None:
+    workload = scenario().model_dump(by_alias=True, mode="json", exclude_none=True)["workload"]
+    assert Window(run_of(rows(10), scenario=scenario(workload=workload | {"arrivals": arrivals}), scale=2.0)).users == users
