@@ -59,10 +59,9 @@ overrides = click.option(
     metavar="PATH=VALUE",
     help="Change one value of the scenario, e.g. gateway.queue.concurrency=128. Repeatable.",
 )
-scale = click.option("--scale", default="1", metavar="K", callback=read_scale, help="Arrival rate times K, capacity untouched.  [default: 1]")
-scales = click.option(
-    "--scale", "scales", default="1", metavar="K[,K…]", callback=read_scales, help="Arrival rate times K, capacity untouched.  [default: 1]"
-)
+SCALE_HELP = "Arrival rate times K, capacity untouched.  [default: 1]"
+scale = click.option("--scale", default="1", metavar="K", callback=read_scale, help=SCALE_HELP)
+scales = click.option("--scale", "scales", default="1", metavar="K[,K…]", callback=read_scales, help=SCALE_HELP)
 seed = click.option("--seed", type=click.IntRange(0, 2**63 - 1), help="Replaces the scenario's seed.")
 as_json = click.option("--json", "as_json", is_flag=True, help="One JSON document on stdout, nothing else.")
 out = click.option(

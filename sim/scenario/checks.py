@@ -189,13 +189,11 @@ def fault_has_victim(scenario: Scenario, fault: Fault, here: Steps) -> Iterator[
 
 
 def budgets_parse(scenario: Scenario) -> Iterator[Finding]:
-    try:
-        from sim.budgets import parse_budget
-    except ModuleNotFoundError:
-        return
+    if scenario.budgets:
+        from sim.budgets import parse_budget  # late: it reads results, and so stands above the scenario
     for index, text in enumerate(scenario.budgets):
         try:
-            parse_budget(text)
+            parse_budget(text).spans(scenario)
         except ValueError as error:
             yield Finding(("budgets", index), str(error))
 

@@ -12,12 +12,12 @@ from typing import Any
 import yaml
 
 from sim.scenario.checks import check
-from sim.scenario.errors import Problem, ScenarioError
+from sim.scenario.errors import Problem, ScenarioError, did_you_mean
 from sim.scenario.files import include_files
 from sim.scenario.merge import apply_override, merge
 from sim.scenario.model import Scenario
 from sim.scenario.scalars import resolve
-from sim.scenario.shipped import find_shipped
+from sim.scenario.shipped import find_shipped, shipped_names
 from sim.scenario.tree import Mark, Node, Source, read_text, read_tree
 from sim.scenario.validate import node_at, show, validate
 
@@ -46,9 +46,8 @@ def load(path: str | Path, overrides: Sequence[str] = ()) -> Loaded:
 
     Raises ScenarioError with everything that is wrong.
     """
-    given = Path(path)
-    file = given if given.exists() else find_shipped(str(path)) or given
-    root, problems = read_with_bases(file, str(given), ())
+    file = find_scenario(Path(path))
+    root, problems = read_with_bases(file, str(file), ())
     for text in overrides:
         root, found = apply_override(root, text)
         problems += found
@@ -60,6 +59,17 @@ def load(path: str | Path, overrides: Sequence[str] = ()) -> Loaded:
         raise ScenarioError(in_file_order(problems))
     warnings = run_checks(scenario, root)
     return in_canonical_form(scenario, file, warnings)
+
+
+def find_scenario(path: Path) -> Path:
+    """The file at ``path``, or the shipped scenario of that name. Raises ScenarioError."""
+    if path.exists() or path.is_symlink():
+        return path
+    if shipped := find_shipped(str(path)):
+        return shipped
+    beside = [str(each) for suffix in SUFFIXES for each in path.parent.glob(f"*{suffix}")]
+    hint = did_you_mean(path, [*beside, *shipped_names()]) or "`tenfold scenarios` lists the scenarios that come with Tenfold"
+    raise ScenarioError([Problem(str(path), "no such file", hint=hint)])
 
 
 def read_with_bases(path: Path, label: str, below: tuple[Path, ...]) -> tuple[Node, list[Problem]]:

@@ -77,8 +77,8 @@ class Node:
 def read_text(path: Path, label: str) -> str:
     """The text of a regular UTF-8 file under the size cap. Raises ScenarioError."""
 
-    def refuse(message: str, hint: str = "") -> ScenarioError:
-        return ScenarioError([Problem(label, message, hint=hint)])
+    def refuse(message: str) -> ScenarioError:
+        return ScenarioError([Problem(label, message)])
 
     try:
         mode = path.stat()
@@ -91,7 +91,7 @@ def read_text(path: Path, label: str) -> str:
         with path.open("rb") as file:
             raw = file.read(MOST_BYTES + 1)
     except (FileNotFoundError, NotADirectoryError):
-        raise refuse("no such file", missing_file_hint(path)) from None
+        raise refuse("no such file") from None
     except (OSError, ValueError) as error:
         raise refuse(f"cannot be read: {getattr(error, 'strerror', None) or error}") from None
     try:
@@ -101,17 +101,6 @@ def read_text(path: Path, label: str) -> str:
         column = error.start - raw.rfind(b"\n", 0, error.start)
         message = f"is not UTF-8 text: byte 0x{raw[error.start]:02x} cannot be read"
         raise ScenarioError([Problem(label, message, line, column, hint="save the file as UTF-8")]) from None
-
-
-def missing_file_hint(path: Path) -> str:
-    from difflib import get_close_matches
-
-    try:
-        beside = [entry.name for entry in path.parent.iterdir() if entry.suffix in (".yaml", ".yml")]
-    except OSError:
-        beside = []
-    near = get_close_matches(path.name, beside, n=1, cutoff=0.6)
-    return f"did you mean {path.with_name(near[0])}?" if near else "`tenfold scenarios` lists the scenarios that come with Tenfold"
 
 
 def read_tree(text: str, source: Source) -> tuple[Node, list[Problem]]:
