@@ -7,8 +7,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from functools import lru_cache
-from pathlib import Path
 
 import numpy as np
 
@@ -30,14 +28,13 @@ Inverse = Callable[[np.ndarray], np.ndarray]
 
 Z99 = 2.3263478740408408  # the standard normal's 99th percentile
 SMALLEST = 2.0**-53  # draws are odd multiples of this
-MAX_RECORDED = 10_000_000  # values in an empirical file
 
 
 def quantile(law: Distribution, u: np.ndarray) -> np.ndarray:
     """The law's quantiles at ``u``: float64 of the shape of ``u``, whose values lie in the open interval (0, 1).
 
     Monotone in u, except for a mixture, where u picks the part and then the place within it: its law is right, its order is not.
-    Raises ValueError for an empirical file that cannot be read as numbers, OSError when it cannot be opened.
+    Raises ValueError for an empirical law whose file was not taken in (``sim.scenario.load`` does that).
     """
     return inverse(law)(np.asarray(u, np.float64))
 
@@ -130,30 +127,9 @@ def shifted(law: Shifted) -> Inverse:
 
 
 def recorded(law: Empirical) -> np.ndarray:
-    return np.array(law.values, np.float64) if law.values is not None else read_values(str(law.file))
-
-
-@lru_cache(maxsize=16)
-def read_values(file: str) -> np.ndarray:
-    """Numbers, one a line, in the law's base unit (seconds or a count). Blank lines and lines that begin with # are skipped."""
-    values: list[float] = []
-    with Path(file).open(encoding="utf-8") as lines:
-        for number, line in enumerate(lines, 1):
-            text = line.strip()
-            if not text or text.startswith("#"):
-                continue
-            try:
-                value = float(text)
-            except ValueError:
-                value = math.nan
-            if not (math.isfinite(value) and value >= 0):
-                raise ValueError(f"{file}, line {number}: expected a number that is not negative, found {text[:40]!r}")
-            if len(values) == MAX_RECORDED:
-                raise ValueError(f"{file}, line {number}: more than {MAX_RECORDED:,} values")
-            values.append(value)
-    if not values:
-        raise ValueError(f"{file}: expected at least one value, one a line")
-    return np.array(values)
+    if law.values is None:
+        raise ValueError(f"the values of {law.file} are taken in when the scenario is loaded from its file")
+    return np.array(law.values, np.float64)
 
 
 def weibull_mean(law: Weibull) -> float:

@@ -1,0 +1,70 @@
+"""What tokens cost at each target: the scenario's own price, else the public list price by genai-prices, bundled and offline."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from decimal import Decimal
+from functools import lru_cache
+
+from sim.scenario.errors import Problem, ScenarioError
+from sim.scenario.model import Scenario
+
+# List prices as of this moment, so that a prediction gives the same cost whenever it is replayed with the same genai-prices.
+PRICED_AT = datetime(2026, 11, 1, tzinfo=UTC)
+MILLION = 1_000_000
+
+
+def unit_prices(scenario: Scenario) -> dict[str, tuple[float, float]]:
+    """(USD per input token, USD per output token) of every target ``provider/model``, in the scenario's order.
+
+    An explicit ``price`` wins, and with it nothing is looked up. Tokens are billed at the standard, uncached, synchronous rate. Where
+    a list price has tiers by prompt length the first tier holds for all (others begin at 128,000 tokens and more).
+    Raises ScenarioError naming every model whose price nobody knows.
+    """
+    prices: dict[str, tuple[float, float]] = {}
+    problems: list[Problem] = []
+    for provider, config in scenario.providers.items():
+        for model, behaviour in config.models.items():
+            if behaviour.price is not None:
+                prices[f"{provider}/{model}"] = behaviour.price.input / MILLION, behaviour.price.output / MILLION
+                continue
+            try:
+                prices[f"{provider}/{model}"] = list_price(provider, model, config.dialect)
+            except LookupError:
+                problems.append(unknown(scenario.name, provider, model))
+    if problems:
+        raise ScenarioError(problems)
+    return prices
+
+
+def unknown(scenario: str, provider: str, model: str) -> Problem:
+    return Problem(
+        scenario,
+        f"no list price is known for {provider}/{model}",
+        path=f"providers.{provider}.models.{model}",
+        hint="give its price in USD per million tokens, such as  price: {input: 0.15, output: 0.6}",
+    )
+
+
+@lru_cache(maxsize=1024)
+def list_price(provider: str, model: str, dialect: str) -> tuple[float, float]:
+    """USD per token, in and out. A provider that genai-prices does not know by name (a second region, say) has the prices of the vendor
+    whose dialect it speaks. Raises LookupError for a model without a price for both.
+    """
+    from genai_prices.data_snapshot import get_snapshot
+
+    snapshot = get_snapshot()
+    try:
+        _, found = snapshot.find_provider_model(model, None, provider, None)
+    except LookupError:
+        _, found = snapshot.find_provider_model(model, None, dialect, None)
+    prices = found.get_prices(PRICED_AT)
+    return usd_per_token(getattr(prices, "input_mtok", None)), usd_per_token(getattr(prices, "output_mtok", None))
+
+
+def usd_per_token(price: object) -> float:
+    """From genai-prices' USD per million tokens: a number, or one with tiers of which the base counts."""
+    base = getattr(price, "base", price)
+    if not isinstance(base, Decimal):
+        raise LookupError("no price per token")
+    return float(base / MILLION)
