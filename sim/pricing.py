@@ -18,7 +18,7 @@ def unit_prices(scenario: Scenario) -> dict[str, tuple[float, float]]:
     """(USD per input token, USD per output token) of every target ``provider/model``, in the scenario's order.
 
     An explicit ``price`` wins, and with it nothing is looked up. Tokens are billed at the standard, uncached, synchronous rate. Where
-    a list price has tiers by prompt length the first tier holds for all (others begin at 128,000 tokens and more).
+    a list price rises with the length of the prompt, the price of short ones holds for all (most rise at 128,000 tokens or beyond).
     Raises ScenarioError naming every model whose price nobody knows.
     """
     prices: dict[str, tuple[float, float]] = {}
