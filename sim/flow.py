@@ -13,7 +13,7 @@ from typing import Protocol
 from sim.draws import Purpose, uniform
 from sim.gateway import Gateway
 from sim.policy.admission import Ticket, enter, leave
-from sim.policy.breaker import allow, release
+from sim.policy.breaker import release
 from sim.policy.cache import FRESH, MISS, look_up, store
 from sim.policy.context import context_tokens
 from sim.policy.retry import backoff_s, deposit, deserves_retry, withdraw
@@ -156,7 +156,7 @@ async def ask(request: Request, record: Record, gateway: Gateway, world: World, 
             retry += 1
             await world.sleep(pause_s)
             record.backoff_s += pause_s
-        if target.breaker is not None and not allow(target.breaker, world.now()):
+        if not gateway.allows(target, world.now()):
             continue
         answer = await attempt(request, record, target, gateway, world, deadline_s)
         if answer.status == 200:

@@ -8,7 +8,7 @@ from typing import Any
 
 from sim.draws import Purpose, uniform
 from sim.policy.admission import Admission
-from sim.policy.breaker import STATES, BreakerState, record
+from sim.policy.breaker import STATES, BreakerState, allow, record
 from sim.policy.cache import CacheState
 from sim.policy.limiter import ALGORITHMS
 from sim.policy.retry import RetryBudget
@@ -94,6 +94,17 @@ class Gateway:
             for target in targets:
                 for _ in range(self.retry.attempts):
                     yield target
+
+    def allows(self, target: TargetState, now_s: float) -> bool:
+        """May a call be made to the target? In half-open this takes a permit."""
+        breaker = target.breaker
+        if breaker is None:
+            return True
+        before = breaker.state
+        allowed = allow(breaker, now_s)
+        if breaker.state != before:
+            self.breaker_moves.append((now_s, target.name, STATES[breaker.state]))
+        return allowed
 
     def record_result(self, target: TargetState, now_s: float, failed: bool, duration_s: float) -> None:
         breaker = target.breaker

@@ -17,10 +17,11 @@ class PlannedReply:
         self.plan, self.started_s, self.loop = plan, started_s, loop
         self.status, self.retry_after_s = plan.status, plan.retry_after_s
         self.input_tokens = 0 if plan.hang else plan.input_tokens
+        self.ended = False
 
     @property
     def output_tokens(self) -> int:
-        return self.plan.produced(self.loop.time() - self.started_s)
+        return self.plan.output_tokens if self.ended else self.plan.produced(self.loop.time() - self.started_s)
 
     async def until(self, offset_s: float) -> None:
         if offset_s == float("inf"):
@@ -34,9 +35,11 @@ class PlannedReply:
 
     async def __aiter__(self):
         await self.until(self.plan.first_token_s)
+        self.ended = self.plan.duration_s == self.plan.first_token_s
         yield Piece(1, b"")
-        if self.plan.duration_s > self.plan.first_token_s:
+        if not self.ended:
             await self.until(self.plan.duration_s)
+            self.ended = True
             yield Piece(self.plan.output_tokens - 1, b"")
 
 
