@@ -7,7 +7,7 @@ Both sides rolled the same dice for the same schedule position, so they are comp
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 import numpy as np
@@ -132,7 +132,7 @@ def compare(
     ``why_invalid``: bounds of the certificate that the measurement broke; any makes the verdict invalid, as do too few requests for a
     tolerance's quantile. Raises NotComparable when scales, schedules or prompts differ.
     """
-    predicted, measured = (Window(only_replication(run, 0)) for run in (prediction, measurement))
+    predicted, measured = (Window(run.first(1)) for run in (prediction, measurement))
     if prediction.scale != measurement.scale:
         raise NotComparable(f"one run is at scale {prediction.scale:g}, the other at {measurement.scale:g}")
     left, right = pair(predicted, measured)
@@ -143,19 +143,6 @@ def compare(
     reasons = [*why_invalid, *lost(predicted, measured, len(left)), *unanswered(checks, measured)]
     verdict: Verdict = "invalid" if reasons else "pass" if all(check.ok is not False for check in checks) else "fail"
     return Comparison(verdict, tuple(reasons), checks, figures, paired, certificate or {})
-
-
-def only_replication(run: Run, replication: int) -> Run:
-    """The run as if only this replication had been done (and numbered 0)."""
-    if run.replications == 1 and replication == 0:
-        return run
-    kept = {name: getattr(run, name) for name in ("requests", "attempts", "timeline")}
-    kept = {name: rows[rows["replication"] == replication] if rows.dtype.names else rows for name, rows in kept.items()}
-    for rows in kept.values():
-        if rows.dtype.names:
-            rows["replication"] = 0
-    events = [event | {"replication": 0} for event in run.events if event.get("replication", 0) == replication]
-    return replace(run, replications=1, events=events, **kept)
 
 
 def pair(predicted: Window, measured: Window) -> tuple[np.ndarray, np.ndarray]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -43,3 +43,16 @@ class Run:
     def counted(self) -> np.ndarray:
         """Request rows whose arrival lies after the warm-up."""
         return self.requests[self.requests["arrival_s"] >= self.warmup_s]
+
+    def first(self, replications: int) -> Run:
+        """The run as if only its first ``replications`` had been done."""
+        if replications >= self.replications:
+            return self
+        return replace(
+            self,
+            replications=replications,
+            requests=self.requests[self.requests["replication"] < replications],
+            attempts=self.attempts[self.attempts["replication"] < replications],
+            timeline=self.timeline[self.timeline["replication"] < replications],
+            events=[event for event in self.events if event.get("replication", 0) < replications],
+        )

@@ -6,6 +6,8 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
+
 from sim.binding import binding, ranked_limits
 from sim.breakdown import where_time_went
 from sim.budgets import Judgement, judge
@@ -86,8 +88,9 @@ def plain(value: Any) -> Any:
 
 
 def clean(row: dict[str, Any]) -> dict[str, Any]:
-    """A row without NaN or infinity, which JSON has no words for."""
-    return {key: None if isinstance(value, float) and not math.isfinite(value) else value for key, value in row.items()}
+    """A row in plain JSON types: numpy's numbers as Python's, NaN and infinity, which JSON has no words for, as null."""
+    plain = {key: value.item() if isinstance(value, np.generic) else value for key, value in row.items()}
+    return {key: None if isinstance(value, float) and not math.isfinite(value) else value for key, value in plain.items()}
 
 
 def whole(value: float | None) -> float | int | None:
