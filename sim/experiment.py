@@ -19,8 +19,9 @@ from sim.run import Run
 from sim.scenario.model import Closed, Scenario
 from sim.usage import usage
 from sim.workload.calls import takes_history
+from sim.workload.closed import ClosedWorkload
 from sim.workload.schedule import Schedule, build_schedule
-from sim.world import SimPyWorld
+from sim.world import Life, SimPyWorld
 
 Part = tuple[np.ndarray, np.ndarray, np.ndarray, list[dict[str, Any]], dict[str, int]]
 
@@ -88,7 +89,7 @@ def replicate(job: tuple[Scenario, float, int, int]) -> Part:
     timeline: list[tuple[float, int, int, int]] = []
     duration_s = scenario.workload.duration
     if isinstance(scenario.workload.arrivals, Closed):
-        raise NotImplementedError
+        play_closed(world, ClosedWorkload(scenario, scale, replication, first_seed), scenario, seed)
     else:
         schedule = build_schedule(scenario, scale, replication, first_seed)
         duration_s = schedule.duration_s
@@ -128,6 +129,25 @@ def requests_of(schedule: Schedule, scenario: Scenario, seed: int) -> Iterator[R
         for index, arrival_s, kind, user, conversation, turn, prompt, inputs, outputs, history_start, cpu, lookup in block:
             history = schedule.history_tokens[history_start : history_start + turn].tolist() if turn and sends_history[kind] else ()
             yield Request(index, arrival_s, kind, user, conversation, turn, prompt, inputs, outputs, needs[kind], history, cpu, lookup)
+
+
+def play_closed(world: SimPyWorld, workload: ClosedWorkload, scenario: Scenario, seed: int) -> None:
+    """Start every client: it thinks, asks, waits for the answer (or leaves), and starts over until the run's time is up."""
+    needs = [each.needs for each in scenario.workload.requests]
+
+    async def think(client: int, n: int) -> None:
+        await world.sleep(workload.think_s(client, n))
+        if world.now() > workload.duration_s:
+            return
+        kind, user, conversation, turn, prompt, inputs, outputs, _ = workload.request(client, n)
+        (cpu_s,), (lookup_s,) = work_of(scenario, seed, conversation, conversation + 1)
+        request = Request(
+            conversation, world.now(), kind, user, conversation, turn, prompt, inputs, outputs, needs[kind], (), cpu_s, lookup_s
+        )  # fmt: skip
+        world.arrive(request, lambda: world.env.start(Life(think(client, n + 1))))
+
+    for client in range(workload.clients):
+        world.env.start(Life(think(client, 0)))
 
 
 def work_of(scenario: Scenario, seed: int, start: int, stop: int) -> tuple[list[float], list[float]]:

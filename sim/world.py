@@ -115,6 +115,16 @@ def pause(delay_s: float) -> Iterator[float]:
     yield delay_s
 
 
+async def only_pause(delay_s: float) -> None:
+    await pause(delay_s)
+
+
+def once(call: Callable[[], None]) -> Callable[[], None]:
+    """``call``, but only the first time."""
+    calls = iter([call])
+    return lambda: next(calls, lambda: None)()
+
+
 class SimPyWorld:
     """A World over one gateway, the scenario's providers, and a CoroutineEnvironment.
 
@@ -190,9 +200,14 @@ class SimPyWorld:
 
     # ---- clients
     def arrive(self, request: Request, on_end: Callable[[], None] | None = None) -> None:
-        """A client sends ``request`` now."""
-        leaves_s = self.env._now + self.client_timeout_s if self.cancels else INFINITY
-        self.env.start(Life(self._life(request), leaves_s, on_end))
+        """A client sends ``request`` now; ``on_end`` is called when it has its answer, or has left."""
+        if self.cancels or on_end is None or self.client_timeout_s == INFINITY:
+            leaves_s = self.env._now + self.client_timeout_s if self.cancels else INFINITY
+            self.env.start(Life(self._life(request), leaves_s, on_end))
+            return
+        first_end = once(on_end)  # the gateway works on for a client that has left
+        self.env.start(Life(self._life(request), INFINITY, first_end))
+        self.env.start(Life(only_pause(self.client_timeout_s), INFINITY, first_end))
 
     async def _life(self, request: Request) -> None:
         record = Record(self.env._now)
