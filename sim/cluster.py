@@ -1,0 +1,52 @@
+"""Where replications run: in this process, in a pool of processes, or on a Dask cluster. All of them are Executors."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import signal
+from collections.abc import Iterator
+from concurrent.futures import Executor, ProcessPoolExecutor
+from contextlib import contextmanager
+
+
+@contextmanager
+def open_executor(workers: int | None = None, cluster: str | None = None) -> Iterator[Executor | None]:
+    """An Executor for independent jobs; None means: do them here, one after the other.
+
+    ``workers``: processes of a local pool, default one per CPU that this process may use; 1 is None. ``cluster``: address of a Dask
+    scheduler (``tcp://…``), which needs the extra ``tenfold[cluster]``. Leaving the context on an error or Ctrl-C drops what has not
+    started. Raises ModuleNotFoundError without the extra, OSError if no scheduler answers.
+    """
+    if cluster is not None:
+        with _dask(cluster) as executor:
+            yield executor
+        return
+    workers = len(os.sched_getaffinity(0)) if workers is None else workers
+    if workers <= 1:
+        yield None
+        return
+    pool = ProcessPoolExecutor(workers, multiprocessing.get_context("spawn"), initializer=_ignore_interrupts)
+    try:
+        yield pool
+    finally:
+        pool.shutdown(wait=True, cancel_futures=True)
+
+
+@contextmanager
+def _dask(address: str) -> Iterator[Executor]:
+    try:
+        from distributed import Client
+    except ModuleNotFoundError as error:
+        raise ModuleNotFoundError("a Dask cluster needs the extra: pip install 'tenfold[cluster]'") from error
+    with Client(address) as client:
+        executor = client.get_executor(pure=False)
+        try:
+            yield executor
+        finally:
+            executor.shutdown(wait=False)
+
+
+def _ignore_interrupts() -> None:
+    """Ctrl-C reaches every process of the terminal; the parent decides what it means."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
