@@ -68,12 +68,21 @@ def build_schedule(scenario: Scenario, scale: float = 1.0, replication: int = 0,
         conversation, at_s = arrivals_between(workload.arrivals, seed, Purpose.ARRIVAL_GAP, scale, 0.0, workload.duration)
         turn = np.zeros(len(at_s), np.int32)
     draws = CallDraws(workload, seed)
-    call = np.arange(len(at_s)) - np.searchsorted(at_s, 0.0)  # 0 is the first call of the run; calls before it are history
+    call = call_numbers(at_s, conversation, turn)
     kind = draws.kinds(call)
     prompt = draws.prompts(kind, np.where(call >= 0, draws.unique_from + call, call), call)
     tokens = draws.tokens(kind, prompt)
     user = users(workload, scale, seed, conversation)
     return assemble(workload, workload.duration, at_s, kind, user, conversation, turn, prompt, *tokens)
+
+
+def call_numbers(at_s: np.ndarray, conversation: np.ndarray, turn: np.ndarray) -> np.ndarray:
+    """What the draws of each call are keyed by (int64): its position in the run; for one before the run, which is only history, a
+    negative number of its own that depends on nothing else (ids stay below 2^49, and turns below 2^14 = 16,384 > MAX_TURNS).
+    """
+    before = int(np.searchsorted(at_s, 0.0))
+    earlier = -1 - ((conversation[:before] << 14) + turn[:before])
+    return np.concatenate([earlier, np.arange(len(at_s) - before)])
 
 
 def trace_schedule(workload: Workload, arrivals: Trace, scale: float, seed: int) -> Schedule:

@@ -58,10 +58,11 @@ def replay(arrivals: Trace, scale: float, seed: int, duration_s: float) -> Repla
     """The trace's calls at ``scale``, cut at ``duration_s`` or ending with the trace.
 
     At scale K every call becomes K calls (a fractional part by a draw). For K ≥ 1 the first stays at its own time, so that scale 1 is
-    the trace itself; the others move by a uniform of up to ±jitter, so that they are not one volley. Peaks wider than the jitter keep
-    their shape: the rate is K times the trace's, smoothed over the jitter. Peak over mean in windows shorter than that falls with K
-    (the trace's own chance clumping averages out as 1/√K), and the index of dispersion grows as 1 + K times the variance
-    over mean of the smoothed rate: what is left at large K is the trace's real swell, not its noise.
+    the trace itself; the others move by a uniform of up to ±jitter, so that they are not one volley. The rate is then K times the
+    trace's, smoothed over the jitter, and peaks wider than that keep their shape. On Azure's conversation trace of 2023, peak over
+    mean at 1x, 10x and 100x is 1.77, 1.81, 1.82 in windows of 10 s, and 2.89, 2.48, 2.42 in windows of 1 s, the width of the jitter.
+    The index of dispersion of counts grows with K, as it does whenever a rate that swells is multiplied: about
+    1 + K · variance / mean of the smoothed counts.
     Where the trace's clock is coarse, calls are first spread evenly over its tick.
     """
     trace = read_trace(arrivals)
