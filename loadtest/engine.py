@@ -1,0 +1,249 @@
+"""The open-loop engine: a process of its own that plays a schedule against a gateway and streams exact samples to its parent.
+
+``python -m loadtest.engine plan.json``. On stdout: frames (``loadtest.frames``): one JSON frame when ready, sample rows every 100 ms, one
+JSON frame at the end. On stdin: the line ``t0 <unix seconds>`` starts it; end of file at any time stops it. Rows are also appended to
+samples-<part>.bin. Nothing but this runs in the process: no tokenising, no statistics, no gevent.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import os
+import resource
+import signal
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from loadtest import lifeline
+from loadtest.bodies import Bodies, BodyWriter, Call
+from loadtest.client import Client, Exchange, open_session
+from loadtest.frames import FrameWriter
+from loadtest.pacing import reach
+from loadtest.plan import LoadPlan
+from loadtest.samples import blank_row
+from mockprovider.clock import Deadlines
+from sim.records import Outcome
+from sim.scenario.model import Closed, Scenario
+
+FLUSH_S = 0.1
+SLACK_S = 1e-3  # bodies are written ahead only while the next send is further away than this
+SPARE_FILES = 64  # descriptors kept for other things than connections
+
+
+class Cpu:
+    """CPU share of this process: over the run, and of its busiest second."""
+
+    def __init__(self) -> None:
+        self.started = self._mark = (time.monotonic(), time.process_time())
+        self.peak = 0.0
+
+    def look(self) -> None:
+        now = (time.monotonic(), time.process_time())
+        if now[0] - self._mark[0] >= 1.0:
+            self.peak = max(self.peak, (now[1] - self._mark[1]) / (now[0] - self._mark[0]))
+            self._mark = now
+
+    def mean(self) -> float:
+        return (time.process_time() - self.started[1]) / max(1e-9, time.monotonic() - self.started[0])
+
+
+class Engine:
+    """Plays one plan. ``run(t0)`` with t0 in unix seconds; samples go to ``frames``."""
+
+    def __init__(self, plan: LoadPlan, frames: FrameWriter) -> None:
+        self.plan = plan
+        self.frames = frames
+        self.scenario: Scenario = plan.load_scenario()
+        self.writer = BodyWriter(self.scenario)
+        self.closed = isinstance(self.scenario.workload.arrivals, Closed)
+        self.ended: list[Exchange] = []
+        self.flying: set[asyncio.Task[Any]] = set()
+        self.most_flying = 0
+        self.sent = self.dropped = self.finished = 0
+        self.origin = 0.0
+        self.room = raise_file_limit() - SPARE_FILES
+        if not self.closed:
+            self.load_schedule()
+
+    def load_schedule(self) -> None:
+        from sim.workload.schedule import build_schedule
+
+        self.schedule = build_schedule(self.scenario, self.plan.scale, self.plan.replication)
+        self.positions = np.arange(self.plan.part, len(self.schedule), self.plan.parts)
+        self.bodies = Bodies(self.schedule, self.positions, self.writer)
+        while self.bodies.prepare():
+            pass
+
+    @property
+    def planned(self) -> int:
+        return 0 if self.closed else len(self.positions)
+
+    async def run(self, t0: float) -> dict[str, Any]:
+        """Play it all and return the closing report. ``planned`` is 0 when nobody can know it (closed workloads)."""
+        gc.collect()
+        gc.freeze()
+        gc.set_threshold(20_000, 20, 50)
+        self.origin = time.monotonic() + t0 - time.time()
+        late_start_s = max(0.0, -(self.origin - time.monotonic()))
+        cpu = Cpu()
+        flusher = asyncio.create_task(self._flush_regularly(cpu))
+        async with open_session() as session:
+            self.client = Client(session, self.plan.endpoint, self.scenario.workload.client.timeout)
+            await (self._play_closed() if self.closed else self._play_schedule())
+            sending_cpu = cpu.mean()
+            left = await self._drain()
+        flusher.cancel()
+        self._flush()
+        return {
+            "done": True, "part": self.plan.part, "t0": t0, "planned": self.planned, "sent": self.sent, "dropped": self.dropped,
+            "finished": self.finished, "never_answered": left, "most_in_flight": self.most_flying, "cpu": sending_cpu,
+            "cpu_peak": max(cpu.peak, sending_cpu), "late_start_s": late_start_s,
+            "max_rss_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
+        }  # fmt: skip
+
+    async def _play_schedule(self) -> None:
+        deadlines = Deadlines(asyncio.get_running_loop())
+        try:
+            for arrival_s in self.schedule.arrival_s[self.positions].tolist():
+                due = self.origin + arrival_s
+                while due - time.monotonic() > SLACK_S and self.bodies.prepare():
+                    await asyncio.sleep(0)  # answers are read between two bodies
+                await reach(deadlines, due)
+                call, body, headers = self.bodies.take()
+                self.start(Exchange(due, call), body, headers)
+        finally:
+            deadlines.close()
+
+    def start(self, exchange: Exchange, body: bytes, headers: dict[str, str]) -> asyncio.Task[Exchange] | None:
+        """Send now, or drop and say so when the process has no descriptor left for another connection."""
+        if len(self.flying) >= self.room:
+            exchange.dropped, exchange.ended = 1, time.monotonic()
+            exchange.error = f"never sent: {len(self.flying)} requests in flight, as many as this process may have files open"
+            self.dropped += 1
+            self.ended.append(exchange)
+            return None
+        task = asyncio.create_task(self.client.send(exchange, body, headers))
+        self.sent += 1
+        self.flying.add(task)
+        self.most_flying = max(self.most_flying, len(self.flying))
+        task.add_done_callback(self._landed)
+        return task
+
+    def _landed(self, task: asyncio.Task[Exchange]) -> None:
+        self.flying.discard(task)
+        if not task.cancelled():
+            self.finished += 1
+            self.ended.append(task.result())
+
+    async def _play_closed(self) -> None:
+        from loadtest.closed import play
+
+        await play(self)
+
+    async def _drain(self) -> int:
+        """Wait for the answers still to come. Returns how many never did."""
+        if self.flying:
+            await asyncio.wait(self.flying, timeout=self.plan.drain_s)
+        left = list(self.flying)
+        for task in left:
+            task.cancel()
+        await asyncio.gather(*left, return_exceptions=True)
+        return len(left)
+
+    async def _flush_regularly(self, cpu: Cpu) -> None:
+        while True:
+            await asyncio.sleep(FLUSH_S)
+            cpu.look()
+            self._flush()
+
+    def _flush(self) -> None:
+        if self.ended:
+            ended, self.ended = self.ended, []
+            self.frames.rows(self.to_rows(ended))
+
+    def to_rows(self, exchanges: list[Exchange]) -> np.ndarray:
+        rows = np.repeat(blank_row(), len(exchanges))
+        for name, values in _columns(exchanges, self.origin).items():
+            rows[name] = values
+        rows["replication"] = self.plan.replication
+        return rows
+
+
+def _columns(exchanges: list[Exchange], origin: float) -> dict[str, Any]:
+    calls: list[Call] = [exchange.tag for exchange in exchanges]
+    due, sent, headers, first, ended = (
+        np.array([getattr(exchange, name) for exchange in exchanges]) for name in ("due", "sent", "headers", "first_content", "ended")
+    )
+    columns: dict[str, Any] = {
+        name: [getattr(call, name) for call in calls] for name in ("request", "kind", "user", "conversation", "turn", "prompt")
+    }
+    for name in ("outcome", "status", "deltas", "dropped", "input_tokens", "output_tokens"):
+        columns[name] = [getattr(exchange, name) for exchange in exchanges]
+    whole = np.array([exchange.outcome != Outcome.ABANDONED and exchange.status == 200 for exchange in exchanges])
+    return {
+        **columns,
+        "arrival_s": due - origin, "sent_s": sent - origin, "headers_s": headers - origin, "ended_s": ended - origin,
+        "latency_s": ended - due, "ttft_s": first - due, "first_token_s": first - due,
+        "generation_s": np.where(whole, ended - first, np.nan),
+        "error": [exchange.error.encode("utf-8", "replace")[:160] for exchange in exchanges],
+    }  # fmt: skip
+
+
+def raise_file_limit() -> int:
+    """As many open files as the system lets this process have; each request in flight is one."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = min(hard, 1_000_000) if hard != resource.RLIM_INFINITY else 1_000_000
+    if wanted > soft:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+        return wanted
+    return soft
+
+
+async def read_lines() -> asyncio.StreamReader:
+    reader = asyncio.StreamReader()
+    await asyncio.get_running_loop().connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), sys.stdin.buffer)
+    return reader
+
+
+async def serve_parent(plan: LoadPlan, frames: FrameWriter) -> int:
+    """Ready, wait for t0, play, report. 0 when played to the end, 143 when stopped."""
+    engine = Engine(plan, frames)
+    orders = await read_lines()
+    stop = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    frames.tell({"ready": True, "part": plan.part, "planned": engine.planned, "sha256": plan.sha256, "pid": os.getpid()})
+    line = (await orders.readline()).split()
+    if len(line) != 2 or line[0] != b"t0":
+        return 143
+    run = asyncio.create_task(engine.run(float(line[1])))
+    watchers = [asyncio.create_task(stop.wait()), asyncio.create_task(orders.read())]
+    await asyncio.wait([run, *watchers], return_when=asyncio.FIRST_COMPLETED)
+    for watcher in watchers:
+        watcher.cancel()
+    if not run.done():
+        run.cancel()
+        engine._flush()
+        return 143
+    frames.tell(run.result())
+    return 0
+
+
+def main() -> int:
+    import uvloop
+
+    lifeline.die_with_parent()
+    plan = LoadPlan.read(Path(sys.argv[1]))
+    if len(sys.argv) == 4:
+        plan = plan.of(int(sys.argv[2]), int(sys.argv[3]))
+    with (Path(plan.directory) / f"samples-{plan.part}.bin").open("wb") as file:
+        return uvloop.run(serve_parent(plan, FrameWriter(sys.stdout.buffer, file)))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,76 @@
+"""Exact samples of a load run: one fixed-size binary row per request, the same bytes on disk and in the pipe to the parent.
+
+Rows are appended as requests end, so a killed run loses at most its last batch; a torn last row is left out when reading.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+
+from sim.records import REQUEST_COLUMNS, REQUESTS, Outcome
+
+# Beyond the columns of records.REQUESTS. Times are seconds after the run's t0, on the load generator's clock.
+EXTRA_COLUMNS: dict[str, tuple[str, str]] = {
+    "sent_s": ("f8", "when the request's headers were written to the socket; nan if never"),
+    "headers_s": ("f8", "when the answer's headers came; nan if none"),
+    "ended_s": ("f8", "last byte, or the moment it failed or was given up"),
+    "status": ("i2", "HTTP status; 0: no answer"),
+    "deltas": ("i4", "content deltas received"),
+    "dropped": ("i1", "1: never sent, the generator had no room for it"),
+    "error": ("S160", "what went wrong, in words"),
+}
+SAMPLES = np.dtype([(name, code) for name, (code, _) in {**REQUEST_COLUMNS, **EXTRA_COLUMNS}.items()])
+PATTERN = "samples-*.bin"
+
+STATUS_OUTCOMES = {429: Outcome.RATE_LIMITED, 503: Outcome.REJECTED, 504: Outcome.TIMEOUT, 408: Outcome.TIMEOUT}
+TOLD_OUTCOMES = {outcome.name.lower(): outcome for outcome in Outcome}
+
+
+def outcome_of(status: int, told: str | None = None) -> Outcome:
+    """What an HTTP answer means.
+
+    ``told`` is the reference gateway's x-tenfold-outcome; gateways of others are judged by the status alone.
+    """
+    if told in TOLD_OUTCOMES:
+        return TOLD_OUTCOMES[told]
+    if 200 <= status < 300:
+        return Outcome.OK
+    return STATUS_OUTCOMES.get(status, Outcome.ERROR)
+
+
+def blank_row() -> np.ndarray:
+    """One row in which nothing has happened yet: nan for times, -1 for indices, 0 for counts."""
+    row = np.zeros(1, SAMPLES)
+    for name, (code, _) in {**REQUEST_COLUMNS, **EXTRA_COLUMNS}.items():
+        if code == "f8":
+            row[name] = np.nan
+    for name in ("queue_wait_s", "coalesced_s", "cpu_s", "failed_s", "backoff_s", "cost_usd"):
+        row[name] = 0.0
+    row["target"] = -1
+    return row
+
+
+def read(directory: Path) -> np.ndarray:
+    """All samples of a run in order of ``request``, whatever the number of generators that wrote them.
+
+    Raises FileNotFoundError if there are none.
+    """
+    files = sorted(directory.glob(PATTERN))
+    if not files:
+        raise FileNotFoundError(f"no samples in {directory}")
+    parts = []
+    for file in files:
+        content = file.read_bytes()
+        parts.append(np.frombuffer(content[: len(content) - len(content) % SAMPLES.itemsize], SAMPLES))
+    rows = np.concatenate(parts)
+    return rows[np.argsort(rows["request"], kind="stable")]
+
+
+def to_requests(samples: np.ndarray) -> np.ndarray:
+    """The part of the samples that is a records.REQUESTS row."""
+    rows = np.zeros(len(samples), REQUESTS)
+    for name in REQUESTS.names or ():
+        rows[name] = samples[name]
+    return rows
