@@ -1,0 +1,144 @@
+"""A summary document as a table for the terminal: verdict and what binds first, then the figures by scale."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from sim.metrics import METRICS
+from sim.wording import Document, budget_value, interval, number, percent, say, seconds, times, verdict
+
+STYLES = {"pass": "bold green", "ok": "green", "fail": "bold red", "broken": "red", "invalid": "bold yellow", "insufficient": "yellow"}
+WORDS = {"pass": "PASS", "fail": "FAIL", "invalid": "INVALID", "unknown": "NOTE"}
+FIGURES: tuple[tuple[str, str, str], ...] = (
+    ("latency P50", "latency_s.p50", "s"),
+    ("latency P95", "latency_s.p95", "s"),
+    ("latency P99", "latency_s.p99", "s"),
+    ("first token P50", "ttft_s.p50", "s"),
+    ("first token P99", "ttft_s.p99", "s"),
+    ("queue wait P99", "queue_wait_s.p99", "s"),
+    ("availability", "availability", "share"),
+    ("goodput", "goodput", "share"),
+    ("cache hits", "cache_hit_rate", "share"),
+    ("cost per request", "cost_usd.per_request", "USD"),
+    ("cost per conversation", "cost_usd.per_conversation", "USD"),
+    ("cost per user and month", "cost_usd.per_user_month", "USD"),
+    ("cost per month", "cost_usd.per_month", "USD"),
+)
+
+
+def console_of(file: Any) -> Console:
+    """Rich honours NO_COLOR and what is not a terminal; there lines are not folded to a window that does not exist."""
+    console = Console(file=file, highlight=False, soft_wrap=False)
+    return console if console.is_terminal else Console(file=file, highlight=False, width=140)
+
+
+def print_summary(summary: Document, console: Console) -> None:
+    """The whole of a summary document, for people."""
+    runs = summary["runs"]
+    state, sentence = verdict(summary)
+    console.print(Text.assemble((WORDS[state], STYLES.get(state, "bold")), "  ", sentence))
+    for run in runs:
+        if run["kind"] == "prediction":
+            console.print(Text.assemble((f"at {times(run['scale'])} ", "bold"), run["binding"]))
+    console.print()
+    if "verify" in summary:
+        console.print(comparison_table(summary["verify"]))
+    else:
+        console.print(figures_table(runs))
+    if any(run["budgets"] for run in runs):
+        console.print(budgets_table(runs))
+    console.print(Text(footnote(summary), style="dim"))
+
+
+def figures_table(runs: Sequence[Document]) -> Table:
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    table.add_column("")
+    for run in runs:
+        table.add_column(times(run["scale"]), justify="right")
+        table.add_column(Text("95 % interval", style="dim"))
+    for words, name, unit in FIGURES:
+        cells: list[Text] = [Text(words)]
+        for run in runs:
+            estimate = at(run, name)
+            cells += [Text(say(estimate["value"], unit)), Text(interval(estimate, unit), style="dim")]
+        table.add_row(*cells)
+    add_plain(table, runs, "attempts per request", lambda run: number(run["attempts_per_request"]))
+    add_plain(table, runs, "deepest queue", lambda run: number(run["queue_depth"]["max"]))
+    for outcome in runs[0]["outcomes"]:
+        if any(run["outcomes"][outcome] for run in runs):
+            add_plain(table, runs, outcome.replace("_", " "), lambda run, outcome=outcome: outcome_share(run, outcome))
+    return table
+
+
+def add_plain(table: Table, runs: Sequence[Document], words: str, value: Callable[..., str]) -> None:
+    table.add_row(words, *(cell for run in runs for cell in (value(run), "")))
+
+
+def outcome_share(run: Document, outcome: str) -> str:
+    return percent(run["outcomes"][outcome] / run["requests"]) if run["requests"] else percent(None)
+
+
+def budgets_table(runs: Sequence[Document]) -> Table:
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    table.add_column("budget")
+    for run in runs:
+        table.add_column(("measured " if run["kind"] == "measurement" else "") + times(run["scale"]), justify="right")
+        table.add_column("")
+    for index, budget in enumerate(runs[0]["budgets"]):
+        cells = [Text(budget["budget"])]
+        for run in runs:
+            one = run["budgets"][index]
+            words = one["verdict"] + (", not sure" if one["straddles"] else "")
+            cells += [Text(budget_value(one)), Text(words, style=STYLES.get(one["verdict"], ""))]
+        table.add_row(*cells)
+    return table
+
+
+def comparison_table(document: Document) -> Table:
+    """Prediction beside measurement."""
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for column in ("", "predicted", "measured", "error"):
+        table.add_column(column, justify="left" if not column else "right")
+    for name, figure in document["comparison"].items():
+        table.add_row(name, compared(name, figure["predicted"]), compared(name, figure["measured"]), error(figure["error"]))
+    paired = document["paired"]
+    difference = paired["latency_difference_s"]
+    table.add_row("same outcome", "", f"{paired['requests']:,} paired", percent(paired["same_outcome"]))
+    table.add_row("latency difference P50", "", "", seconds(difference["p50"]))
+    table.add_row("|latency difference| P95", "", "", seconds(difference["p95_abs"]))
+    return table
+
+
+def compared(name: str, estimate: Document) -> str:
+    return say(estimate["value"], METRICS[name].unit if name in METRICS else "USD")
+
+
+def error(value: float | None) -> str:
+    return percent(None) if value is None else f"{value * 100:+.1f} %"
+
+
+def footnote(summary: Document) -> str:
+    run = summary["runs"][0]
+    return (
+        f"{summary['scenario']} · seed {summary['seed']} · scenario {summary['scenario_sha256'][:12]} · "
+        f"{', '.join(sized(one) for one in summary['runs'])} · {seconds(run['counted_s'])} counted after the warm-up · "
+        "latencies of served requests; costs as if this traffic went on"
+    )
+
+
+def sized(run: Document) -> str:
+    words = "measured" if run["kind"] == "measurement" else times(run["scale"])
+    return f"{words}: {run['requests']:,} requests in {run['replications']} replication{'s' * (run['replications'] != 1)}"
+
+
+def at(run: Document, name: str) -> Any:
+    """``latency_s.p99`` → run["latency_s"]["p99"]."""
+    value: Any = run
+    for key in name.split("."):
+        value = value[key]
+    return value
