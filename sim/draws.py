@@ -60,6 +60,7 @@ class Purpose(IntEnum):
     RETRY_JITTER = 61  # request, attempt
     ROUTING = 62  # request, attempt
     SESSION_LOOKUP = 63  # request
+    PATIENCE = 64  # request
 
 
 def mix(z: Any) -> Any:

@@ -14,7 +14,7 @@ from sim.draws import Purpose, replication_seed, uniforms
 from sim.gateway import Gateway, target_names
 from sim.provider import ProviderState
 from sim.records import ATTEMPT_COLUMNS, ATTEMPTS, REQUESTS, TIMELINE, Outcome
-from sim.request import Record, Request
+from sim.request import INFINITY, Record, Request
 from sim.run import Run
 from sim.scenario.model import Closed, Scenario
 from sim.usage import usage
@@ -117,23 +117,29 @@ def replicate(job: tuple[Scenario, float, int, int]) -> Part:
 def requests_of(schedule: Schedule, scenario: Scenario, seed: int) -> Iterator[Request]:
     """The schedule's rows as Request objects, made in blocks as they are needed."""
     needs = [each.needs for each in scenario.workload.requests]
+    priority = [each.priority for each in scenario.workload.requests]
     sends_history = [takes_history(each) for each in scenario.workload.requests]
     for start in range(0, len(schedule), BLOCK):
         stop = min(start + BLOCK, len(schedule))
         cpu_s, lookup_s = work_of(scenario, seed, start, stop)
+        patience_s = patience_of(scenario, seed, start, stop)
         columns = (
             schedule.arrival_s, schedule.kind, schedule.user, schedule.conversation, schedule.turn, schedule.prompt, schedule.input_tokens,
             schedule.output_tokens, schedule.history_start,
         )  # fmt: skip
-        block = zip(range(start, stop), *(column[start:stop].tolist() for column in columns), cpu_s, lookup_s, strict=True)
-        for index, arrival_s, kind, user, conversation, turn, prompt, inputs, outputs, history_start, cpu, lookup in block:
+        block = zip(range(start, stop), *(column[start:stop].tolist() for column in columns), cpu_s, lookup_s, patience_s, strict=True)
+        for index, arrival_s, kind, user, conversation, turn, prompt, inputs, outputs, history_start, cpu, lookup, patient in block:
             history = schedule.history_tokens[history_start : history_start + turn].tolist() if turn and sends_history[kind] else ()
-            yield Request(index, arrival_s, kind, user, conversation, turn, prompt, inputs, outputs, needs[kind], history, cpu, lookup)
+            yield Request(
+                index, arrival_s, kind, user, conversation, turn, prompt, inputs, outputs, needs[kind], history, cpu, lookup,
+                priority[kind], patient,
+            )  # fmt: skip
 
 
 def play_closed(world: SimPyWorld, workload: ClosedWorkload, scenario: Scenario, seed: int) -> None:
     """Start every client: it thinks, asks, waits for the answer (or leaves), and starts over until the run's time is up."""
     needs = [each.needs for each in scenario.workload.requests]
+    priority = [each.priority for each in scenario.workload.requests]
 
     async def think(client: int, n: int) -> None:
         await world.sleep(workload.think_s(client, n))
@@ -141,8 +147,10 @@ def play_closed(world: SimPyWorld, workload: ClosedWorkload, scenario: Scenario,
             return
         kind, user, conversation, turn, prompt, inputs, outputs, _ = workload.request(client, n)
         (cpu_s,), (lookup_s,) = work_of(scenario, seed, conversation, conversation + 1)
+        (patience_s,) = patience_of(scenario, seed, conversation, conversation + 1)
         request = Request(
-            conversation, world.now(), kind, user, conversation, turn, prompt, inputs, outputs, needs[kind], (), cpu_s, lookup_s
+            conversation, world.now(), kind, user, conversation, turn, prompt, inputs, outputs, needs[kind], (), cpu_s, lookup_s,
+            priority[kind], patience_s,
         )  # fmt: skip
         world.arrive(request, lambda: world.env.start(Life(think(client, n + 1))))
 
@@ -163,6 +171,14 @@ def work_of(scenario: Scenario, seed: int, start: int, stop: int) -> tuple[list[
     if lookup is None:
         return cpu_s, [DEFAULT_REDIS_LOOKUP_S] * (stop - start)
     return cpu_s, quantile(lookup, uniforms(seed, Purpose.SESSION_LOOKUP, index)).tolist()
+
+
+def patience_of(scenario: Scenario, seed: int, start: int, stop: int) -> list[float]:
+    """How long the clients of requests ``start`` to ``stop`` wait in the admission queue before they leave."""
+    patience = scenario.workload.client.patience
+    if patience is None:
+        return [INFINITY] * (stop - start)
+    return quantile(patience, uniforms(seed, Purpose.PATIENCE, np.arange(start, stop))).tolist()
 
 
 def sample(world: SimPyWorld, duration_s: float, timeline: list[tuple[float, int, int, int]]) -> Iterator[Any]:

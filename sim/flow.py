@@ -115,19 +115,22 @@ async def through_queue(request: Request, record: Record, gateway: Gateway, worl
     admission = gateway.admission
     if admission is None:
         return await ask(request, record, gateway, world, deadline_s)
-    ticket = enter(admission)
+    since_s = world.now()
+    ticket = enter(admission, since_s, request.priority)
     if ticket is None:
         return Outcome.REJECTED
     try:
         if not ticket.granted:
-            since_s = world.now()
-            await world.wait(ticket, min(admission.timeout_s, deadline_s - since_s))
-            record.queue_wait_s = world.now() - since_s
+            limit_s = min(admission.timeout_s, deadline_s - since_s)
+            try:
+                await world.wait(ticket, min(limit_s, request.patience_s))
+            finally:
+                record.queue_wait_s = world.now() - since_s
             if not ticket.granted:
-                return Outcome.REJECTED
+                return Outcome.ABANDONED if request.patience_s < limit_s else Outcome.REJECTED
         return await ask(request, record, gateway, world, deadline_s)
     finally:
-        following = leave(admission, ticket)
+        following = leave(admission, ticket, world.now())
         if following is not None:
             world.wake(following)
 

@@ -69,7 +69,8 @@ class Gateway:
         self.sessions = SessionStore(config.sessions) if config.sessions else None
         self.context = config.context
         self.cache = CacheState(config.cache[0]) if config.cache else None
-        self.admission = Admission(config.queue) if config.queue else None
+        priorities = (each.priority for each in scenario.workload.requests)
+        self.admission = Admission(config.queue, priorities) if config.queue else None
         self.retry = config.retry
         self.budget = RetryBudget(config.retry.budget) if config.retry.budget is not None else None
         self.first_token_timeout_s = config.timeout.first_token if config.timeout.first_token is not None else INFINITY

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from sim.records import Outcome
 
 NAN = float("nan")
+INFINITY = float("inf")
 
 
 class Request:
@@ -14,7 +15,7 @@ class Request:
 
     __slots__ = (
         "arrival_s", "conversation", "cpu_s", "history", "index", "input_tokens", "kind", "lookup_s", "needs", "output_tokens",
-        "prompt", "turn", "user",
+        "patience_s", "priority", "prompt", "turn", "user",
     )  # fmt: skip
 
     def __init__(
@@ -32,6 +33,8 @@ class Request:
         history: Sequence[int] = (),
         cpu_s: float = 0.0,
         lookup_s: float = 0.0,
+        priority: int = 0,
+        patience_s: float = INFINITY,
     ) -> None:
         self.index = index
         self.arrival_s = arrival_s
@@ -46,6 +49,8 @@ class Request:
         self.history = history
         self.cpu_s = cpu_s
         self.lookup_s = lookup_s
+        self.priority = priority
+        self.patience_s = patience_s
 
     def __repr__(self) -> str:
         return f"<Request {self.index} at {self.arrival_s:.3f} s, prompt {self.prompt}>"

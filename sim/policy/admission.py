@@ -1,11 +1,12 @@
-"""Admission to service: a bounded number at once, a bounded first-come-first-served line behind them."""
+"""Admission to service: a bounded number at once, a bounded line behind them, first come first served within each priority."""
 
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Iterable
 from typing import Any
 
-from sim.scenario.model import Queue
+from sim.scenario.model import HIGHEST_PRIORITY, Queue
 
 
 class Ticket:
@@ -21,23 +22,31 @@ class Ticket:
 
 
 class Admission:
-    """``in_service`` of ``concurrency`` slots taken; ``waiting`` of ``capacity`` places in the line taken."""
+    """``in_service`` of ``concurrency`` slots taken; ``waiting`` of ``capacity`` places taken, all lines together.
 
-    __slots__ = ("capacity", "concurrency", "in_service", "line", "timeout_s", "waiting")
+    There is one line for each of ``priorities``, highest first; ``line_of[p]`` is the line that priority p joins: its own, else the
+    next below, else the last. ``waited_s`` is ∫ waiting dt up to ``at_s``, in request-seconds.
+    """
 
-    def __init__(self, config: Queue) -> None:
+    __slots__ = ("at_s", "capacity", "concurrency", "in_service", "line_of", "lines", "timeout_s", "waited_s", "waiting")
+
+    def __init__(self, config: Queue, priorities: Iterable[int] = (0,)) -> None:
         self.concurrency = float("inf") if config.concurrency == "unlimited" else config.concurrency
         self.capacity = float("inf") if config.waiting == "unlimited" else config.waiting
         self.timeout_s = float("inf") if config.timeout is None else config.timeout
         self.in_service = 0
         self.waiting = 0
-        self.line: deque[Ticket] = deque()
+        levels = sorted(set(priorities), reverse=True)
+        self.lines: tuple[deque[Ticket], ...] = tuple(deque() for _ in levels)
+        self.line_of = [sum(level > priority for level in levels[:-1]) for priority in range(HIGHEST_PRIORITY + 1)]
+        self.waited_s = 0.0
+        self.at_s = 0.0
 
     def __repr__(self) -> str:
         return f"<Admission {self.in_service} of {self.concurrency} in service, {self.waiting} waiting>"
 
 
-def enter(admission: Admission) -> Ticket | None:
+def enter(admission: Admission, now_s: float, priority: int = 0) -> Ticket | None:
     """A granted ticket, one to wait with, or None when the line is full."""
     if admission.in_service < admission.concurrency:
         admission.in_service += 1
@@ -47,22 +56,29 @@ def enter(admission: Admission) -> Ticket | None:
     if admission.waiting >= admission.capacity:
         return None
     ticket = Ticket()
-    admission.waiting += 1
-    admission.line.append(ticket)
+    change_waiting(admission, now_s, 1)
+    admission.lines[admission.line_of[priority]].append(ticket)
     return ticket
 
 
-def leave(admission: Admission, ticket: Ticket) -> Ticket | None:
+def leave(admission: Admission, ticket: Ticket, now_s: float) -> Ticket | None:
     """Give back a slot, or a place in the line. Returns the ticket whose turn has come, now granted, to be woken."""
     if not ticket.granted:
         ticket.left = True
-        admission.waiting -= 1
+        change_waiting(admission, now_s, -1)
         return None
-    while admission.line:
-        following = admission.line.popleft()
-        if not following.left:
-            following.granted = True
-            admission.waiting -= 1
-            return following
+    for line in admission.lines:
+        while line:
+            following = line.popleft()
+            if not following.left:
+                following.granted = True
+                change_waiting(admission, now_s, -1)
+                return following
     admission.in_service -= 1
     return None
+
+
+def change_waiting(admission: Admission, now_s: float, by: int) -> None:
+    admission.waited_s += admission.waiting * (now_s - admission.at_s)
+    admission.at_s = now_s
+    admission.waiting += by

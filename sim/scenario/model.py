@@ -29,6 +29,7 @@ RateLimit = Annotated[
 Share = Annotated[float, Field(ge=0, le=1)]
 Count = Annotated[int, Field(ge=1, le=10**9)]
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._:-]*$", max_length=100)]
+HIGHEST_PRIORITY = 9
 Target = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*/[A-Za-z0-9][A-Za-z0-9._:-]*$", max_length=200)]
 
 
@@ -116,6 +117,10 @@ Arrivals = Annotated[Poisson | Gamma | Stages | Users | Trace | Closed, Field(di
 class Client(Model):
     stream: bool = True
     timeout: Duration | None = Field(None, description="the client leaves after this long")
+    patience: Durations | None = Field(
+        None,
+        description="how long a client waits in the admission queue before it leaves (abandoned), drawn for each request",
+    )
 
 
 class Population(Model):
@@ -143,6 +148,9 @@ class RequestClass(Model):
     needs: Name | None = Field(None, description="capability the request asks the router for")
     feature: Name | None = Field(None, description="cost is reported by feature; default: the class's own name")
     prompts: Prompts | None = Field(None, description="shared prompts; without it every prompt is unique")
+    priority: Annotated[int, Field(ge=0, le=HIGHEST_PRIORITY)] = Field(
+        0, description="higher is let in first from the admission queue, first come first served within one priority; nobody is interrupted"
+    )
     history: bool | None = Field(None, description="earlier turns are sent along; default: unless prompts come from a catalog")
     tokens: Tokens = Field(description="of this turn alone; the context policy decides how much history comes on top")
 

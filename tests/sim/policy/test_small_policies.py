@@ -16,26 +16,44 @@ from sim.scenario.model import Backoff, BudgetContext, ExactCache, FullContext, 
 class TestAdmission:
     def test_slots_then_the_line_then_no_room(self):
         admission = Admission(Queue(concurrency=1, waiting=1))
-        first, second, third = (enter(admission) for _ in range(3))
+        first, second, third = (enter(admission, 0.0) for _ in range(3))
         assert first.granted
         assert not second.granted
         assert third is None
 
     def test_a_slot_passes_to_the_head_of_the_line(self):
         admission = Admission(Queue(concurrency=1, waiting=2))
-        first, second, third = (enter(admission) for _ in range(3))
-        assert leave(admission, first) is second
+        first, second, third = (enter(admission, 0.0) for _ in range(3))
+        assert leave(admission, first, 1.0) is second
         assert second.granted
-        assert leave(admission, second) is third
-        assert leave(admission, third) is None
+        assert leave(admission, second, 1.0) is third
+        assert leave(admission, third, 1.0) is None
         assert (admission.in_service, admission.waiting) == (0, 0)
 
     def test_whoever_gave_up_is_passed_over(self):
         admission = Admission(Queue(concurrency=1, waiting=2))
-        first, second, third = (enter(admission) for _ in range(3))
-        leave(admission, second)
+        first, second, third = (enter(admission, 0.0) for _ in range(3))
+        leave(admission, second, 1.0)
         assert admission.waiting == 1
-        assert leave(admission, first) is third
+        assert leave(admission, first, 1.0) is third
+
+    def test_higher_priorities_are_let_in_first_and_each_in_order_of_arrival(self):
+        admission = Admission(Queue(concurrency=1, waiting=9), priorities=(0, 5, 9))
+        holder = enter(admission, 0.0, 0)
+        asked = [(enter(admission, 0.0, priority), priority) for priority in (0, 5, 0, 9, 5, 7)]
+        let_in = []
+        while (following := leave(admission, holder, 1.0)) is not None:
+            let_in.append(next((place, priority) for place, (ticket, priority) in enumerate(asked) if ticket is following))
+            holder = following
+        assert let_in == [(3, 9), (1, 5), (4, 5), (5, 7), (0, 0), (2, 0)], "7 has no line of its own and joins that of 5"
+
+    def test_time_waited_is_the_area_under_the_number_waiting(self):
+        admission = Admission(Queue(concurrency=1, waiting=9))
+        first, second, third = enter(admission, 0.0), enter(admission, 1.0), enter(admission, 2.0)
+        leave(admission, third, 4.0)
+        leave(admission, first, 10.0)
+        leave(admission, second, 20.0)
+        assert admission.waited_s == (10.0 - 1.0) + (4.0 - 2.0)
 
 
 class TestCache:
