@@ -1,0 +1,68 @@
+"""Tiny scenarios for statements about the flow: one provider that answers in exactly one second, requests exactly when told."""
+
+from __future__ import annotations
+
+from copy import deepcopy
+from typing import Any
+
+from sim.experiment import request_rows
+from sim.gateway import Gateway
+from sim.provider import ProviderState
+from sim.records import OUTCOMES
+from sim.request import Request
+from sim.scenario.model import Scenario
+from sim.world import SimPyWorld
+
+ONE_SECOND = {"latency": {"kind": "constant", "value": "1s"}, "price": {"input": 1, "output": 2}}
+BASE: dict[str, Any] = {
+    "tenfold": 1,
+    "name": "tiny",
+    "workload": {
+        "arrivals": {"kind": "poisson", "rate": "1/s"},
+        "duration": "1h",
+        "requests": [{"name": "job", "tokens": {"input": {"kind": "constant", "value": 10}, "output": {"kind": "constant", "value": 5}}}],
+    },
+    "gateway": {"routing": {"kind": "capability", "any": ["a/one", "b/two"]}},
+    "providers": {"a": {"models": {"one": ONE_SECOND}}, "b": {"models": {"two": ONE_SECOND}}},
+}
+
+
+def scenario(**changes: Any) -> Scenario:
+    """The base with ``gateway={…}``, ``client={…}``, ``a={…}``, ``b={…}``, ``faults=[…]`` merged in."""
+    raw = deepcopy(BASE)
+    raw["gateway"] |= changes.get("gateway", {})
+    raw["workload"]["client"] = changes.get("client", {})
+    raw["providers"]["a"] |= changes.get("a", {})
+    raw["providers"]["b"] |= changes.get("b", {})
+    raw["faults"] = changes.get("faults", [])
+    return Scenario.model_validate(raw)
+
+
+class Served:
+    """What became of the requests, in order of their index."""
+
+    def __init__(self, world: SimPyWorld, scenario: Scenario) -> None:
+        self.world = world
+        self.rows = request_rows(world.requests, scenario, 0)
+        self.attempts = world.attempts
+
+    @property
+    def outcomes(self) -> list[str]:
+        return [OUTCOMES[outcome] for outcome in self.rows["outcome"]]
+
+    @property
+    def latencies_s(self) -> list[float]:
+        return self.rows["latency_s"].round(9).tolist()
+
+
+def serve_at(scenario: Scenario, times_s: list[float], prompts: list[int] | None = None, **fields: Any) -> Served:
+    """Serve one request at each of ``times_s``, with its own prompt unless ``prompts`` says otherwise."""
+    gateway = Gateway(scenario, seed=1)
+    world = SimPyWorld(gateway, {name: ProviderState(scenario, name, 1) for name in scenario.providers}, 1, scenario.workload.client)
+    prompts = prompts or list(range(len(times_s)))
+    world.play(
+        Request(index, at_s, 0, 0, index, 0, prompt, 10, 5, **fields)
+        for index, (at_s, prompt) in enumerate(zip(times_s, prompts, strict=True))
+    )
+    world.env.run_dry()
+    return Served(world, scenario)
