@@ -8,20 +8,21 @@ from dataclasses import dataclass
 from difflib import get_close_matches
 
 MOST_SHOWN = 20
+MOST_STEPS = 16
 PLAIN_KEY = re.compile(r"[A-Za-z0-9_:-]+")
 
 
 def write_path(steps: Iterable[str | int]) -> str:
     """``workload.requests[1].share``; a key that holds a dot or worse is quoted: ``models["gpt-4.1"]``."""
-    text = ""
-    for step in steps:
+    text, steps = "", tuple(steps)
+    for step in steps[:MOST_STEPS]:
         if isinstance(step, int):
             text += f"[{step}]"
         elif PLAIN_KEY.fullmatch(step):
             text += f".{step}" if text else step
         else:
             text += '["' + repr(step)[1:-1] + '"]'
-    return text
+    return text + ("…" if len(steps) > MOST_STEPS else "")
 
 
 def did_you_mean(word: object, known: Iterable[str]) -> str:

@@ -12,6 +12,7 @@ from sim.scenario.tree import Mark, Node, Source, Steps, read_text
 
 MOST_VALUES = 100_000
 MOST_TRACE_BYTES = 2**30
+RELATIVE = "names of files are relative to the folder of the file that holds them"
 
 
 def include_files(root: Node) -> tuple[Node, list[Problem]]:
@@ -26,7 +27,7 @@ def include_files(root: Node) -> tuple[Node, list[Problem]]:
         kind, file = (node.value[key].value if key in node.value else None for key in ("kind", "file"))
         try:
             if kind == "empirical" and isinstance(file, str) and "values" not in node.value:
-                return include_values(node, file)
+                return include_values(node, file, path)
             if kind == "trace" and isinstance(file, str) and path == ("workload", "arrivals"):
                 return pin_trace(node, file, path)
         except ScenarioError as refusal:
@@ -38,23 +39,22 @@ def include_files(root: Node) -> tuple[Node, list[Problem]]:
     return included(root, ()), problems
 
 
-def include_values(node: Node, name: str) -> Node:
+def include_values(node: Node, name: str, path: Steps) -> Node:
     assert isinstance(node.value, dict)
     mark = node.value["file"].mark
-    path = beside(mark, name)
-    if not path.is_file():
-        raise ScenarioError(
-            [mark.problem(f"no such file: {name!r}", hint=f"looked for {path}; names are relative to the scenario's folder")]
-        )
-    values = read_values(path, Source(name, path.parent))
+    at: Steps = (*path, "file")
+    file = beside(mark, name)
+    if not file.is_file():
+        raise ScenarioError([mark.problem(f"no such file: {name!r}", at, RELATIVE)])
+    values = read_values(file, Source(name, file.parent), at)
     children = {key: child for key, child in node.value.items() if key != "file"} | {"values": Node(mark, values)}
     return Node(node.mark, children, node.keys | {"values": node.keys["file"]})
 
 
-def read_values(path: Path, source: Source) -> list[Node]:
+def read_values(file: Path, source: Source, at: Steps) -> list[Node]:
     """One quantity a line (``120``, ``250ms``); blank lines and lines that begin with # are skipped."""
     values: list[Node] = []
-    for number, line in enumerate(read_text(path, source.label).splitlines(), start=1):
+    for number, line in enumerate(read_text(file, source.label).splitlines(), start=1):
         text = line.strip()
         if not text or text.startswith("#"):
             continue
@@ -62,13 +62,13 @@ def read_values(path: Path, source: Source) -> list[Node]:
         try:
             value = resolve(text)
             parse_quantity(value)
-        except ValueError as error:
-            raise ScenarioError([mark.problem(f"{error}, found {text[:60]!r}")]) from None
+        except ValueError:
+            raise ScenarioError([mark.problem(f"expected a number, or a duration such as 250ms, found {text[:60]!r}", at)]) from None
         values.append(Node(mark, value))
         if len(values) > MOST_VALUES:
-            raise ScenarioError([mark.problem(f"more than {MOST_VALUES:,} values", hint="a sample of them says the same")])
+            raise ScenarioError([mark.problem(f"more than {MOST_VALUES:,} values", at, "a sample of them says the same")])
     if not values:
-        raise ScenarioError([Mark(source).problem("holds no values: expected one a line")])
+        raise ScenarioError([Mark(source).problem("holds no values: expected one a line", at)])
     return values
 
 
@@ -77,8 +77,7 @@ def pin_trace(node: Node, name: str, path: Steps) -> Node:
     mark = node.value["file"].mark
     file = beside(mark, name)
     if not file.is_file():
-        hint = f"looked for {file}; names are relative to the scenario's folder"
-        raise ScenarioError([mark.problem(f"no such file: {name!r}", (*path, "file"), hint)])
+        raise ScenarioError([mark.problem(f"no such file: {name!r}", (*path, "file"), RELATIVE)])
     if file.stat().st_size > MOST_TRACE_BYTES:
         raise ScenarioError([mark.problem(f"{name!r} is larger than {MOST_TRACE_BYTES:,} bytes", (*path, "file"))])
     try:

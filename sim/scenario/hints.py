@@ -33,6 +33,8 @@ def about_duration(found: object, wanted: str) -> str:
     match = QUANTITY.fullmatch(found.strip()) if isinstance(found, str) else None
     if match and match[2].lower() in TIME_UNITS:
         return f"did you mean '{match[1]}{TIME_UNITS[match[2].lower()]}'?"
+    if isinstance(found, str) and re.fullmatch(r"\d+(:\d\d){1,2}", found.strip()):
+        return "write hours, minutes or seconds with their unit: 90m, not 1:30:00"
     if isinstance(found, dict):
         bare = [key for key, child in found.items() if isinstance(child.value, (int, float)) and not isinstance(child.value, bool)]
         bare = [key for key in bare if key not in ("sigma", "cv", "shape", "weight")]

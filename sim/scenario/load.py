@@ -13,7 +13,7 @@ import yaml
 
 from sim.scenario.checks import check
 from sim.scenario.errors import Problem, ScenarioError, did_you_mean
-from sim.scenario.files import include_files
+from sim.scenario.files import RELATIVE, include_files
 from sim.scenario.merge import apply_override, merge
 from sim.scenario.model import Scenario
 from sim.scenario.scalars import resolve
@@ -105,7 +105,7 @@ def find_base(stated: Node, path: Path, label: str, chain: tuple[Path, ...]) -> 
     if len(chain) > MOST_BASES:
         raise refuse(f"more than {MOST_BASES} files deep")
     if not base.is_file():
-        raise refuse(f"no such file: {name!r}", f"looked for {base}; names are relative to the file that extends")
+        raise refuse(f"no such file: {name!r}", RELATIVE)
     return base, str(Path(label).parent / name)
 
 

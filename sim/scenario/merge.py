@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from pathlib import Path
 
 from sim.scenario.errors import Problem, ScenarioError, did_you_mean, write_path
@@ -41,7 +42,8 @@ def apply_override(root: Node, text: str) -> tuple[Node, list[Problem]]:
     if not equals or not where.strip():
         raise ScenarioError([Mark(source).problem("expected path.to.key=value")])
     value, problems = read_tree(value_text, source)
-    return replaced(root, split_path(where.strip(), source), value, ()), problems
+    placed = [replace(problem, path=f"{where.strip()}.{problem.path}".rstrip(".")) for problem in problems]
+    return replaced(root, split_path(where.strip(), source), value, ()), placed
 
 
 def split_path(text: str, source: Source) -> list[str | int]:

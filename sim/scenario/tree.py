@@ -141,6 +141,7 @@ class Reader:
         self.anchors: dict[str, Node] = {}
         self.nodes = 0
         self.aliases = 0
+        self.path: list[str | int] = []
         self.problems: list[Problem] = []
 
     def document(self) -> tuple[Node, list[Problem]]:
@@ -166,10 +167,10 @@ class Reader:
         return Mark(self.source, event.start_mark.line + 1, event.start_mark.column + 1)
 
     def stop(self, event: Any, message: str, hint: str = "") -> ScenarioError:
-        return ScenarioError([*self.problems, self.mark(event).problem(message, hint=hint)])
+        return ScenarioError([*self.problems, self.mark(event).problem(message, tuple(self.path), hint)])
 
     def note(self, event: Any, message: str, hint: str = "") -> None:
-        self.problems.append(self.mark(event).problem(message, hint=hint))
+        self.problems.append(self.mark(event).problem(message, tuple(self.path), hint))
 
     def node(self, event: Any, depth: int) -> Node:
         if isinstance(event, yaml.AliasEvent):
@@ -179,7 +180,8 @@ class Reader:
             if depth > MOST_DEPTH:
                 raise self.stop(event, f"nested more than {MOST_DEPTH} deep")
             if getattr(event, "tag", None) not in (None, "!"):
-                self.note(event, f"expected no tag, found {event.tag}", "leave the tag out: the language knows its own types")
+                tag = event.tag.replace("tag:yaml.org,2002:", "!!")
+                self.note(event, f"expected no tag, found {tag}", "leave the tag out: the language knows its own types")
                 node.broken = True
             if isinstance(event, yaml.MappingStartEvent):
                 self.mapping(node, depth)
@@ -205,25 +207,32 @@ class Reader:
         return self.anchors[event.anchor]
 
     def mapping(self, node: Node, depth: int) -> None:
-        node.value = children = {}
+        children: dict[str, Node] = {}
+        node.value = children
         while not isinstance(key := self.next(), yaml.MappingEndEvent):
             if not isinstance(key, yaml.ScalarEvent):
                 raise self.stop(key, "expected a name as key, found a list, a mapping or an alias", "quote what starts with {, [ or *")
             if len(key.value) > 200:
                 raise self.stop(key, f"expected a key of at most 200 characters, found one of {len(key.value):,}")
+            self.path.append(key.value)
             child = self.node(self.next(), depth + 1)
             if key.value in children:
                 first = node.keys[key.value].line
                 self.note(key, f"key {key.value!r} stands twice in the same mapping, first on line {first}", "remove one of the two")
+            self.path.pop()
+            if key.value in children:
                 continue
             children[key.value] = child
             node.keys[key.value] = self.mark(key)
             self.grow(node, child)
 
     def sequence(self, node: Node, depth: int) -> None:
-        node.value = children = []
+        children: list[Node] = []
+        node.value = children
         while not isinstance(event := self.next(), yaml.SequenceEndEvent):
+            self.path.append(len(children))
             child = self.node(event, depth + 1)
+            self.path.pop()
             children.append(child)
             self.grow(node, child)
 
