@@ -47,11 +47,11 @@ def conversation_calls(
 def turn_by_turn(
     conversations: Conversations, seed: int, ids: np.ndarray, starts_s: np.ndarray, end_s: float
 ) -> Iterator[tuple[np.ndarray, np.ndarray, int]]:
-    """(rows of ``ids``, times, turn) of every first call, then of every second, and so on, as long as calls come before ``end_s``."""
+    """(rows of ``ids``, times, turn) of every first call, then of every second, and so on while any comes before ``end_s``."""
     turns = whole(inverse(conversations.turns)(uniforms(seed, Purpose.TURNS, ids)), MAX_TURNS)
     think: Inverse = inverse(conversations.think)
     rows, at_s, turn = np.arange(len(ids)), starts_s, 0
-    while len(rows):
+    while len(rows) or turn == 0:
         yield rows, at_s, turn
         turn += 1
         going_on = turns[rows] > turn
