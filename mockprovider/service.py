@@ -1,0 +1,210 @@
+"""One provider on the wire: a request becomes a plan, the plan becomes bytes at their deadlines, and a row of truth."""
+
+from __future__ import annotations
+
+import asyncio
+from time import monotonic, time
+from typing import Any
+from urllib.parse import parse_qsl
+
+import orjson
+from aiohttp import web
+
+from mockprovider import http
+from mockprovider.certificate import Certificate
+from mockprovider.clock import Deadlines
+from mockprovider.connection import BODY_BYTES, CLOSE, KEEP, Connection, Sent, TooLarge, TooSlow, Unreadable, read_body
+from mockprovider.dialects.base import Answer, Call, Dialect, Quota, Refusal
+from mockprovider.identity import Identifier
+from mockprovider.playback import End, Playback
+from mockprovider.routes import FAMILIES, Route, clean
+from mockprovider.truth import TruthLog
+from sim.draws import MASK, mix
+from sim.provider import REFUSED, Plan, ProviderState
+from sim.scenario.model import Scenario
+
+NAN = float("nan")
+
+
+class Service:
+    """``handle`` answers one HTTP request of the provider's own API."""
+
+    def __init__(self, scenario: Scenario, provider: str, seed: int, scale: float, loop: asyncio.AbstractEventLoop) -> None:
+        self.scenario, self.provider, self.seed, self.scale = scenario, provider, seed, scale
+        self.config = scenario.providers[provider]
+        self.family = FAMILIES[self.config.dialect]
+        self.models = {name: number for number, name in enumerate(self.config.models)}
+        self.keys = {f"sk-mock-{provider}-{n}": n for n in range(self.config.keys)}
+        self.identifier = Identifier(scenario, seed)
+        self.deadlines = Deadlines(loop)
+        self.certificate = Certificate(loop, self.deadlines)
+        self.truth = TruthLog()
+        self.loop = loop
+        self.serving = 0
+        self.refused = 0
+        self.start(monotonic())
+
+    def start(self, t0_s: float) -> None:
+        """A run begins at ``t0_s`` on the monotonic clock: fresh limits and counts, an empty truth log, a new certificate."""
+        self.t0_s = t0_s
+        self.state = ProviderState(self.scenario, self.provider, self.seed)
+        self.truth.clear()
+        self.certificate.restart()
+
+    def start_at(self, unix_s: float) -> None:
+        self.start(monotonic() + unix_s - time())
+
+    async def handle(self, request: web.BaseRequest) -> Sent:
+        found = self.family.find(request.method, request.path)
+        try:
+            if isinstance(found, Refusal):
+                raise found
+            key = self.authorize(request)
+            route, place = found
+            if route.answers is None:
+                return self.listing(request, route, place)
+            body = await self.read(request)
+            place |= parse_qsl(request.rel_url.raw_query_string)
+            call = route.answers.parse(body, place)
+            if call.model not in self.models:
+                raise self.family.unknown_model(clean(call.model))
+        except Refusal as refusal:
+            return self.refuse(request, refusal)
+        if route.serves == "count":
+            return write(request, http.whole(200, [], orjson.dumps({"input_tokens": self.identifier.read(call)[1]})))
+        return await self.answer(request, route.answers, call, key)
+
+    def authorize(self, request: web.BaseRequest) -> int:
+        """The number of the request's key. Raises Refusal."""
+        given = None
+        for name in self.family.key_headers:
+            given = request.headers.get(name)
+            if given:
+                break
+        if not given:
+            raise self.family.no_key
+        key = self.keys.get(given[7:].strip() if given[:7].lower() == "bearer " else given.strip())
+        if key is None:
+            raise self.family.bad_key
+        return key
+
+    async def read(self, request: web.BaseRequest) -> dict[str, Any]:
+        """The request's JSON object. Raises Refusal."""
+        if request.headers.get("expect", "").lower() == "100-continue" and request.transport is not None:
+            request.transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+        try:
+            body = orjson.loads(await read_body(request))
+        except TooLarge:
+            raise Refusal(413, f"Request body is larger than {BODY_BYTES} bytes.") from None
+        except TooSlow:
+            raise Refusal(408, "The request body did not arrive in time.") from None
+        except Unreadable:
+            raise Refusal(400, "The request body could not be read.") from None
+        except (orjson.JSONDecodeError, RecursionError) as error:
+            raise Refusal(400, f"We could not parse the JSON body of your request: {error}.") from None
+        if not isinstance(body, dict):
+            raise Refusal(400, "The JSON body of your request must be an object.")
+        return body
+
+    def refuse(self, request: web.BaseRequest, refusal: Refusal) -> Sent:
+        self.refused += 1
+        headers, body = self.family.errors.refusal(refusal, mix((self.seed + self.refused) & MASK))
+        unread = not request.content.is_eof()
+        return write(request, http.whole(refusal.status, headers, body, keep_alive=not unread), KEEP if not unread else CLOSE)
+
+    def word_error(self, status: int, message: str) -> tuple[http.Headers, bytes]:
+        return self.family.errors.refusal(Refusal(status, message), self.seed)
+
+    def listing(self, request: web.BaseRequest, route: Route, place: dict[str, str]) -> Sent:
+        if route.serves == "models":
+            return write(request, http.whole(200, [], orjson.dumps(self.family.list_models(list(self.models)))))
+        if place["model"] not in self.models:
+            return self.refuse(request, self.family.unknown_model(clean(place["model"])))
+        return write(request, http.whole(200, [], orjson.dumps(self.family.describe_model(place["model"]))))
+
+    async def answer(self, request: web.BaseRequest, dialect: Dialect, call: Call, key: int) -> Sent:
+        protocol: Connection = request.protocol  # type: ignore[assignment]
+        transport = request.transport
+        if transport is None:
+            return CLOSE
+        arrived_s = protocol.received_s
+        prompt, input_tokens, wanted = self.identifier.read(call)
+        call.texts = []  # a long prompt need not stay in memory as long as its answer takes
+        tokens = wanted if call.most_tokens is None else min(wanted, call.most_tokens)
+        state = self.state
+        plan = state.begin(arrived_s - self.t0_s, call.model, key, prompt, input_tokens, tokens)
+        playback = Playback(self.deadlines, transport, self.certificate.ledger, self.loop.create_future())
+        end = End.CLIENT_LEFT
+        self.serving += 1
+        try:
+            keep = self.play(playback, arrived_s, plan, self.describe(call, plan, tokens < wanted), dialect)
+            end = await playback.done
+            return KEEP if keep and end in (End.COMPLETE, End.ERROR, End.TRUNCATED, End.STREAM_ERROR) else CLOSE
+        finally:
+            ended_s = monotonic()
+            self.serving -= 1
+            state.finish(plan, ended_s - self.t0_s)
+            self.record(request, call, plan, playback, end, arrived_s, ended_s)
+
+    def describe(self, call: Call, plan: Plan, cut_at_limit: bool) -> Answer:
+        """The answer in no dialect, with the key's quotas as they stand after this attempt."""
+        visit = mix((plan.prompt * 0x9E37_79B9_7F4A_7C15 + plan.occurrence) & MASK)
+        return Answer(
+            call, mix((self.seed ^ visit ^ (self.models[call.model] << 48)) & MASK), plan.input_tokens, 0,
+            plan.output_tokens, cut_at_limit, plan.duration_s, *self.quotas(plan),
+        )  # fmt: skip
+
+    def quotas(self, plan: Plan) -> tuple[Quota | None, Quota | None]:
+        return None, None
+
+    def play(self, playback: Playback, arrived_s: float, plan: Plan, answer: Answer, dialect: Dialect) -> bool:
+        """Set the playback going. False if the connection cannot be used again."""
+        call = answer.call
+        if plan.status == REFUSED:
+            playback.refuse(arrived_s + plan.first_token_s)
+        elif plan.hang:
+            playback.wait_forever(arrived_s)
+        elif plan.status != 200:
+            headers, body = self.family.errors.failure(plan.status, plan.retry_after_s, call, answer)
+            playback.whole(arrived_s + plan.duration_s, http.whole(plan.status, headers, body), End.ERROR)
+        elif not call.stream:
+            playback.whole(arrived_s + plan.duration_s, http.whole(200, dialect.headers(answer), dialect.body(answer)), End.COMPLETE)
+        else:
+            stream = dialect.stream(answer)
+            opening = http.streamed(dialect.headers(answer)) + b"".join(map(http.chunk, stream.opening))
+            closing = b"".join(map(http.chunk, stream.closing)) + http.LAST_CHUNK
+            frame = stream.frame
+            playback.play(
+                arrived_s + plan.first_token_s, plan.per_token_s, opening, plan.output_tokens, lambda k: http.chunk(frame(k)), closing
+            )
+        return True
+
+    def record(
+        self, request: web.BaseRequest, call: Call, plan: Plan, playback: Playback, end: End, arrived_s: float, ended_s: float
+    ) -> None:
+        whole_answer = plan.status == 200 and not call.stream
+        produced = plan.output_tokens if whole_answer and end is End.COMPLETE else playback.written
+        if end is End.CLIENT_LEFT:
+            produced = plan.produced(ended_s - arrived_s)
+        self.truth.add(
+            number_in(request, "x-tenfold-request"), plan.prompt, plan.occurrence, self.models[call.model], plan.key, plan.status, end,
+            call.stream, number_in(request, "x-stainless-retry-count"), plan.input_tokens, 0, produced, arrived_s - self.t0_s,
+            plan.duration_s if whole_answer else plan.first_token_s, plan.per_token_s, ended_s - arrived_s,
+            playback.first_late_s, playback.last_late_s, playback.most_late_s,
+        )  # fmt: skip
+
+    def close(self) -> None:
+        self.deadlines.close()
+        self.truth.close()
+
+
+def number_in(request: web.BaseRequest, header: str) -> int:
+    """A small integer that a caller sent along, -1 without one."""
+    text = request.headers.get(header)
+    return int(text) if text is not None and text.isascii() and text.isdigit() and len(text) < 16 else -1
+
+
+def write(request: web.BaseRequest, data: bytes, then: Sent = KEEP) -> Sent:
+    if request.transport is not None:
+        request.transport.write(data)
+    return then
