@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -130,7 +131,7 @@ def test_at_another_scale_the_nth_call_asks_the_same():
 
 def test_the_same_seed_gives_the_same_schedule_in_any_process():
     code = (
-        "import sys; sys.path.insert(0, 'tests/sim/workload'); from test_schedule import *\n"
+        f"import sys; sys.path.insert(0, {str(Path(__file__).parent)!r}); from test_schedule import *\n"
         "print(fingerprint(build_schedule(make(POISSON, '1m', conversations=TALK, requests=CLASSES))))"
     )
     run = subprocess.run([sys.executable, "-c", code], env={"PYTHONHASHSEED": "5"}, capture_output=True, text=True, check=True)
