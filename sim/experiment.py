@@ -12,6 +12,7 @@ import numpy as np
 from sim.distributions import quantile
 from sim.draws import Purpose, replication_seed, uniforms
 from sim.gateway import Gateway, target_names
+from sim.invariants import Replication, hold
 from sim.provider import ProviderState
 from sim.records import ATTEMPT_COLUMNS, ATTEMPTS, REQUESTS, TIMELINE, Outcome
 from sim.request import INFINITY, Record, Request
@@ -80,7 +81,10 @@ def add_usage(run: Run) -> Run:
 
 
 def replicate(job: tuple[Scenario, float, int, int]) -> Part:
-    """One replication: its request rows, attempt rows, timeline rows, events, and requests refused by each rate limit."""
+    """One replication: its request rows, attempt rows, timeline rows, events, and requests refused by each rate limit.
+
+    Raises InvariantViolated where the model contradicts itself.
+    """
     scenario, scale, first_seed, replication = job
     seed = replication_seed(first_seed, replication)
     gateway = Gateway(scenario, seed)
@@ -111,6 +115,11 @@ def replicate(job: tuple[Scenario, float, int, int]) -> Part:
     limited = {
         by: limiter.refused if limiter is not None else 0 for by, limiter in (("global", gateway.overall), ("per_user", gateway.per_user))
     }
+    inside_s = np.array([ended_s - record.arrived_s for _, record, ended_s in world.requests])
+    hold(
+        Replication(rows, attempts, inside_s, world.inside, gateway, providers, samples),
+        replay=f"tenfold predict {scenario.name} --scale {scale:g} --seed {seed} --replications 1",
+    )
     return rows, attempts, samples, events, limited
 
 

@@ -16,6 +16,7 @@ import simpy
 
 from sim.flow import serve
 from sim.gateway import INFINITY, Gateway
+from sim.invariants import Level
 from sim.policy.admission import Ticket
 from sim.policy.router import TargetState
 from sim.provider import ProviderState
@@ -128,7 +129,8 @@ def once(call: Callable[[], None]) -> Callable[[], None]:
 class SimPyWorld:
     """A World over one gateway, the scenario's providers, and a CoroutineEnvironment.
 
-    ``requests`` collects (request, record, end time), ``attempts`` rows in the order of ``records.ATTEMPT_COLUMNS`` without replication.
+    ``inside`` counts requests in and out, ``requests`` collects (request, record, end time), ``attempts`` rows in the order of
+    ``records.ATTEMPT_COLUMNS`` without replication.
     """
 
     def __init__(self, gateway: Gateway, providers: dict[str, ProviderState], workers: int, client: Client) -> None:
@@ -140,6 +142,7 @@ class SimPyWorld:
         self.cancels = gateway.config.cancel_on_disconnect
         self.worker_free_s = [0.0] * workers
         self.turn_of_worker = 0
+        self.inside = Level()
         self.requests: list[tuple[Request, Record, float]] = []
         self.attempts: list[tuple[Any, ...]] = []
 
@@ -211,9 +214,11 @@ class SimPyWorld:
 
     async def _life(self, request: Request) -> None:
         record = Record(self.env._now)
+        self.inside.enter(record.arrived_s)
         try:
             await serve(request, record, self.gateway, self)
         finally:
+            self.inside.leave(self.env._now)
             self.requests.append((request, record, self.env._now))
 
     def play(self, requests: Iterator[Request]) -> None:

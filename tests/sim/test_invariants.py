@@ -1,0 +1,96 @@
+"""Invariants hold on every run, and a broken one is noticed, located and replayable. Fingerprints identify a trajectory."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import sim.experiment
+from sim.experiment import predict
+from sim.fingerprint import fingerprint
+from sim.invariants import InvariantViolated, Level, Replication, violations
+from sim.scenario.load import load
+
+EVERYTHING = Path(__file__).parents[1] / "equivalence" / "everything.yaml"
+SHORT = ["workload.duration=150s", "faults=[{kind: outage, provider: alpha, at: 60s, for: 30s}]"]
+
+
+@pytest.fixture(scope="module")
+def scenario():
+    return load(EVERYTHING, SHORT).scenario
+
+
+@pytest.fixture(scope="module")
+def held(scenario):
+    """What one replication hands over to be checked."""
+    seen = []
+    patch = pytest.MonkeyPatch()
+    patch.setattr(sim.experiment, "hold", lambda replication, replay: seen.append((replication, replay)))
+    predict(scenario, replications=2)
+    patch.undo()
+    return seen[1]
+
+
+def broken(held: Replication, **columns) -> list[str]:
+    """What is said about a copy of the run in which one row's columns are moved by so much."""
+    rows = held.requests.copy()
+    for column, by in columns.items():
+        rows[column][17] += by
+    return [violation.says for violation in violations(held._replace(requests=rows))]
+
+
+def test_a_run_with_everything_in_it_holds(held):
+    assert list(violations(held[0])) == []
+    assert held[0].gateway.admission.waited_s > 0
+
+
+def test_conservation_notices_a_request_that_never_ended(held):
+    short = held[0]._replace(requests=held[0].requests[:-1], system_s=held[0].system_s[:-1])
+    assert any("arrived" in violation.says for violation in violations(short))
+
+
+def test_littles_law_notices_a_wait_that_was_a_little_longer(held):
+    assert any("Little's law in the admission queue" in each for each in broken(held[0], queue_wait_s=1e-5))
+
+
+def test_littles_law_notices_a_stay_that_was_a_little_longer(held):
+    system_s = held[0].system_s.copy()
+    system_s[3] += 1e-5
+    assert any("Little's law in the system" in each.says for each in violations(held[0]._replace(system_s=system_s)))
+
+
+@pytest.mark.parametrize(
+    ("column", "by", "says"),
+    [("cost_usd", 1e-6, "cost"), ("attempts", 1, "attempts"), ("backoff_s", -99.0, "backoff_s is negative"), ("outcome", 9, "no outcome")],
+)
+def test_every_other_law_notices_its_own_violation(held, column, by, says):
+    assert any(says in each for each in broken(held[0], **{column: by}))
+
+
+def test_a_level_over_its_limit_is_noticed(held):
+    samples = held[0].samples.copy()
+    samples["in_service"][5] = 23
+    assert any("its limit is 22" in each.says for each in violations(held[0]._replace(samples=samples)))
+
+
+def test_a_violation_stops_the_run_and_names_the_place_and_the_command(scenario, monkeypatch):
+    honest = Level.leave
+    monkeypatch.setattr(Level, "leave", lambda level, now_s: honest(level, now_s + 0.001))
+    with pytest.raises(InvariantViolated, match=r"Little's law in the system.*to replay: tenfold predict everything --scale 1 --seed 11"):
+        predict(scenario, replications=1)
+
+
+def test_the_replay_command_replays_the_replication(scenario, held):
+    replication, replay = held
+    seed = int(replay.split("--seed ")[1].split()[0])
+    again = predict(scenario, replications=1, seed=seed)
+    assert seed != scenario.seed
+    np.testing.assert_array_equal(again.requests["latency_s"], replication.requests["latency_s"])
+
+
+def test_same_seed_same_fingerprint_and_another_seed_another(scenario):
+    first, again, other = (fingerprint(predict(scenario, replications=2, seed=seed)) for seed in (1, 1, 2))
+    assert first == again
+    assert first != other
