@@ -150,7 +150,7 @@ async def ask(request: Request, record: Record, gateway: Gateway, world: World, 
             if gateway.budget is not None and not withdraw(gateway.budget):
                 given_up = target
                 continue
-            pause_s = backoff_s(gateway.retry.backoff, retry, pause_s, uniform(gateway.seed, Purpose.RETRY_JITTER, request.index, retry))
+            pause_s = backoff_s(gateway.backoff, retry, pause_s, uniform(gateway.seed, Purpose.RETRY_JITTER, request.index, retry))
             if retry_after_s is not None and gateway.retry.honor_retry_after:
                 pause_s = max(pause_s, retry_after_s)
             if world.now() + pause_s >= deadline_s:

@@ -10,8 +10,9 @@ from sim.draws import Purpose, uniform
 from sim.policy.admission import Admission
 from sim.policy.breaker import STATES, BreakerState, allow, record
 from sim.policy.cache import CacheState
+from sim.policy.context import ContextRule
 from sim.policy.limiter import ALGORITHMS
-from sim.policy.retry import RetryBudget
+from sim.policy.retry import BackoffRule, RetryBudget
 from sim.policy.router import TargetState, by_weight, permitted, rotate
 from sim.policy.session import SessionStore
 from sim.pricing import unit_prices
@@ -67,11 +68,12 @@ class Gateway:
         self.per_user = Limiter(config.limits.per_user) if config.limits.per_user else None
         self.overall = Limiter(config.limits.global_) if config.limits.global_ else None
         self.sessions = SessionStore(config.sessions) if config.sessions else None
-        self.context = config.context
+        self.context = ContextRule(config.context)
         self.cache = CacheState(config.cache[0]) if config.cache else None
         priorities = (each.priority for each in scenario.workload.requests)
         self.admission = Admission(config.queue, priorities) if config.queue else None
         self.retry = config.retry
+        self.backoff = BackoffRule(config.retry.backoff)
         self.budget = RetryBudget(config.retry.budget) if config.retry.budget is not None else None
         self.first_token_timeout_s = config.timeout.first_token if config.timeout.first_token is not None else INFINITY
         self.total_timeout_s = config.timeout.total if config.timeout.total is not None else INFINITY

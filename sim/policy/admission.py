@@ -8,6 +8,8 @@ from typing import Any
 
 from sim.scenario.model import HIGHEST_PRIORITY, Queue
 
+IN_SERVICE, IN_LINE, NO_ROOM = 0, 1, 2
+
 
 class Ticket:
     """A place in a line. ``granted`` once its turn has come; ``left`` once its holder gave up. ``waker`` belongs to the world."""
@@ -48,16 +50,14 @@ class Admission:
 
 def enter(admission: Admission, now_s: float, priority: int = 0) -> Ticket | None:
     """A granted ticket, one to wait with, or None when the line is full."""
-    if admission.in_service < admission.concurrency:
-        admission.in_service += 1
-        ticket = Ticket()
-        ticket.granted = True
-        return ticket
-    if admission.waiting >= admission.capacity:
+    place = take_place(admission, now_s)
+    if place == NO_ROOM:
         return None
     ticket = Ticket()
-    change_waiting(admission, now_s, 1)
-    admission.lines[admission.line_of[priority]].append(ticket)
+    if place == IN_SERVICE:
+        ticket.granted = True
+    else:
+        admission.lines[admission.line_of[priority]].append(ticket)
     return ticket
 
 
@@ -67,15 +67,35 @@ def leave(admission: Admission, ticket: Ticket, now_s: float) -> Ticket | None:
         ticket.left = True
         change_waiting(admission, now_s, -1)
         return None
+    if not pass_on(admission, now_s):
+        return None
     for line in admission.lines:
         while line:
             following = line.popleft()
             if not following.left:
                 following.granted = True
-                change_waiting(admission, now_s, -1)
                 return following
-    admission.in_service -= 1
-    return None
+    raise AssertionError("somebody waits, but in no line")
+
+
+def take_place(admission: Admission, now_s: float) -> int:
+    """IN_SERVICE and a slot taken, IN_LINE and a place to wait taken, or NO_ROOM."""
+    if admission.in_service < admission.concurrency:
+        admission.in_service += 1
+        return IN_SERVICE
+    if admission.waiting >= admission.capacity:
+        return NO_ROOM
+    change_waiting(admission, now_s, 1)
+    return IN_LINE
+
+
+def pass_on(admission: Admission, now_s: float) -> bool:
+    """Give back a slot: True if it goes to the first in line, who waits no more."""
+    if admission.waiting == 0:
+        admission.in_service -= 1
+        return False
+    change_waiting(admission, now_s, -1)
+    return True
 
 
 def change_waiting(admission: Admission, now_s: float, by: int) -> None:

@@ -61,7 +61,9 @@ class BreakerState:
         self.opened_s = 0.0
         self.permits = 0
         self.trips = 0
-        clear_window(self)
+        self.calls = self.failed = self.slow = 0
+        self.place = self.second = 0
+        self.ring = [0] * (3 * self.size if self.timed else self.size)
 
     def __repr__(self) -> str:
         return f"<Breaker {STATES[self.state]}: {self.failed} failed and {self.slow} slow of {self.calls}>"
@@ -71,7 +73,8 @@ def clear_window(breaker: BreakerState) -> None:
     breaker.calls = breaker.failed = breaker.slow = 0
     breaker.place = 0
     breaker.second = 0
-    breaker.ring = [0] * (3 * breaker.size if breaker.timed else breaker.size)
+    for place in range(len(breaker.ring)):
+        breaker.ring[place] = 0
 
 
 def permits_call(breaker: BreakerState, now_s: float) -> bool:

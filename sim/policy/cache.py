@@ -29,11 +29,15 @@ def look_up(cache: CacheState, key: int, now_s: float) -> int:
     expires_s = cache.expires_s.get(key)
     if expires_s is None:
         return MISS
-    if now_s >= expires_s:
+    if not is_fresh(expires_s, now_s):
         return STALE
     del cache.expires_s[key]
     cache.expires_s[key] = expires_s
     return FRESH
+
+
+def is_fresh(expires_s: float, now_s: float) -> bool:
+    return now_s < expires_s
 
 
 def store(cache: CacheState, key: int, now_s: float) -> int | None:

@@ -10,6 +10,8 @@ from __future__ import annotations
 
 from sim.units import Rate
 
+INFINITY = float("inf")
+
 
 class TokenBucket:
     """``level`` tokens at time ``at_s``; refills at ``rate`` per second up to ``burst``."""
@@ -41,7 +43,7 @@ def wait_for_bucket(bucket: TokenBucket, now_s: float, cost: float) -> float:
     """Seconds until ``take_from_bucket`` would succeed if nobody else took."""
     level = min(bucket.burst, bucket.level + (now_s - bucket.at_s) * bucket.rate)
     short = min(cost, bucket.burst) - level
-    return max(0.0, short / bucket.rate) if bucket.rate > 0 else float("inf")
+    return max(0.0, short / bucket.rate) if bucket.rate > 0 else INFINITY
 
 
 class SlidingLog:
@@ -51,7 +53,7 @@ class SlidingLog:
 
     def __init__(self, limit: Rate) -> None:
         self.window_s = limit.per_s
-        self.ring = [float("-inf")] * max(1, int(limit.count))
+        self.ring = [-INFINITY] * max(1, int(limit.count))
         self.oldest = 0
 
 
@@ -78,7 +80,7 @@ class Window:
     def __init__(self, limit: Rate) -> None:
         self.count = limit.count
         self.window_s = limit.per_s
-        self.start_s = float("-inf")
+        self.start_s = -INFINITY
         self.used = 0.0
 
 

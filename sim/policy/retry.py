@@ -5,8 +5,10 @@ from __future__ import annotations
 from sim.records import REFUSED, TIMED_OUT
 from sim.scenario.model import Backoff
 
-RETRYABLE = frozenset({REFUSED, TIMED_OUT, 408, 409, 429})
+RETRYABLE = (REFUSED, TIMED_OUT, 408, 409, 429)
 RESERVE = 10.0
+BACKOFFS = ("none", "constant", "exponential", "full-jitter", "equal-jitter", "decorrelated-jitter")
+NONE, CONSTANT, EXPONENTIAL, FULL_JITTER, EQUAL_JITTER, DECORRELATED_JITTER = range(6)
 
 
 class RetryBudget:
@@ -42,17 +44,28 @@ def deserves_retry(status: int) -> bool:
     return status in RETRYABLE or status >= 500
 
 
-def backoff_s(config: Backoff, retry: int, previous_s: float, draw: float) -> float:
+class BackoffRule:
+    """A backoff's settings as numbers: ``kind`` is one of the constants above."""
+
+    __slots__ = ("base_s", "cap_s", "kind")
+
+    def __init__(self, config: Backoff) -> None:
+        self.kind = BACKOFFS.index(config.kind)
+        self.base_s = config.base
+        self.cap_s = config.cap
+
+
+def backoff_s(rule: BackoffRule, retry: int, previous_s: float, draw: float) -> float:
     """Seconds before retry number ``retry`` (from 0), by AWS's formulas; ``draw`` is uniform in (0, 1)."""
-    if config.kind == "none":
+    if rule.kind == NONE:
         return 0.0
-    if config.kind == "constant":
-        return config.base
-    if config.kind == "decorrelated-jitter":
-        return min(config.cap, config.base + draw * max(0.0, 3.0 * max(previous_s, config.base) - config.base))
-    ceiling_s = min(config.cap, config.base * 2.0**retry)
-    if config.kind == "full-jitter":
+    if rule.kind == CONSTANT:
+        return rule.base_s
+    if rule.kind == DECORRELATED_JITTER:
+        return min(rule.cap_s, rule.base_s + draw * max(0.0, 3.0 * max(previous_s, rule.base_s) - rule.base_s))
+    ceiling_s = min(rule.cap_s, rule.base_s * 2.0**retry)
+    if rule.kind == FULL_JITTER:
         return draw * ceiling_s
-    if config.kind == "equal-jitter":
+    if rule.kind == EQUAL_JITTER:
         return ceiling_s / 2.0 + draw * ceiling_s / 2.0
     return ceiling_s

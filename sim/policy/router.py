@@ -43,12 +43,16 @@ def rotate(targets: Sequence[TargetState], by: int) -> list[TargetState]:
 
 def by_weight(targets: Sequence[TargetState], weights: Sequence[float], draw: float) -> list[TargetState]:
     """The target that ``draw``, uniform in (0, 1), falls on; then the others as they stand."""
+    return rotate(targets, place_by_weight(weights, draw))
+
+
+def place_by_weight(weights: Sequence[float], draw: float) -> int:
     left = draw * sum(weights)
-    for place, weight in enumerate(weights):
-        left -= weight
+    for place in range(len(weights)):
+        left -= weights[place]
         if left < 0:
-            return rotate(targets, place)
-    return list(targets)
+            return place
+    return 0
 
 
 def permitted(targets: Sequence[TargetState], now_s: float) -> list[TargetState]:

@@ -24,9 +24,13 @@ def resume(store: SessionStore, conversation: int, turn: int, now_s: float) -> i
     history its client brings: it was under way before the gateway started.
     """
     last_s, first_turn = store.seen.pop(conversation, (now_s, 0))
-    if now_s - last_s > store.ttl_s:
-        first_turn = turn
+    first_turn = remembered_from(first_turn, turn, now_s - last_s, store.ttl_s)
     store.seen[conversation] = now_s, first_turn
     if len(store.seen) > MAXIMUM:
         del store.seen[next(iter(store.seen))]
     return first_turn
+
+
+def remembered_from(first_turn: int, turn: int, idle_s: float, ttl_s: float) -> int:
+    """The first turn still remembered: unchanged, or this one after too long a pause."""
+    return turn if idle_s > ttl_s else first_turn

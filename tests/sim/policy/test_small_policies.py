@@ -6,8 +6,8 @@ import pytest
 
 from sim.policy.admission import Admission, enter, leave
 from sim.policy.cache import FRESH, MISS, STALE, CacheState, look_up, store
-from sim.policy.context import context, context_tokens
-from sim.policy.retry import RESERVE, RetryBudget, backoff_s, deposit, deserves_retry, withdraw
+from sim.policy.context import ContextRule, context, context_tokens
+from sim.policy.retry import RESERVE, BackoffRule, RetryBudget, backoff_s, deposit, deserves_retry, withdraw
 from sim.policy.router import TargetState, by_weight, observe_latency, rotate
 from sim.policy.session import SessionStore, resume
 from sim.scenario.model import Backoff, BudgetContext, ExactCache, FullContext, Queue, Sessions, SummarizeContext, WindowContext
@@ -76,11 +76,11 @@ class TestCache:
 class TestRetry:
     def test_backoffs_are_awss(self):
         base = {"base": "1s", "cap": "8s"}
-        assert [backoff_s(Backoff(kind="full-jitter", **base), k, 0.0, 0.5) for k in range(5)] == [0.5, 1.0, 2.0, 4.0, 4.0]
-        assert [backoff_s(Backoff(kind="equal-jitter", **base), k, 0.0, 0.5) for k in range(5)] == [0.75, 1.5, 3.0, 6.0, 6.0]
-        assert [backoff_s(Backoff(kind="exponential", **base), k, 0.0, 0.5) for k in range(5)] == [1.0, 2.0, 4.0, 8.0, 8.0]
-        assert backoff_s(Backoff(kind="decorrelated-jitter", **base), 1, 2.0, 0.5) == 1.0 + 0.5 * (6.0 - 1.0)
-        assert backoff_s(Backoff(kind="none"), 3, 0.0, 0.5) == 0.0
+        assert [backoff_s(BackoffRule(Backoff(kind="full-jitter", **base)), k, 0.0, 0.5) for k in range(5)] == [0.5, 1.0, 2.0, 4.0, 4.0]
+        assert [backoff_s(BackoffRule(Backoff(kind="equal-jitter", **base)), k, 0.0, 0.5) for k in range(5)] == [0.75, 1.5, 3.0, 6.0, 6.0]
+        assert [backoff_s(BackoffRule(Backoff(kind="exponential", **base)), k, 0.0, 0.5) for k in range(5)] == [1.0, 2.0, 4.0, 8.0, 8.0]
+        assert backoff_s(BackoffRule(Backoff(kind="decorrelated-jitter", **base)), 1, 2.0, 0.5) == 1.0 + 0.5 * (6.0 - 1.0)
+        assert backoff_s(BackoffRule(Backoff(kind="none")), 3, 0.0, 0.5) == 0.0
 
     @pytest.mark.parametrize(
         ("status", "expected"),
@@ -102,11 +102,11 @@ class TestContext:
     history = (100, 200, 300, 400)
 
     def test_full_window_summary_and_budget(self):
-        assert context_tokens(FullContext(kind="full"), self.history) == 1000
-        assert context_tokens(WindowContext(kind="window", turns=2), self.history) == 700
-        assert context_tokens(WindowContext(kind="window", turns=0), self.history) == 0
-        assert context_tokens(BudgetContext(kind="budget", tokens=750), self.history) == 700
-        summarize = SummarizeContext(kind="summarize", after_turns=4, keep_turns=1, summary_tokens=50)
+        assert context_tokens(ContextRule(FullContext(kind="full")), self.history) == 1000
+        assert context_tokens(ContextRule(WindowContext(kind="window", turns=2)), self.history) == 700
+        assert context_tokens(ContextRule(WindowContext(kind="window", turns=0)), self.history) == 0
+        assert context_tokens(ContextRule(BudgetContext(kind="budget", tokens=750)), self.history) == 700
+        summarize = ContextRule(SummarizeContext(kind="summarize", after_turns=4, keep_turns=1, summary_tokens=50))
         assert context(summarize, self.history) == (1, 50)
         assert context_tokens(summarize, self.history) == 450
         assert context_tokens(summarize, self.history[:3]) == 600
