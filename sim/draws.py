@@ -35,25 +35,23 @@ class Purpose(IntEnum):
     ARRIVAL_GAP = 1  # number of the gap
     CONVERSATION_START = 2  # number of the gap between conversation starts
     TURNS = 3  # conversation
-    THINK = 4  # conversation or client, turn
-    REQUEST_CLASS = 5  # conversation or client, turn
+    THINK = 4  # conversation and turn, or client and n
+    REQUEST_CLASS = 5  # call, or client and n
     USER = 6  # conversation
-    PROMPT = 7  # conversation or client, turn
+    PROMPT = 7  # call, or client and n
     INPUT_TOKENS = 8  # prompt
     OUTPUT_TOKENS = 9  # prompt
     TRACE_COPIES = 10  # row of the trace
-    TRACE_SPREAD = 11  # row of the trace, copy
+    TRACE_SPREAD = 11  # row of the trace
     TRACE_JITTER = 12  # row of the trace, copy
     PROMPT_TEXT = 13  # prompt
 
     # providers
-    TTFT = 30  # target, prompt, occurrence
+    TTFT = 30  # target, prompt, occurrence; the whole latency of a model that has only that
     PER_TOKEN = 31  # target, prompt, occurrence
-    LATENCY = 32  # target, prompt, occurrence
     ERROR = 33  # target, prompt, occurrence
     ERROR_AFTER = 34  # target, prompt, occurrence
     FAULT = 35  # fault, prompt, occurrence
-    KEY = 36  # provider, prompt, occurrence
 
     # gateway
     CPU = 60  # request
