@@ -78,7 +78,6 @@ def run(arguments: Sequence[str] | None = None) -> int:
     color = False if os.environ.get("NO_COLOR") else None
     try:
         code = tenfold.main(list(arguments) if arguments is not None else None, prog_name="tenfold", standalone_mode=False, color=color)
-        sys.stdout.flush()
         return code if isinstance(code, int) else exit_codes.OK
     except ScenarioError as error:
         click.echo(error, err=True)
@@ -90,11 +89,23 @@ def run(arguments: Sequence[str] | None = None) -> int:
         error.show()
         return error.exit_code
     except BrokenPipeError:
-        # Who read our output has left; pointing stdout at nothing keeps the interpreter's last flush quiet.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return exit_codes.INTERNAL
     except Exception as error:
         return explain_defect(error)
+
+
+def flush_results(code: int) -> int:
+    """The exit code after what is left of stdout has gone out. Who read it may have left (no word then), or the disk may be full."""
+    try:
+        if sys.stdout is not None:
+            sys.stdout.flush()
+        return code
+    except OSError as error:
+        if not isinstance(error, BrokenPipeError):
+            click.echo(f"the results could not be written: {error.strerror}", err=True)
+        # Pointing stdout at nothing keeps the interpreter's own last flush from failing again.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return code or exit_codes.INTERNAL
 
 
 def explain_defect(error: Exception) -> int:
@@ -116,7 +127,7 @@ def explain_defect(error: Exception) -> int:
 
 def main() -> None:
     """The ``tenfold`` command."""
-    sys.exit(run())
+    sys.exit(flush_results(run()))
 
 
 if __name__ == "__main__":

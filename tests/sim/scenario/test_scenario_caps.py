@@ -12,8 +12,9 @@ from sim.scenario.tree import MOST_ALIASES, MOST_BYTES, MOST_DEPTH, Source, read
 
 SOURCE = Source("hostile.yaml", Path())
 
+LAUGHS = "".join(f"a{i}: &a{i} [{','.join([f'*a{i - 1}'] * 9)}]\n" for i in range(1, 12))
 HOSTILE = {
-    "exponential aliases": "a0: &a0 [x,x,x,x,x,x,x,x,x,x]\n" + "".join(f"a{i}: &a{i} [{','.join([f'*a{i - 1}'] * 9)}]\n" for i in range(1, 12)),
+    "exponential aliases": "a0: &a0 [x,x,x,x,x,x,x,x,x,x]\n" + LAUGHS,
     "deep flow": "[" * (MOST_BYTES // 2),
     "deep mappings": "{a: " * (MOST_BYTES // 8),
     "deep blocks": "".join(f"{' ' * depth}a:\n" for depth in range(2000)),
@@ -52,7 +53,26 @@ def test_scalars_follow_yaml_1_2() -> None:
     text = "[1, -2, 1.5, 1e3, .5, 2., true, False, null, ~, yes, on, 12:30, 2024-01-01, 0x1F, '1', \"true\", 1/s]"
     root, problems = read_tree(text, SOURCE)
     assert not problems
-    assert root.plain() == [1, -2, 1.5, 1000.0, 0.5, 2.0, True, False, None, None, "yes", "on", "12:30", "2024-01-01", "0x1F", "1", "true", "1/s"]
+    assert root.plain() == [
+        1,
+        -2,
+        1.5,
+        1000.0,
+        0.5,
+        2.0,
+        True,
+        False,
+        None,
+        None,
+        "yes",
+        "on",
+        "12:30",
+        "2024-01-01",
+        "0x1F",
+        "1",
+        "true",
+        "1/s",
+    ]
 
 
 def test_a_byte_order_mark_and_windows_line_ends_do_no_harm(tmp_path: Path) -> None:

@@ -91,7 +91,12 @@ def test_a_file_that_is_too_large_is_refused_before_it_is_read(write) -> None:
 def test_comments_key_order_and_spelling_do_not_change_the_hash(write) -> None:
     text = VALID.read_text()
     reordered = text.replace("tenfold: 1\nname: valid\nseed: 3\n", "") + "seed: 3  # dice\nname: valid\ntenfold: 1\n"
-    respelt = text.replace("2m\n", "120s\n", 1).replace("250ms", "0.25s").replace("share: 0.75", "share: 7.5e-1").replace("rate: 2/s", "rate: 2.0 / s")
+    respelt = (
+        text.replace("2m\n", "120s\n", 1)
+        .replace("250ms", "0.25s")
+        .replace("share: 0.75", "share: 7.5e-1")
+        .replace("rate: 2/s", "rate: 2.0 / s")
+    )
     assert reordered != text != respelt
     hashes = {load(write("a.yaml", each)).sha256 for each in (text, reordered, respelt, "# note\n" + text)}
     assert len(hashes) == 1
@@ -117,7 +122,9 @@ def test_extending_without_differences_keeps_the_hash(write) -> None:
 
 
 def test_a_scenario_survives_values_that_print_with_exponents(write) -> None:
-    loaded = load(VALID, ["gateway.retry.backoff.base=10us", "gateway.limits.global.tokens=123456789012345/day", "workload.arrivals.rate=0.5/ms"])
+    loaded = load(
+        VALID, ["gateway.retry.backoff.base=10us", "gateway.limits.global.tokens=123456789012345/day", "workload.arrivals.rate=0.5/ms"]
+    )
     assert load(write("again.yaml", loaded.yaml_text)).sha256 == loaded.sha256
     assert loaded.scenario.gateway.retry.backoff.base == pytest.approx(1e-5)
 

@@ -1,0 +1,84 @@
+"""``init``, ``scenarios`` and ``schema``."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from loadtest.cli import exit_codes
+from loadtest.cli.main import run
+from sim.scenario.load import load
+from sim.scenario.shipped import shipped_folder, shipped_names
+
+
+# ---- init ----------------------------------------------------------------------------------------------------------------
+def test_init_writes_a_scenario_that_loads_under_its_own_name(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / "support agent.yaml"
+    assert run(["init", str(path)]) == exit_codes.OK
+    loaded = load(path)
+    assert loaded.scenario.name == "support-agent"
+    assert loaded.scenario.gateway == load("starter").scenario.gateway
+    assert capsys.readouterr().out == ""
+
+
+def test_init_names_a_schema_that_is_there(tmp_path: Path) -> None:
+    run(["init", str(tmp_path / "a.yaml")])
+    first = (tmp_path / "a.yaml").read_text().splitlines()[0]
+    assert first == f"# yaml-language-server: $schema={(shipped_folder() / 'tenfold.schema.json').as_uri()}"
+
+
+def test_every_option_in_the_starter_can_be_used(tmp_path: Path) -> None:
+    path = tmp_path / "a.yaml"
+    run(["init", str(path)])
+    lines = path.read_text().splitlines()
+    options = [index for index, line in enumerate(lines) if "#? " in line]
+    assert len(options) >= 4
+    for index in options:
+        indent, _, text = lines[index].partition("#? ")
+        lines[index] = indent + text
+    lines.remove("  arrivals: {kind: poisson, rate: 2/s}          # calls at 1x; --scale multiplies it")
+    path.write_text("\n".join(lines))
+    scenario = load(path).scenario
+    assert scenario.gateway.breaker is not None
+    assert len(scenario.faults) == 1
+
+
+def test_init_does_not_overwrite(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / "a.yaml"
+    path.write_text("mine")
+    assert run(["init", str(path)]) == exit_codes.USAGE
+    assert path.read_text() == "mine"
+    assert "--force overwrites it" in capsys.readouterr().err
+    assert run(["init", str(path), "--force"]) == exit_codes.OK
+    assert load(path).scenario.name == "a"
+
+
+def test_init_says_where_it_cannot_write(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["init", str(tmp_path / "no" / "a.yaml")]) == exit_codes.USAGE
+    assert "cannot be written: No such file or directory" in capsys.readouterr().err
+
+
+# ---- scenarios -----------------------------------------------------------------------------------------------------------
+def test_scenarios_lists_all_with_what_they_are(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["scenarios"]) == exit_codes.OK
+    shown = capsys.readouterr().out
+    assert all(name in shown for name in shipped_names())
+    assert "M/M/1 at utilisation 0.8" in shown
+
+
+def test_scenarios_as_json_is_one_document(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["scenarios", "--json"]) == exit_codes.OK
+    document = json.loads(capsys.readouterr().out)
+    assert document["schema_version"] == 1
+    assert [row["name"] for row in document["scenarios"]] == shipped_names()
+    for row in document["scenarios"]:
+        assert row["description"]
+        assert load(row["path"]).sha256 == row["sha256"]
+
+
+# ---- schema --------------------------------------------------------------------------------------------------------------
+def test_schema_prints_the_schema_and_nothing_else(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["schema"]) == exit_codes.OK
+    assert capsys.readouterr().out == (shipped_folder() / "tenfold.schema.json").read_text(encoding="utf-8")
