@@ -49,17 +49,24 @@ class Plan:
 
     def produced(self, elapsed_s: float) -> int:
         """Output tokens that exist ``elapsed_s`` after arrival: what is billed when the attempt is cut there."""
-        if self.status != 200 or elapsed_s < self.first_token_s:
+        if self.status != 200:
             return 0
-        if elapsed_s >= self.duration_s or self.per_token_s == 0.0:
-            return self.output_tokens
-        return min(self.output_tokens, 1 + int((elapsed_s - self.first_token_s) / self.per_token_s))
+        return produced_tokens(elapsed_s, self.first_token_s, self.per_token_s, self.duration_s, self.output_tokens)
 
     def __repr__(self) -> str:
         return (
             f"<Plan {self.model} {self.status}: first token after {self.first_token_s:.3f} s, "
             f"{self.output_tokens} tokens in {self.duration_s:.3f} s>"
         )
+
+
+def produced_tokens(elapsed_s: float, first_token_s: float, per_token_s: float, duration_s: float, output_tokens: int) -> int:
+    """Tokens of a 200 answer that exist ``elapsed_s`` after the attempt's arrival."""
+    if elapsed_s < first_token_s:
+        return 0
+    if elapsed_s >= duration_s or per_token_s == 0.0:
+        return output_tokens
+    return min(output_tokens, 1 + int((elapsed_s - first_token_s) / per_token_s))
 
 
 class ServiceDraws:
