@@ -7,12 +7,12 @@ from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
 from sim.scenario.errors import did_you_mean
-from sim.scenario.model import Capability, Closed, Fault, Poisson, Pool, Scenario, Stages, Trace, Users, Weighted
+from sim.scenario.model import Capability, Closed, Fault, Limits, Poisson, Pool, Scenario, Stages, Trace, Users, Weighted
 from sim.scenario.model import Gamma as GammaArrivals
 from sim.scenario.tree import Steps
 
-MOST_REQUESTS = 20_000_000
-"""Expected requests of one replication. A row is about 160 bytes: this many fill some 3 GB."""
+MOST_REQUESTS = 50_000_000
+"""Expected requests of one replication. A schedule of this many fills some 5 GB."""
 SHARES_TOLERANCE = 1e-6
 
 
@@ -30,7 +30,10 @@ def check(scenario: Scenario) -> list[Finding]:
 
 
 def expected_requests(scenario: Scenario, scale: float = 1.0) -> float:
-    """How many requests one replication is expected to make, warm-up included; 0 where only the run can tell (closed, trace)."""
+    """How many requests one replication is expected to make, warm-up included.
+
+    Closed clients count once each, the least they can do; a trace counts 0, because only its file can tell.
+    """
     arrivals, duration_s = scenario.workload.arrivals, scenario.workload.duration
     if isinstance(arrivals, (Poisson, GammaArrivals)):
         return arrivals.rate.rps * duration_s * scale
@@ -38,7 +41,7 @@ def expected_requests(scenario: Scenario, scale: float = 1.0) -> float:
         return scale * sum(stage.rate.rps * stage.duration for stage in arrivals.stages)
     if isinstance(arrivals, Users):
         return scale * arrivals.daily_active * arrivals.calls_per_day * duration_s / 86400
-    return 0.0
+    return arrivals.clients * scale if isinstance(arrivals, Closed) else 0.0
 
 
 def run_is_finite(scenario: Scenario) -> Iterator[Finding]:
@@ -139,6 +142,32 @@ def needs_are_met(scenario: Scenario) -> Iterator[Finding]:
             yield Finding((*here, "needs"), f"the routing has no capability {each.needs!r}", hint)
 
 
+def limits_let_something_through(scenario: Scenario) -> Iterator[Finding]:
+    """A limit's count is also its burst: below one, nothing ever fits in."""
+    gateway = scenario.gateway.limits
+    limits: list[tuple[Steps, Limits | None]] = [
+        (("gateway", "limits", "per_user"), gateway.per_user),
+        (("gateway", "limits", "global"), gateway.global_),
+        *((("providers", name, "limits"), provider.limits) for name, provider in scenario.providers.items()),
+    ]
+    for path, limit in limits:
+        for what, rate in (("requests", limit.requests), ("tokens", limit.tokens)) if limit else ():
+            if rate is not None and rate.count < 1:
+                hint = f"write it over a longer time: {rate.rps * 3600:g}/h" if rate.rps * 3600 >= 1 else "leave the limit out for none"
+                yield Finding((*path, what), f"expected at least 1 at a time, found {rate}: it would let nothing through", hint)
+
+
+def timeouts_leave_time(scenario: Scenario) -> Iterator[Finding]:
+    timeout, client = scenario.gateway.timeout, scenario.workload.client
+    for path, value in (
+        (("gateway", "timeout", "first_token"), timeout.first_token),
+        (("gateway", "timeout", "total"), timeout.total),
+        (("workload", "client", "timeout"), client.timeout),
+    ):
+        if value == 0:
+            yield Finding(path, "expected a duration above zero", "leave it out for no timeout")
+
+
 def gateway_agrees_with_itself(scenario: Scenario) -> Iterator[Finding]:
     gateway = scenario.gateway
     if "stale-cache" in gateway.fallback and not gateway.cache:
@@ -205,6 +234,8 @@ RULES: tuple[Callable[[Scenario], Iterator[Finding]], ...] = (
     classes_are_a_mix,
     routes_lead_somewhere,
     needs_are_met,
+    limits_let_something_through,
+    timeouts_leave_time,
     gateway_agrees_with_itself,
     faults_happen,
     budgets_parse,

@@ -277,7 +277,7 @@ class Breaker(Model):
 
     preset: Literal["resilience4j", "polly", "hystrix"] = "resilience4j"
     window: Literal["count", "time"] | None = None
-    window_size: Count | None = Field(None, description="calls, or seconds for a time window")
+    window_size: Annotated[int, Field(ge=1, le=1_000_000)] | None = Field(None, description="calls, or seconds for a time window")
     minimum_calls: Count | None = None
     failure_rate: Share | None = None
     slow_rate: Share | None = None
@@ -293,7 +293,7 @@ class Timeout(Model):
 
 class Gateway(Model):
     kind: Literal["reference", "litellm", "haproxy", "nginx", "envoy", "url"] = "reference"
-    workers: Count = 1
+    workers: Annotated[int, Field(ge=1, le=1000)] = 1
     cpu_per_request: Durations | None = Field(None, description="the target's own work per call, for the model; measured by calibrate")
     limits: GatewayLimits = GatewayLimits()
     sessions: Sessions | None = None

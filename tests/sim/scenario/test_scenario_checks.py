@@ -1,0 +1,54 @@
+"""Checks between the parts of a scenario; the gallery of broken scenarios holds what each one says."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from sim.scenario.checks import MOST_REQUESTS, expected_requests
+from sim.scenario.errors import ScenarioError
+from sim.scenario.load import load
+
+VALID = Path(__file__).parent / "valid.yaml"
+ALONE = "workload.conversations="
+
+
+@pytest.mark.parametrize(
+    ("overrides", "requests"),
+    [
+        (["workload.arrivals={kind: poisson, rate: 3/s}"], 360),
+        (["workload.arrivals={kind: gamma, rate: 60/min, cv: 3}"], 120),
+        (["workload.arrivals={kind: stages, stages: [{rate: 1/s, duration: 1m}, {rate: 5/s, duration: 1m}]}"], 360),
+        (["workload.arrivals={kind: users, daily_active: 7200, calls_per_day: 12}"], 120),
+        (["workload.arrivals={kind: closed, clients: 25, think: {kind: constant, value: 1s}}", ALONE], 25),
+    ],
+)
+def test_the_size_of_a_run_is_known_before_it_starts(overrides: list[str], requests: float) -> None:
+    scenario = load(VALID, overrides).scenario
+    assert expected_requests(scenario) == pytest.approx(requests)
+    assert expected_requests(scenario, scale=10) == pytest.approx(10 * requests)
+
+
+def test_a_run_may_be_as_large_as_the_cap_and_no_larger() -> None:
+    rate = MOST_REQUESTS / 120
+    assert load(VALID, [f"workload.arrivals.rate={rate:.3f}/s"]).scenario.name == "valid"
+    with pytest.raises(ScenarioError, match="a run may have"):
+        load(VALID, [f"workload.arrivals.rate={rate + 1:.3f}/s"])
+
+
+@pytest.mark.parametrize(
+    "needless", ["gateway.routing={kind: cheapest, models: [openai/gpt-4o]}", "gateway.routing.default=[openai/gpt-4o]"]
+)
+def test_a_class_may_need_nothing_where_the_routing_has_a_place_for_it(needless: str) -> None:
+    load(VALID, [needless, "workload.requests.faq.needs="])
+
+
+def test_shares_may_miss_one_by_rounding() -> None:
+    load(VALID, ["workload.requests.faq.share=0.7500001"])
+    with pytest.raises(ScenarioError, match="sum to 1"):
+        load(VALID, ["workload.requests.faq.share=0.75001"])
+
+
+def test_a_fault_may_state_what_it_would_have_anyway() -> None:
+    load(VALID, ["faults[0].share=1"])
