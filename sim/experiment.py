@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from concurrent.futures import Executor
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
+import simpy
 
 from sim.distributions import quantile
 from sim.draws import Purpose, replication_seed, uniforms
@@ -19,17 +20,24 @@ from sim.request import INFINITY, Record, Request
 from sim.run import Run
 from sim.scenario.model import Closed, Scenario
 from sim.usage import usage
-from sim.workload.calls import takes_history
 from sim.workload.closed import ClosedWorkload
 from sim.workload.schedule import Schedule, build_schedule
 from sim.world import Life, SimPyWorld
-
-Part = tuple[np.ndarray, np.ndarray, np.ndarray, list[dict[str, Any]], dict[str, int]]
 
 DEFAULT_REPLICATIONS = 10
 BLOCK = 4096
 SAMPLES = 1200  # of the timeline, at most; never more often than once a second
 DEFAULT_REDIS_LOOKUP_S = 0.001
+
+
+class Part(NamedTuple):
+    """One replication: its rows as in Run, and the requests that each rate limit refused."""
+
+    requests: np.ndarray
+    attempts: np.ndarray
+    timeline: np.ndarray
+    events: list[dict[str, Any]]
+    limited: dict[str, int]
 
 
 def predict(
@@ -53,7 +61,6 @@ def predict(
         parts.append(part)
         if progress is not None:
             progress(done)
-    requests, attempts, timeline, events, limited = ([part[place] for part in parts] for place in range(5))
     run = Run(
         kind="prediction",
         scenario=scenario,
@@ -61,11 +68,11 @@ def predict(
         seed=seed,
         replications=replications,
         targets=target_names(scenario),
-        requests=np.concatenate(requests),
-        attempts=np.concatenate(attempts),
-        timeline=np.concatenate(timeline),
-        events=[event for part in events for event in part],
-        limited={by: sum(part[by] for part in limited) for by in limited[0]},
+        requests=np.concatenate([part.requests for part in parts]),
+        attempts=np.concatenate([part.attempts for part in parts]),
+        timeline=np.concatenate([part.timeline for part in parts]),
+        events=[event for part in parts for event in part.events],
+        limited={by: sum(part.limited[by] for part in parts) for by in parts[0].limited},
         wall_s=time.perf_counter() - started_s,
     )
     return add_usage(run)
@@ -120,27 +127,26 @@ def replicate(job: tuple[Scenario, float, int, int]) -> Part:
         Replication(rows, attempts, inside_s, world.inside, gateway, providers, samples),
         replay=f"tenfold predict {scenario.name} --scale {scale:g} --seed {seed} --replications 1",
     )
-    return rows, attempts, samples, events, limited
+    return Part(rows, attempts, samples, events, limited)
 
 
 def requests_of(schedule: Schedule, scenario: Scenario, seed: int) -> Iterator[Request]:
     """The schedule's rows as Request objects, made in blocks as they are needed."""
     needs = [each.needs for each in scenario.workload.requests]
     priority = [each.priority for each in scenario.workload.requests]
-    sends_history = [takes_history(each) for each in scenario.workload.requests]
     for start in range(0, len(schedule), BLOCK):
         stop = min(start + BLOCK, len(schedule))
         cpu_s, lookup_s = work_of(scenario, seed, start, stop)
         patience_s = patience_of(scenario, seed, start, stop)
         columns = (
             schedule.arrival_s, schedule.kind, schedule.user, schedule.conversation, schedule.turn, schedule.prompt, schedule.input_tokens,
-            schedule.output_tokens, schedule.history_start,
+            schedule.output_tokens, schedule.history_start, schedule.history_turns,
         )  # fmt: skip
         block = zip(range(start, stop), *(column[start:stop].tolist() for column in columns), cpu_s, lookup_s, patience_s, strict=True)
-        for index, arrival_s, kind, user, conversation, turn, prompt, inputs, outputs, history_start, cpu, lookup, patient in block:
-            history = schedule.history_tokens[history_start : history_start + turn].tolist() if turn and sends_history[kind] else ()
+        for index, at_s, kind, user, conversation, turn, prompt, inputs, outputs, first, turns, cpu, lookup, patient in block:
+            history = schedule.history_tokens[first : first + turns].tolist() if turns else ()
             yield Request(
-                index, arrival_s, kind, user, conversation, turn, prompt, inputs, outputs, needs[kind], history, cpu, lookup,
+                index, at_s, kind, user, conversation, turn, prompt, inputs, outputs, needs[kind], history, cpu, lookup,
                 priority[kind], patient,
             )  # fmt: skip
 
@@ -190,7 +196,7 @@ def patience_of(scenario: Scenario, seed: int, start: int, stop: int) -> list[fl
     return quantile(patience, uniforms(seed, Purpose.PATIENCE, np.arange(start, stop))).tolist()
 
 
-def sample(world: SimPyWorld, duration_s: float, timeline: list[tuple[float, int, int, int]]) -> Iterator[Any]:
+def sample(world: SimPyWorld, duration_s: float, timeline: list[tuple[float, int, int, int]]) -> Generator[simpy.Event, Any, None]:
     """A native SimPy process: the state of the queue and the breakers, at regular times."""
     every_s = max(1.0, duration_s / SAMPLES)
     admission, targets = world.gateway.admission, world.gateway.targets

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from typing import NamedTuple
+from dataclasses import dataclass
 
 SECONDS = {"us": 1e-6, "ms": 1e-3, "s": 1.0, "m": 60.0, "min": 60.0, "h": 3600.0, "d": 86400.0}
 PER = {"ms": 1e-3, "s": 1.0, "sec": 1.0, "m": 60.0, "min": 60.0, "h": 3600.0, "hour": 3600.0, "d": 86400.0, "day": 86400.0}
@@ -17,10 +17,11 @@ class Seconds(float):
     """A duration that was written with its unit, so that a count written where a time belongs is noticed."""
 
 
-class Rate(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Rate:
     """``count`` per ``per_s`` seconds. As a limit, ``count`` is also the burst and ``per_s`` the window."""
 
-    count: float  # type: ignore[assignment]
+    count: float
     per_s: float
 
     @property

@@ -44,6 +44,7 @@ class CoroutineEnvironment(simpy.Environment):
     """Adds entries (time, LIFE, id, life) and (time, TIMER, id, ticket) to SimPy's own queue."""
 
     current: Life | None = None
+    _queue: list[Any]  # SimPy's (time, priority, id, event), and ours
 
     def resume(self, life: Life) -> None:
         """Run a life until it waits again, or ends, or its client leaves."""
