@@ -31,6 +31,7 @@ from sim.records import Outcome
 PLAN_PATH = Path(os.environ["TENFOLD_PLAN"])
 PARTS = int(os.environ.get("TENFOLD_PARTS", "1"))
 START_BY_STDIN = os.environ.get("TENFOLD_START") == "stdin"
+PROGRESS_S = 0.5
 LEAD_S = 0.5  # from "all engines are ready" to t0, when nobody else sets it
 
 
@@ -136,10 +137,17 @@ class Conductor:
                 return
             t0 = float(line[1])
         say("started", t0=t0)
+        gevent.spawn(self._tell_progress)
         if isinstance(self.environment.runner, MasterRunner):
             self.environment.runner.send_message("tenfold_t0", {"t0": t0})
         else:
             engines[0].go(t0)
+
+    def _tell_progress(self) -> None:
+        total = self.environment.stats.total
+        while len(self.reports) < PARTS and not self.failed:
+            gevent.sleep(PROGRESS_S)
+            say("progress", requests=total.num_requests, failures=total.num_failures)
 
     def _finish(self) -> None:
         reports = [self.reports[part] for part in sorted(self.reports)]

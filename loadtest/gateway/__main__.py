@@ -9,6 +9,7 @@ import json
 import os
 import signal
 import sys
+from collections.abc import Callable
 
 from aiohttp import web
 
@@ -29,7 +30,11 @@ def parse_upstreams(pairs: list[str]) -> dict[str, str]:
     return upstreams
 
 
-async def run(server: GatewayServer, host: str, port: int) -> None:
+def print_line(document: dict[str, object]) -> None:
+    print(json.dumps(document), flush=True)
+
+
+async def run(server: GatewayServer, host: str, port: int, ready: Callable[[dict[str, object]], None] = print_line) -> None:
     """Serve until SIGTERM or SIGINT, then finish what is under way for at most SHUTDOWN_S. Raises OSError when the port is taken."""
     runner = web.AppRunner(
         server.application(), handler_cancellation=True, access_log=None, max_line_size=MAX_HEADER_BYTES, max_field_size=MAX_HEADER_BYTES,
@@ -44,8 +49,7 @@ async def run(server: GatewayServer, host: str, port: int) -> None:
         bound = runner.addresses[0][1]
         gc.collect()
         gc.freeze()
-        ready = {"event": "ready", "url": f"http://{host}:{bound}", "port": bound, "scenario_sha256": server.sha256, "pid": os.getpid()}
-        print(json.dumps(ready), flush=True)
+        ready({"event": "ready", "url": f"http://{host}:{bound}", "port": bound, "scenario_sha256": server.sha256, "pid": os.getpid()})
         await stop.wait()
     finally:
         await runner.cleanup()

@@ -196,15 +196,16 @@ class GatewayServer:
     async def usage(self, http: web.Request) -> web.Response:
         local_only(http)
         used = resource.getrusage(resource.RUSAGE_SELF)
-        return reply(
-            {
-                "cpu_s": used.ru_utime + used.ru_stime,
-                "at": time.time(),
-                "requests": len(self.log),
-                "max_rss_mb": used.ru_maxrss / 1024,
-                "stored": len(self.bodies),
-            }
-        )
+        limits = {"global": self.gateway.overall, "per_user": self.gateway.per_user}
+        document = {
+            "cpu_s": used.ru_utime + used.ru_stime,
+            "at": time.time(),
+            "requests": len(self.log),
+            "limited": {name: limiter.refused if limiter is not None else 0 for name, limiter in limits.items()},
+            "max_rss_mb": used.ru_maxrss / 1024,
+            "stored": len(self.bodies),
+        }
+        return reply(document)
 
 
 def reply(document: dict[str, Any], status: int = 200) -> web.Response:

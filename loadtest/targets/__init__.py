@@ -1,1 +1,21 @@
-"""Deployments that verify can start: reference, url, and others."""
+"""Gateways that a scenario can be verified against, by the name that ``--target`` takes."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from loadtest.targets.base import Target
+
+# name -> (module with TARGET, one line of help)
+TARGETS: dict[str, tuple[str, str]] = {
+    "reference": ("loadtest.targets.reference", "Tenfold's own gateway, the model's flow on real sockets"),
+    "url": ("loadtest.targets.url", "a gateway that runs already, at --url, with its upstreams pointed at the mocks (--mock-port)"),
+}
+
+
+def find_target(name: str) -> Target:
+    """Raises KeyError for a name that is not in TARGETS."""
+    target: Target = import_module(TARGETS[name][0]).TARGET
+    return target

@@ -1,0 +1,53 @@
+"""``tenfold gateway``: the reference gateway of a scenario, in front of any upstreams."""
+
+from __future__ import annotations
+
+import click
+
+from loadtest.cli import exit_codes, options
+
+EXAMPLES = options.examples(
+    "tenfold gateway launch.yaml --upstream openai=http://127.0.0.1:9000 --upstream anthropic=http://127.0.0.1:9001 --port 8000",
+    "TENFOLD_KEY_OPENAI_0=… tenfold gateway launch.yaml --upstream openai=https://api.openai.com …",
+)
+
+
+@click.command("gateway", epilog=EXAMPLES)
+@options.scenario
+@options.overrides
+@options.seed
+@click.option("--upstream", "upstreams", multiple=True, metavar="PROVIDER=URL", help="Where a provider is. One for each provider.")
+@click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on. Anything but loopback is reachable by others.")
+@click.option("--port", type=click.IntRange(0, 65_535), default=8000, show_default=True, help="0 takes a free one.")
+@options.as_json
+def command(
+    path: str, overrides: tuple[str, ...], seed: int | None, upstreams: tuple[str, ...], host: str, port: int, as_json: bool
+) -> int:
+    """Serve the reference gateway of SCENARIO until Ctrl-C: OpenAI chat completions in front, its providers behind.
+
+    Rate limits, sessions, cache, queue, routing, retries, breakers, timeouts and fallbacks are those of the scenario, run by the same
+    code that predicts them. API keys come from TENFOLD_KEY_<PROVIDER>_<n>, n from 0; without one, the mock's key is used.
+    """
+    import uvloop
+
+    from loadtest.gateway.__main__ import parse_upstreams, run
+    from loadtest.gateway.server import GatewayServer
+    from sim.scenario.load import load
+
+    loaded = load(path, (*overrides, *(() if seed is None else (f"seed={seed}",))))
+    try:
+        server = GatewayServer(loaded.scenario, loaded.sha256, parse_upstreams(list(upstreams)))
+    except ValueError as error:
+        raise click.UsageError(f"{error} (--upstream)") from None
+
+    def ready(document: dict[str, object]) -> None:
+        import json
+
+        click.echo(json.dumps(document) if as_json else f"{document['url']}/v1  (metrics at {document['url']}/metrics)")
+
+    try:
+        uvloop.run(run(server, host, port, ready))
+    except OSError as error:
+        click.echo(f"cannot listen on {host}:{port}: {error.strerror or error}", err=True)
+        return exit_codes.INTERNAL
+    return exit_codes.OK

@@ -1,0 +1,125 @@
+"""``tenfold verify``: run it for real, and set the measurement beside the prediction."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+import click
+
+from loadtest.cli import exit_codes, options
+from loadtest.targets import TARGETS
+
+EXAMPLES = options.examples(
+    "tenfold verify launch.yaml --out results/first",
+    "tenfold verify launch.yaml --scale 10 --set workload.duration=2m",
+    "tenfold verify launch.yaml --target url --url http://127.0.0.1:8000 --mock-port 9000",
+)
+TARGET_HELP = "Gateway under test: " + "; ".join(f"{name} ({line})" for name, (_, line) in TARGETS.items()) + "."
+
+
+@click.command("verify", epilog=EXAMPLES)
+@options.scenario
+@options.overrides
+@options.scale
+@options.seed
+@options.replications(10)
+@click.option("--target", type=click.Choice(list(TARGETS)), default="reference", show_default=True, help=TARGET_HELP)
+@click.option("--url", metavar="URL", help="Of the gateway, for --target url. Loopback only, unless --allow-remote.")
+@click.option("--allow-remote", is_flag=True, help="Send load to a host that is not this machine. Ask its owner first.")
+@click.option("--port", type=click.IntRange(0, 65_535), default=0, help="Of the gateway.  [default: a free one]")
+@click.option(
+    "--mock-port",
+    type=click.IntRange(0, 65_535),
+    default=0,
+    help="Of the first mock; the others follow in the scenario's order.  [default: free ones]",
+)
+@click.option("--workers", type=click.IntRange(1, 64), default=1, show_default=True, help="Processes that generate load.")
+@options.as_json
+@options.out
+@options.quiet
+def command(
+    path: str, overrides: tuple[str, ...], scale: float, seed: int | None, replications: int, target: str, url: str | None,
+    allow_remote: bool, port: int, mock_port: int, workers: int, as_json: bool, out: Path | None, quiet: bool,
+) -> int:  # fmt: skip
+    """Run SCENARIO for real and compare: mock providers, gateway and load generator as separate processes, prediction beside measurement.
+
+    The same requests, answer times and faults that the model draws are played on real sockets. Both are compared request by request, and
+    kept in DIR with a report (default: a new directory under results/; with --json nothing is kept unless --out says where). Exit codes:
+    0 they agree, 3 a budget failed in the measurement, 4 they disagree, 5 the measurement is invalid.
+    """
+    from loadtest.cli.keeping import prepared
+    from loadtest.cli.running import ends_cleanly
+    from loadtest.supervisor import RunFailed
+    from loadtest.verify import Order
+    from sim.scenario.load import load
+
+    every_override = (*overrides, *(() if seed is None else (f"seed={seed}",)))
+    loaded = load(path, every_override)
+    check_places(target, url, allow_remote, port, mock_port, len(loaded.scenario.providers))
+    place = None if as_json and out is None else prepared(out, loaded.scenario.name, "verify")
+    order = Order(loaded, every_override, target, scale, url, port, mock_port, workers)
+    with ends_cleanly():
+        try:
+            return run(order, replications, place, as_json, quiet)
+        except RunFailed as failure:
+            click.echo(f"measurement invalid: {failure}", err=True)
+            if as_json:
+                click.echo(json.dumps(nothing_measured(str(failure)), indent=1))
+            return exit_codes.INVALID
+
+
+def run(order: Any, replications: int, place: Path | None, as_json: bool, quiet: bool) -> int:
+    from loadtest.cli.keeping import keep
+    from loadtest.cli.predictions import predict_scales
+    from loadtest.cli.running import RunProgress
+    from loadtest.verify import measure
+    from sim.compare import compare
+    from sim.results import gather
+    from sim.scenario.checks import expected_requests
+    from sim.text import console_of, print_summary
+
+    loaded = order.loaded
+    planned = round(expected_requests(loaded.scenario, order.scale))
+    with RunProgress(loaded.scenario.workload.duration, planned, quiet) as progress:
+        measured = measure(order, progress.say, progress.tick)
+    prediction = predict_scales(loaded, [order.scale], replications, quiet=quiet)[0]
+    comparison = compare(prediction, measured.run, why_invalid=measured.why_invalid, certificate=measured.document())
+    results = gather([prediction, measured.run], loaded.sha256, loaded.yaml_text, comparison)
+    if place is not None:
+        keep(results, place)
+    if as_json:
+        click.echo(json.dumps(results.summary["verify"], indent=1, allow_nan=False))
+    else:
+        print_summary(results.summary, console_of(sys.stdout))
+        click.echo(f"report: {place}/report.html")
+    if comparison.verdict == "invalid":
+        return exit_codes.INVALID
+    if comparison.verdict == "fail":
+        return exit_codes.DISAGREEMENT
+    broken = any(budget["ok"] is False for budget in results.summary_of(measured.run)["budgets"])
+    return exit_codes.GATE if broken else exit_codes.OK
+
+
+def check_places(target: str, url: str | None, allow_remote: bool, port: int, mock_port: int, mocks: int) -> None:
+    """Refuse, before anything starts, what the command line gets wrong: no URL, a remote one, ports that are taken."""
+    from loadtest.control import is_loopback, port_taken
+
+    if target == "url" and url is None:
+        raise click.UsageError("--target url needs --url")
+    if target != "url" and url is not None:
+        raise click.UsageError("--url goes with --target url")
+    if url is not None and not allow_remote and not is_loopback(url):
+        raise click.UsageError(f"{url} is not this machine; --allow-remote sends load there all the same")
+    for option, wanted in (("--port", [port]), ("--mock-port", [mock_port + number for number in range(mocks)] if mock_port else [])):
+        for number in wanted:
+            if number and (why := port_taken(number)):
+                raise click.UsageError(f"port {number} cannot be used: {why} ({option})")
+
+
+def nothing_measured(why: str) -> dict[str, Any]:
+    """The verify document of a run that did not come to its end."""
+    paired = {"requests": 0, "same_outcome": None, "latency_difference_s": {"p50": None, "p95_abs": None}}
+    return {"schema_version": 1, "verdict": "invalid", "why_invalid": [why], "comparison": {}, "paired": paired, "certificate": {}}

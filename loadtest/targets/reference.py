@@ -1,0 +1,49 @@
+"""The reference gateway as a target: its own process, started from the scenario file, checked by hash."""
+
+from __future__ import annotations
+
+import json
+import sys
+
+from loadtest.control import fetch, post
+from loadtest.measurement import GatewayLog
+from loadtest.supervisor import RunFailed
+from loadtest.targets.base import Place
+from sim.scenario.load import Loaded
+
+START_S = 30.0
+
+
+class Reference:
+    """Does everything the model does, in one process."""
+
+    def cannot(self, loaded: Loaded) -> list[str]:
+        workers = loaded.scenario.gateway.workers
+        return [f"gateway.workers is {workers}; the reference gateway is one process"] if workers > 1 else []
+
+    def start(self, place: Place) -> RunningReference:
+        argv = [sys.executable, "-m", "loadtest.gateway", "--scenario", str(place.scenario_file), "--port", str(place.port), "--child"]
+        for provider, url in place.upstreams.items():
+            argv += ["--upstream", f"{provider}={url}"]
+        ready = place.crew.start("gateway", argv).expect("ready", START_S)
+        if ready["scenario_sha256"] != place.loaded.sha256:
+            raise RunFailed("the gateway runs another scenario: its hash differs")
+        return RunningReference(ready["url"])
+
+
+class RunningReference:
+    def __init__(self, url: str) -> None:
+        self.url = url
+
+    def set_t0(self, t0: float) -> None:
+        post("the gateway", f"{self.url}/_tenfold/t0", {"t0": t0})
+
+    def collect(self) -> GatewayLog:
+        from loadtest.gateway.log import unpack
+
+        requests, attempts, timeline, events = unpack(fetch("the gateway", f"{self.url}/_tenfold/log"))
+        limited = json.loads(fetch("the gateway", f"{self.url}/_tenfold/usage"))["limited"]
+        return GatewayLog(requests, attempts, timeline, events, limited)
+
+
+TARGET = Reference()
