@@ -30,11 +30,11 @@ def test_the_size_of_a_run_is_known_before_it_starts(overrides: list[str], reque
     assert expected_requests(scenario, scale=10) == pytest.approx(10 * requests)
 
 
-def test_a_run_may_be_as_large_as_the_cap_and_no_larger() -> None:
-    rate = MOST_REQUESTS / 120
+def test_a_run_beyond_the_cap_is_refused() -> None:
+    rate = MOST_REQUESTS / 120 - 1
     assert load(VALID, [f"workload.arrivals.rate={rate:.3f}/s"]).scenario.name == "valid"
     with pytest.raises(ScenarioError, match="a run may have"):
-        load(VALID, [f"workload.arrivals.rate={rate + 1:.3f}/s"])
+        load(VALID, [f"workload.arrivals.rate={rate + 2:.3f}/s"])
 
 
 @pytest.mark.parametrize(
