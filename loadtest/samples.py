@@ -74,3 +74,13 @@ def to_requests(samples: np.ndarray) -> np.ndarray:
     for name in REQUESTS.names or ():
         rows[name] = samples[name]
     return rows
+
+
+def write_parquet(samples: np.ndarray, path: Path) -> None:
+    """All columns of the samples; ``error`` as text."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    columns = {name: pa.array(np.ascontiguousarray(samples[name])) for name in SAMPLES.names or () if name != "error"}
+    columns["error"] = pa.array([each.decode("utf-8", "replace") for each in samples["error"].tolist()], pa.string())
+    pq.write_table(pa.table(columns), path, compression="zstd")

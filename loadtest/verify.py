@@ -34,7 +34,7 @@ from mockprovider.truth import TRUTH
 from sim.run import Run
 from sim.scenario.errors import Problem, ScenarioError
 from sim.scenario.load import Loaded, load
-from sim.scenario.model import Closed
+from sim.scenario.model import Closed, Scenario
 
 MOCK_START_S = 30.0
 SETTLE_S = 10.0  # how long work that outlives its client may keep the mocks busy after the last answer
@@ -107,7 +107,7 @@ def measure(order: Order, say: Say, progress: Progress) -> Measured:
         gateway = running.collect()
         samples = sample_files.read(folder)
     run = measured_run(order.loaded.scenario, order.scale, samples, truth, gateway, time.monotonic() - started)
-    certificate = judge(order, samples, reports)
+    certificate = certify_run(order.loaded.scenario, order.scale, samples, reports)
     reasons = [*certificate.reasons, *(f"mock of {name}: {why}" for name, each in certificates.items() for why in each["why_invalid"])]
     return Measured(run, certificate, certificates, tuple(reasons), gateway)
 
@@ -189,9 +189,10 @@ def read_truth(order: Order, name: str, url: str) -> np.ndarray:
     return rows
 
 
-def judge(order: Order, samples: np.ndarray, reports: list[dict[str, Any]]) -> Certificate:
+def certify_run(scenario: Scenario, scale: float, samples: np.ndarray, reports: list[dict[str, Any]]) -> Certificate:
+    """The load generator's certificate, against the schedule that all parts share."""
     from sim.workload.schedule import build_schedule
 
-    if isinstance(order.loaded.scenario.workload.arrivals, Closed):
+    if isinstance(scenario.workload.arrivals, Closed):
         return certify_closed(samples, reports)
-    return certify(build_schedule(order.loaded.scenario, order.scale).arrival_s, samples, reports)
+    return certify(build_schedule(scenario, scale).arrival_s, samples, reports)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections import OrderedDict
 from typing import Any, NamedTuple
 
@@ -71,7 +72,7 @@ class Answer(NamedTuple):
     output_tokens: int
 
     def _head(self, kind: str, request: int) -> dict[str, Any]:
-        return {"id": f"chatcmpl-tenfold-{request}", "object": kind, "created": 0, "model": self.model}
+        return {"id": f"chatcmpl-tenfold-{request}", "object": kind, "created": int(time.time()), "model": self.model}
 
     def whole(self, request: int) -> bytes:
         choice = {"index": 0, "message": self.message, "logprobs": None, "finish_reason": self.finish_reason}

@@ -1,0 +1,183 @@
+"""``tenfold load``: a scenario's traffic, open loop, against any gateway."""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+import click
+
+from loadtest.cli import exit_codes, options
+
+EXAMPLES = options.examples(
+    "tenfold load launch.yaml --url http://127.0.0.1:8000",
+    "tenfold load launch.yaml --url http://127.0.0.1:8000 --scale 10 --workers 2 --out results/ten",
+    "tenfold load launch.yaml --url http://127.0.0.1:8000 --locust-web 8089",
+)
+
+
+@click.command("load", epilog=EXAMPLES)
+@options.scenario
+@options.overrides
+@options.scale
+@options.seed
+@click.option("--url", required=True, help="Base URL of the gateway. Loopback only, unless --allow-remote.")
+@click.option("--allow-remote", is_flag=True, help="Send load to a host that is not this machine. Ask its owner first.")
+@click.option("--mock", "mocks", multiple=True, metavar="URL", help="A mock provider to be told when the run starts. Repeatable.")
+@click.option("--workers", type=click.IntRange(1, 64), default=1, show_default=True, help="Processes that generate load.")
+@click.option("--locust-web", type=click.IntRange(1, 65_535), metavar="PORT", help="Locust's web UI; the run starts when it says so.")
+@options.as_json
+@options.out
+@options.quiet
+def command(
+    path: str, overrides: tuple[str, ...], scale: float, seed: int | None, url: str, allow_remote: bool, mocks: tuple[str, ...],
+    workers: int, locust_web: int | None, as_json: bool, out: Path | None, quiet: bool,
+) -> int:  # fmt: skip
+    """Send SCENARIO's traffic to the gateway at URL on its precomputed schedule, under Locust, and keep every sample.
+
+    Latency counts from the intended send time. DIR (default: a new directory under results/; with --json nothing is kept unless --out
+    says where) gets requests.parquet, certificate.json, the resolved scenario and Locust's own statistics. A client key, if the gateway
+    wants one, comes from TENFOLD_KEY_CLIENT. Exit code 5: the generator did not deliver what the schedule says.
+    """
+    from loadtest.cli.keeping import CannotKeep, prepared
+    from loadtest.cli.running import RunProgress, ends_cleanly
+    from loadtest.control import is_loopback
+    from loadtest.supervisor import RunFailed
+    from sim.scenario.checks import expected_requests
+    from sim.scenario.load import load
+    from sim.store import StoreError, whole_directory
+
+    for each in (url, *mocks):
+        if not allow_remote and not is_loopback(each):
+            raise click.UsageError(f"{each} is not this machine; --allow-remote sends load there all the same")
+    loaded = load(path, (*overrides, *(() if seed is None else (f"seed={seed}",))))
+    place = None if as_json and out is None else prepared(out, loaded.scenario.name, "load")
+    planned = round(expected_requests(loaded.scenario, scale))
+    with ends_cleanly(), ExitStack() as stack:
+        try:
+            folder = stack.enter_context(whole_directory(place)) if place is not None else None
+            with RunProgress(loaded.scenario.workload.duration, planned, quiet) as progress:
+                document = play(loaded, scale, url, mocks, workers, locust_web, folder, progress)
+        except RunFailed as failure:
+            raise CannotPlay(str(failure)) from None
+        except StoreError as error:
+            raise CannotKeep(str(error)) from error
+        if as_json:
+            click.echo(json.dumps(document, indent=1))
+        else:
+            print_document(document)
+    if place is not None and not as_json:
+        click.echo(f"samples: {place}/requests.parquet")
+    return exit_codes.OK if document["certificate"]["valid"] else exit_codes.INVALID
+
+
+class CannotPlay(click.ClickException):
+    """The run could not be finished."""
+
+    exit_code = exit_codes.INVALID
+
+
+def play(
+    loaded: Any, scale: float, url: str, mocks: tuple[str, ...], workers: int, web_port: int | None, folder: Path | None, progress: Any
+) -> dict[str, Any]:
+    """Run it; write the samples to ``folder``. Returns what is printed. Raises RunFailed."""
+    from loadtest import samples as sample_files
+    from loadtest.locust_run import LEAD_S, LocustRun
+    from loadtest.plan import LoadPlan
+    from loadtest.supervisor import Crew
+    from loadtest.verify import certify_run, dump, work_folder
+
+    clocks = {mock: f"{mock.rstrip('/').removesuffix('/v1')}/_mock/t0" for mock in mocks}
+    if knows_scenario(url, loaded.sha256):
+        clocks[url] = f"{url.rstrip('/').removesuffix('/v1')}/_tenfold/t0"
+    with work_folder() as work, Crew(work) as crew:
+        progress.say("starting the load generator")
+        plan = LoadPlan(dump(loaded), loaded.sha256, url, str(work), scale)
+        run = LocustRun(crew, plan, workers, web_port, folder)
+        run.start()
+        if web_port is None:
+            t0 = time.time() + LEAD_S
+            tell_start(clocks, t0)
+            reports = run.play(t0, progress.tick)
+        else:
+            progress.say(f"Locust waits for you at http://127.0.0.1:{web_port}")
+            reports = run.wait(progress.tick)
+        run.finish()
+        samples = sample_files.read(work)
+    document = {"certificate": certify_run(loaded.scenario, scale, samples, reports).document(), **figures(loaded.scenario, samples)}
+    if folder is not None:
+        sample_files.write_parquet(samples, folder / "requests.parquet")
+        (folder / "scenario.yaml").write_text(loaded.yaml_text, encoding="utf-8")
+        (folder / "certificate.json").write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
+    return document
+
+
+def knows_scenario(url: str, sha256: str) -> bool:
+    """Whether a gateway of ours is there. Raises RunFailed if it runs another scenario, or nothing answers at all."""
+    from loadtest.control import fetch, reachable
+    from loadtest.supervisor import RunFailed
+
+    if not reachable(url):
+        raise RunFailed(f"nothing answers at {url}")
+    try:
+        health = json.loads(fetch("the gateway", f"{url.rstrip('/').removesuffix('/v1')}/healthz"))
+        told = health.get("scenario_sha256")
+    except (RunFailed, ValueError, AttributeError):
+        return False
+    if told is not None and told != sha256:
+        raise RunFailed(f"the gateway at {url} runs another scenario: its hash differs")
+    return told is not None
+
+
+def tell_start(clocks: dict[str, str], t0: float) -> None:
+    from loadtest.control import post
+
+    for who, clock in clocks.items():
+        post(who, clock, {"t0": t0})
+
+
+def figures(scenario: Any, samples: Any) -> dict[str, Any]:
+    """Outcomes and exact quantiles after the warm-up; latencies of requests that were served."""
+    import numpy as np
+
+    from sim.records import OUTCOMES, Outcome
+
+    counted = samples[samples["arrival_s"] >= scenario.workload.warmup]
+    served = counted[counted["outcome"] <= Outcome.FALLBACK]
+    quantiles = {
+        name: {f"p{q}": float(np.nanquantile(served[name], q / 100)) if np.isfinite(served[name]).any() else None for q in (50, 95, 99)}
+        for name in ("latency_s", "ttft_s")
+    }
+    outcomes = dict(zip(OUTCOMES, np.bincount(counted["outcome"], minlength=len(OUTCOMES)).tolist(), strict=True))
+    errors, counts = np.unique(counted["error"][counted["error"] != b""], return_counts=True)
+    frequent = np.argsort(-counts)[:5]
+    told = [{"error": errors[place].decode("utf-8", "replace"), "requests": int(counts[place])} for place in frequent]
+    return {"requests": len(counted), "outcomes": outcomes, **quantiles, "errors": told}
+
+
+def print_document(document: dict[str, Any]) -> None:
+    from rich.table import Table
+
+    from sim.text import console_of
+
+    console = console_of(sys.stdout)
+    table = Table(box=None, pad_edge=False)
+    for column in ("", "p50", "p95", "p99"):
+        table.add_column(column, justify="right" if column else "left")
+    for name, words in (("latency_s", "latency of served requests"), ("ttft_s", "time to first token")):
+        table.add_row(words, *("-" if value is None else f"{value:.3f} s" for value in document[name].values()))
+    console.print(table)
+    ended = ", ".join(f"{count:,} {outcome}" for outcome, count in document["outcomes"].items() if count)
+    console.print(f"{document['requests']:,} requests: {ended}")
+    for each in document["errors"]:
+        console.print(f"  {each['requests']:,} × {each['error']}", markup=False)
+    certificate = document["certificate"]
+    lag = certificate["send_lag_s"]
+    delivered = f"rate {certificate['delivered_rate_error']:.3%} off schedule; CPU {certificate['cpu']:.0%}"
+    console.print(f"send lag {lag['p50'] * 1e3:.2f} ms (p50), {lag['p99'] * 1e3:.2f} ms (p99); {delivered}", highlight=False)
+    for reason in certificate["reasons"]:
+        console.print(f"invalid: {reason}", markup=False)
