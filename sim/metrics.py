@@ -38,9 +38,14 @@ class Metric:
     formula: Formula
 
     def of(self, window: Window) -> Estimate:
-        """Its value over a window. Rows that lack what it needs (a measurement without costs) make it insufficient."""
-        estimate = self.formula(window)
-        return INSUFFICIENT if estimate.value is None or math.isnan(estimate.value) else estimate
+        """Its value over a window. Rows that lack what it needs (a measurement without costs) make it insufficient.
+
+        Nothing measured here can be negative, which Student's t does not know.
+        """
+        value, low, high = self.formula(window)
+        if value is None or math.isnan(value):
+            return INSUFFICIENT
+        return Estimate(value, None if low is None else max(0.0, low), high)
 
 
 # ---- which requests ---------------------------------------------------------------------------------------------------

@@ -22,7 +22,7 @@ def seconds(value: float | None) -> str:
         return f"{value:.2f} s" if size < 9.995 else f"{value:.1f} s" if size < 99.95 else f"{value:.0f} s"
     minutes, rest = divmod(round(size), 60)
     hours, minutes = divmod(minutes, 60)
-    return "-" * (value < 0) + (f"{hours:,} h {minutes} m" if hours else f"{minutes} m {rest} s")
+    return ("-" if value < 0 else "") + (f"{hours:,} h {minutes} m" if hours else f"{minutes} m {rest} s")
 
 
 def percent(value: float | None) -> str:
@@ -44,7 +44,7 @@ def dollars(value: float | None) -> str:
         return "$0"
     size = abs(value)
     shown = f"{size:,.0f}" if size >= 1000 else f"{size:,.2f}" if size >= 1 else f"{size:.3g}" if size >= 1e-4 else f"{size:.6f}"
-    return "-" * (value < 0) + f"${shown}"
+    return f"-${shown}" if value < 0 else f"${shown}"
 
 
 def number(value: float | None) -> str:

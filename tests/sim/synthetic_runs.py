@@ -4,12 +4,11 @@ from typing import Any
 
 import numpy as np
 
-from sim.records import ATTEMPTS, REQUESTS, Kind, Outcome
+from sim.records import ATTEMPTS, REQUESTS, TIMELINE, Kind, Outcome
 from sim.run import Run
 from sim.scenario.model import Scenario
 
 TARGETS = ("openai/gpt-4o-mini", "openai/gpt-4o", "anthropic/claude-haiku-4-5")
-TIMELINE = np.dtype([("replication", "i4"), ("at_s", "f8"), ("waiting", "i4"), ("in_service", "i4"), ("open_breakers", "i2")])
 COLD = {"input": {"kind": "constant", "value": 100}, "output": {"kind": "constant", "value": 10}}
 
 

@@ -4,7 +4,7 @@ import time
 
 import numpy as np
 import pytest
-from synthetic_runs import TIMELINE, rows, run_of, scenario, synthetic_run
+from synthetic_runs import rows, run_of, scenario, synthetic_run
 
 from sim.estimate import INSUFFICIENT
 from sim.metrics import (
@@ -16,7 +16,7 @@ from sim.metrics import (
     measure,
     outcomes,
 )
-from sim.records import ATTEMPTS, Outcome
+from sim.records import ATTEMPTS, TIMELINE, Outcome
 from sim.window import Window
 
 

@@ -1,0 +1,40 @@
+"""Run directories for the verbs that write or read them: store errors as what the command line says."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from sim.results import Results
+from sim.store import StoreError, default_place, prepare, read_results, write_results
+
+
+class CannotKeep(click.ClickException):
+    """A result that could not be written."""
+
+    exit_code = 1
+
+
+def prepared(out: Path | None, scenario: str, kind: str) -> Path:
+    """Where a run will be written, checked before any work is done. Raises UsageError."""
+    try:
+        return prepare(out or default_place(scenario, kind))
+    except StoreError as error:
+        raise click.UsageError(str(error)) from None
+
+
+def keep(results: Results, place: Path) -> None:
+    """Write the run directory. Raises CannotKeep."""
+    try:
+        write_results(results, place)
+    except StoreError as error:
+        raise CannotKeep(str(error)) from error
+
+
+def kept(place: Path) -> Results:
+    """Read a run directory. Raises UsageError for one that cannot be read."""
+    try:
+        return read_results(place)
+    except StoreError as error:
+        raise click.UsageError(str(error)) from error

@@ -1,0 +1,72 @@
+"""``tenfold predict``"""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+
+import click
+
+from loadtest.cli import options
+from loadtest.cli.options import examples
+
+
+@click.command(
+    epilog=examples(
+        "tenfold predict launch.yaml --scale 1,10,100",
+        "tenfold predict launch.yaml --set gateway.queue.concurrency=128 --out results/more-slots",
+        "tenfold predict launch.yaml --json | jq '.runs[0].latency_s.p99'",
+    )
+)
+@options.scenario
+@options.overrides
+@options.scales
+@options.seed
+@options.replications(10)
+@click.option("--fingerprint", "fingerprinted", is_flag=True, help="Print the SHA-256 of the trajectory: same seed, same fingerprint.")
+@options.as_json
+@options.out
+@options.quiet
+def command(
+    path: str,
+    overrides: tuple[str, ...],
+    scales: tuple[float, ...],
+    seed: int | None,
+    replications: int,
+    fingerprinted: bool,
+    as_json: bool,
+    out: Path | None,
+    quiet: bool,
+) -> None:
+    """Predict what SCENARIO will do at each scale: latency, errors, cost, and which limit binds first.
+
+    The run, with its report, is kept in DIR (default: a new directory under results/; with --json nothing is kept unless --out says where).
+    """
+    from loadtest.cli.keeping import keep, prepared
+    from loadtest.cli.predictions import predict_scales
+    from sim.results import gather
+    from sim.scenario.load import load
+    from sim.summary import summarize
+
+    loaded = load(path, overrides)
+    place = None if as_json and out is None else prepared(out, loaded.scenario.name, "prediction")
+    runs = predict_scales(loaded, scales, replications, seed, quiet)
+    summary = summarize(runs, loaded.sha256)
+    if fingerprinted:
+        from sim.fingerprint import fingerprint
+
+        for run, entry in zip(runs, summary["runs"], strict=True):
+            entry["fingerprint"] = fingerprint(run)
+    if place is not None:
+        keep(gather(runs, loaded.sha256, loaded.yaml_text, summary=summary), place)
+    if as_json:
+        click.echo(json.dumps(summary, indent=1, allow_nan=False))
+        return
+    from sim.text import console_of, print_summary
+
+    print_summary(summary, console_of(sys.stdout))
+    if fingerprinted:
+        for entry in summary["runs"]:
+            click.echo(f"fingerprint at {entry['scale']:g}x: {entry['fingerprint']}")
+    click.echo(f"report: {place}/report.html")

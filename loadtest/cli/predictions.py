@@ -1,0 +1,61 @@
+"""Predictions for the verbs that need them: over all cores, with progress on stderr, interruptible."""
+
+from __future__ import annotations
+
+import multiprocessing
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+
+import click
+
+from sim.run import Run
+from sim.scenario.load import Loaded
+
+WORTH_A_POOL = 30_000
+"""Requests, over all replications, from which starting processes pays."""
+
+
+def predict_scales(loaded: Loaded, scales: Sequence[float], replications: int, seed: int | None = None, quiet: bool = False) -> list[Run]:
+    """One predicted Run per scale, in their order. Warnings about the scenario and progress go to stderr; ``quiet``: no progress."""
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
+
+    from sim.cluster import open_executor
+    from sim.experiment import predict
+
+    for warning in loaded.warnings:
+        click.echo(f"warning: {warning}", err=True)
+    shown = not quiet and sys.stderr.isatty()
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    runs = []
+    with (
+        open_executor(1 if little_to_do(loaded, max(scales), replications) else None) as executor,
+        no_worker_survives(),
+        Progress(*columns, console=Console(stderr=True), transient=True, disable=not shown) as progress,
+    ):
+        for scale in scales:
+            task = progress.add_task(f"predicting {scale:g}x: replications", total=replications)
+
+            def tell(done: int, task: TaskID = task) -> None:
+                progress.update(task, completed=done)
+
+            runs.append(predict(loaded.scenario, scale, replications, seed, executor, tell))
+    return runs
+
+
+def little_to_do(loaded: Loaded, scale: float, replications: int) -> bool:
+    from sim.scenario.checks import expected_requests
+
+    return replications == 1 or 0 < expected_requests(loaded.scenario, scale) * replications < WORTH_A_POOL
+
+
+@contextmanager
+def no_worker_survives() -> Iterator[None]:
+    """On Ctrl-C or a failure, do not wait for replications that nobody will read."""
+    try:
+        yield
+    except BaseException:
+        for process in multiprocessing.active_children():
+            process.terminate()
+        raise

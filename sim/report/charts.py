@@ -1,0 +1,305 @@
+"""The report's drawings, each from the rows of runs. Every function gives SVG markup, or an empty string when there is nothing to draw."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from sim.breakdown import PARTS
+from sim.estimate import student_t
+from sim.records import OUTCOMES
+from sim.report.svg import COLOR, chart
+from sim.run import Run
+from sim.window import Window
+from sim.wording import Document, dollars, percent, seconds, times
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+POINTS = 240
+LEAST_BEYOND = 5
+"""A percentile curve ends where fewer samples than this lie beyond it."""
+PART_COLORS = dict(zip([*PARTS.values(), "other"], [f"series-{number}" for number in (3, 4, 5, 6, 2, 0, 1)] + ["shade"], strict=True))
+
+
+def color_of(run: Run, runs: Sequence[Run]) -> str:
+    """Measurements are orange; predictions take the other colours in order of scale."""
+    if run.kind == "measurement":
+        return COLOR["series-1"]
+    place = [one for one in runs if one.kind == "prediction"].index(run)
+    return COLOR[f"series-{(0, 4, 3, 2, 6, 7, 5)[place % 7]}"]
+
+
+def name_of(run: Run, runs: Sequence[Run]) -> str:
+    """``predicted``, ``measured``, or the scale where that tells runs apart."""
+    if run.kind == "measurement":
+        return "measured"
+    return times(run.scale) if len([one for one in runs if one.kind == "prediction"]) > 1 else "predicted"
+
+
+# ---- axes -------------------------------------------------------------------------------------------------------------
+def seconds_axis(axes: Axes, values: Sequence[float] = ()) -> None:
+    """Ticks as durations; logarithmic when the values span more than two decades."""
+    from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter, NullLocator
+
+    positive = [value for value in values if value > 0]
+    if positive and max(positive) > 100 * min(positive):
+        axes.set_yscale("log")
+        axes.yaxis.set_major_locator(LogLocator(numticks=7))
+        axes.yaxis.set_minor_formatter(NullFormatter())
+        axes.yaxis.set_minor_locator(NullLocator())
+    else:
+        axes.set_ylim(bottom=0)
+    axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: tick(value)))
+
+
+def tick(value: float) -> str:
+    """A duration as short as it can be said: 0, 2.5 ms, 10 s."""
+    if value == 0:
+        return "0"
+    return f"{value * 1000:g} ms" if abs(value) < 0.9999 else f"{value:g} s" if abs(value) < 600 else seconds(value)
+
+
+def scale_axis(axes: Axes, scales: Sequence[float]) -> None:
+    from matplotlib.ticker import FixedLocator, NullLocator
+
+    axes.set_xscale("log")
+    axes.xaxis.set_major_locator(FixedLocator(list(scales)))
+    axes.xaxis.set_minor_locator(NullLocator())
+    axes.set_xticklabels([times(scale) for scale in scales])
+    axes.set_xlim(min(scales) / 1.3, max(scales) * 1.3)
+
+
+def clock_axis(axes: Axes, run: Run) -> None:
+    """Minutes of the run, with its warm-up and faults shaded."""
+    from matplotlib.ticker import FuncFormatter, MaxNLocator
+
+    duration_s = max(run.scenario.workload.duration, 1e-9)
+    unit_s, word = next((unit_s, word) for unit_s, word in ((3600, "h"), (60, "min"), (1, "s")) if duration_s >= 3 * unit_s or unit_s == 1)
+    axes.set_xlim(0, duration_s)
+    axes.xaxis.set_major_locator(MaxNLocator(7, steps=[1, 2, 3, 5, 6, 10]))
+    axes.xaxis.set_major_locator(spaced(duration_s, unit_s))
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value / unit_s:g}"))
+    axes.set_xlabel(word, loc="right", labelpad=1)
+    if run.warmup_s > 0:
+        axes.axvspan(0, run.warmup_s, color=COLOR["shade"], alpha=0.25, linewidth=0)
+    for fault in run.scenario.faults:
+        axes.axvspan(fault.at, min(fault.at + fault.for_, duration_s), color=COLOR["fault"], alpha=0.16, linewidth=0)
+
+
+def spaced(duration_s: float, unit_s: float) -> Any:
+    from matplotlib.ticker import MultipleLocator
+
+    steps = (1, 2, 5, 10, 15, 20, 30, 50, 100, 200, 500, 1000)
+    return MultipleLocator(unit_s * next((step for step in steps if duration_s / (step * unit_s) <= 7), 5000))
+
+
+# ---- latency ----------------------------------------------------------------------------------------------------------
+def percentile_curve(runs: Sequence[Run], column: str = "latency_s") -> str:
+    """HDR style: latency over 1 / (1 − quantile) on a log axis, so that each decade of the tail gets the same room. Bands: 95 %."""
+    from matplotlib.ticker import FixedLocator, NullLocator
+
+    curves = [(run, *curve(Window(run), column)) for run in runs]
+    curves = [one for one in curves if len(one[1])]
+    if not curves:
+        return ""
+    furthest = max(float(rarity[-1]) for _, rarity, *_ in curves)
+    with chart(f"percentiles-{column}", f"{column} by percentile") as drawing:
+        axes = drawing.axes
+        for run, rarity, value, low, high in curves:
+            color = color_of(run, runs)
+            axes.fill_between(rarity, low, high, color=color, alpha=0.16, linewidth=0)
+            axes.plot(rarity, value, color=color, label=name_of(run, runs), linestyle="--" if run.kind == "measurement" else "-")
+        axes.set_xscale("log")
+        decades = [(1, "0 %"), (2, "P50"), (10, "P90"), (100, "P99"), (1000, "P99.9"), (10_000, "P99.99"), (100_000, "P99.999")]
+        shown = [(place, word) for place, word in decades if place <= furthest * 1.05]
+        axes.xaxis.set_major_locator(FixedLocator([place for place, _ in shown]))
+        axes.xaxis.set_minor_locator(NullLocator())
+        axes.set_xticklabels([word for _, word in shown])
+        axes.set_xlim(1, furthest)
+        axes.grid(axis="x")
+        seconds_axis(axes, [float(np.quantile(value, part)) for _, _, value, _, _ in curves for part in (0.25, 1)])
+        drawing.legend()
+    return drawing.svg
+
+
+def curve(window: Window, column: str) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """Rarity 1 / (1 − q), the quantile there, its interval over three replications or more; as far as LEAST_BEYOND samples lie beyond."""
+    nothing = np.empty(0), np.empty(0), np.empty(0), np.empty(0)
+    mask = window.served & ~np.isnan(window[column])
+    samples = [sample for sample in window.split(window[column], mask) if len(sample)]
+    if not samples:
+        return nothing
+    everything = np.concatenate(samples)
+    furthest = len(everything) / LEAST_BEYOND
+    if furthest <= 1:
+        return nothing
+    rarity = np.geomspace(1, furthest, POINTS)
+    quantiles = 1 - 1 / rarity
+    value = np.quantile(everything, quantiles)
+    if len(samples) < 3:
+        return rarity, value, value, value
+    each = np.array([np.quantile(sample, quantiles) for sample in samples])
+    half = student_t(len(samples) - 1) * each.std(axis=0, ddof=1) / len(samples) ** 0.5
+    known = rarity <= min(map(len, samples)) / LEAST_BEYOND
+    return rarity, value, np.where(known, np.maximum(value - half, 0), value), np.where(known, value + half, value)
+
+
+def tail_parts(entries: Sequence[tuple[str, dict[str, float]]]) -> str:
+    """Where the time went: a bar for each (label, seconds by part)."""
+    entries = [(label, parts) for label, parts in entries if parts]
+    if not entries:
+        return ""
+    shown = [part for part in PART_COLORS if any(parts[part] > 0.005 * sum(parts.values()) for _, parts in entries)]
+    with chart("parts", "seconds by part", (4.9, 0.75 + 0.36 * len(entries) + 0.16 * ((len(shown) + 3) // 4))) as drawing:
+        axes = drawing.axes
+        places = np.arange(len(entries))[::-1]
+        left = np.zeros(len(entries))
+        for part in shown:
+            width = np.array([parts[part] for _, parts in entries])
+            axes.barh(places, width, left=left, color=COLOR[PART_COLORS[part]], label=part, height=0.62)
+            left += width
+        for place, total in zip(places, left, strict=True):
+            axes.text(total + left.max() * 0.01, place, seconds(total), va="center", color=COLOR["muted"])
+        axes.set_yticks(places, [label for label, _ in entries])
+        axes.tick_params(axis="y", labelcolor=COLOR["ink"])
+        axes.set_xlim(0, left.max() * 1.13 or 1)
+        axes.grid(axis="y", visible=False)
+        axes.grid(axis="x")
+        axes.xaxis.set_major_formatter(lambda value, _: tick(round(value, 9)))
+        drawing.legend(4)
+    return drawing.svg
+
+
+# ---- over time --------------------------------------------------------------------------------------------------------
+class Clock:
+    """Equal parts of a run's time, at most 120 and at least a second long."""
+
+    def __init__(self, run: Run) -> None:
+        duration_s = max(run.scenario.workload.duration, 1e-9)
+        self.count = int(min(120, max(1, duration_s)))
+        self.width_s = duration_s / self.count
+        self.middle_s = (np.arange(self.count) + 0.5) * self.width_s
+
+    def bins(self, times_s: np.ndarray) -> np.ndarray:
+        return np.clip((times_s / self.width_s).astype(int), 0, self.count - 1)
+
+    def rate(self, times_s: np.ndarray, replications: int) -> np.ndarray:
+        """Events per second in each part, averaged over replications."""
+        return np.bincount(self.bins(times_s), minlength=self.count) / (self.width_s * replications)
+
+    def quantile(self, times_s: np.ndarray, values: np.ndarray, quantile: float) -> np.ndarray:
+        """Of the values in each part; nan where too few lie there to say."""
+        order = np.lexsort((values, bins := self.bins(times_s)))
+        counts = np.bincount(bins, minlength=self.count)
+        starts = np.concatenate([[0], np.cumsum(counts)[:-1]])
+        place = starts + np.minimum((counts * quantile).astype(int), np.maximum(counts - 1, 0))
+        enough = counts * min(quantile, 1 - quantile) >= 1
+        return np.where(enough, values[order][np.minimum(place, len(values) - 1)], np.nan) if len(values) else np.full(self.count, np.nan)
+
+
+def rates_over_time(run: Run, name: str) -> str:
+    """Requests per second by when they arrived: all of them, and how many were not served or got less than a fresh answer."""
+    rows, clock = run.requests, Clock(run)
+    if not len(rows):
+        return ""
+    with chart(f"{name}-rates", "requests per second over time") as drawing:
+        axes = drawing.axes
+        arrived = clock.rate(rows["arrival_s"], run.replications)
+        axes.plot(clock.middle_s, arrived, color=COLOR["ink"], label="arrived", linewidth=1)
+        bottom = np.zeros(clock.count)
+        for index, outcome in enumerate(OUTCOMES):
+            ended = rows["outcome"] == index
+            if ended.any():
+                rate = clock.rate(rows["arrival_s"][ended], run.replications)
+                color, words = COLOR[outcome.replace("_", "-")], outcome.replace("_", " ")
+                axes.fill_between(clock.middle_s, bottom, bottom + rate, color=color, alpha=0.75, linewidth=0, label=words, step="mid")
+                bottom = bottom + rate
+        axes.set_ylim(bottom=0)
+        clock_axis(axes, run)
+        drawing.legend(5)
+    return drawing.svg
+
+
+def latency_over_time(run: Run, name: str, other: Run | None = None) -> str:
+    """Latency quantiles of served requests by when they arrived; with ``other`` (a measurement), beside it, dashed."""
+    lines: list[np.ndarray] = []
+    with chart(f"{name}-latency", "latency over time") as drawing:
+        axes = drawing.axes
+        for one in filter(None, (run, other)):
+            clock = Clock(one)
+            served = one.requests[(one.requests["outcome"] <= 2) & ~np.isnan(one.requests["latency_s"])]
+            for quantile, words, role in ((0.5, "P50", "series-0"), (0.95, "P95", "series-4"), (0.99, "P99", "series-3")):
+                line = clock.quantile(served["arrival_s"], served["latency_s"], quantile)
+                if not np.isnan(line).all():
+                    style = ":" if one.kind == "measurement" and other is not None else "-"
+                    label = f"{words} {name_of(one, [one])}" if other is not None else words
+                    axes.plot(clock.middle_s, line, color=COLOR[role], label=label, linestyle=style)
+                    lines.append(line[~np.isnan(line)])
+        if not lines:
+            return ""
+        clock_axis(axes, run)
+        seconds_axis(axes, [max(float(np.median(line)), 1e-3) for line in lines] + [float(line.max()) for line in lines])
+        drawing.legend(3)
+    return drawing.svg
+
+
+def sampled_over_time(run: Run, name: str, columns: Sequence[tuple[str, str, str]], says: str) -> str:
+    """Timeline columns (column, words, colour role): mean over replications, and the highest of any as a thin line."""
+    rows = run.timeline
+    if not rows.dtype.names or not len(rows) or not any(np.any(rows[column]) for column, *_ in columns):
+        return ""
+    clock = Clock(run)
+    bins = clock.bins(rows["at_s"])
+    counts = np.bincount(bins, minlength=clock.count)
+    seen = counts > 0
+    with chart(f"{name}-{columns[0][0].replace('_', '-')}", says) as drawing:
+        axes = drawing.axes
+        for column, words, role in columns:
+            mean = np.bincount(bins, weights=rows[column], minlength=clock.count)[seen] / counts[seen]
+            most = np.zeros(clock.count)
+            np.maximum.at(most, bins, rows[column])
+            axes.fill_between(clock.middle_s[seen], mean, most[seen], color=COLOR[role], alpha=0.18, linewidth=0, step="mid")
+            axes.plot(clock.middle_s[seen], mean, color=COLOR[role], label=words, drawstyle="steps-mid")
+        axes.set_ylim(bottom=0)
+        clock_axis(axes, run)
+        drawing.legend(3)
+    return drawing.svg
+
+
+# ---- by scale ---------------------------------------------------------------------------------------------------------
+def scale_curve(
+    name: str, says: str, summaries: Sequence[Document], lines: Sequence[tuple[str, str, Callable[[Document], Document]]], unit: str
+) -> str:
+    """Metrics (words, colour role, their estimate in a summary entry) over the scale of predictions, with their intervals."""
+    scales = [float(entry["scale"]) for entry in summaries if entry["kind"] == "prediction"]
+    if len(set(scales)) < 2:
+        return ""
+    with chart(f"scale-{name}", says) as drawing:
+        axes = drawing.axes
+        values: list[float] = []
+        for words, role, pick in lines:
+            for kind, style in (("prediction", "o-"), ("measurement", "D")):
+                found = [(float(entry["scale"]), pick(entry)) for entry in summaries if entry["kind"] == kind]
+                found = [(scale, estimate) for scale, estimate in found if estimate["value"] is not None]
+                if found:
+                    at, value = np.array([scale for scale, _ in found]), np.array([estimate["value"] for _, estimate in found])
+                    low = np.array([estimate["value"] if estimate["low"] is None else estimate["low"] for _, estimate in found])
+                    high = np.array([estimate["value"] if estimate["high"] is None else estimate["high"] for _, estimate in found])
+                    label = words if kind == "prediction" else None
+                    spread = np.maximum([value - low, high - value], 0)
+                    axes.errorbar(at, value, yerr=spread, fmt=style, color=COLOR[role], label=label, markersize=4, capsize=2, elinewidth=1)
+                    values += value.tolist()
+        scale_axis(axes, sorted(set(scales)))
+        if unit == "s":
+            seconds_axis(axes, values)
+        elif unit == "USD":
+            axes.set_yscale("log") if min(values, default=0) > 0 and max(values) > 20 * min(values) else axes.set_ylim(bottom=0)
+            axes.yaxis.set_major_formatter(lambda value, _: dollars(float(value)))
+        else:
+            axes.set_ylim(bottom=0)
+            axes.yaxis.set_major_formatter(lambda value, _: percent(round(value, 9)))
+        drawing.legend(4)
+    return drawing.svg

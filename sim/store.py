@@ -1,0 +1,214 @@
+"""The run directory: everything a result consists of, written whole or not at all, and read back without trust.
+
+    manifest.json     versions, commit, command line, seed, hashes, host; one entry per run
+    scenario.yaml     the resolved scenario
+    requests.parquet  one flat row per request (records.REQUEST_COLUMNS), with ``run``, an index into the manifest's runs
+    attempts.parquet  likewise, records.ATTEMPT_COLUMNS
+    timeline.parquet  likewise, records.TIMELINE
+    events.jsonl      breaker moves, faults: one JSON object a line
+    summary.json      every figure (sim.summary), and under "verify" the comparison
+    report.html       the report, which needs no other file
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from sim.records import ATTEMPTS, REQUESTS, TIMELINE
+from sim.results import FORMAT, Results
+from sim.run import Run
+from sim.scenario.errors import ScenarioError
+from sim.scenario.model import Scenario
+from sim.scenario.tree import Source, read_text, read_tree
+from sim.summary import clean
+
+MOST_ROWS = 300_000
+"""Rows kept of one run. Beyond that whole replications are left out, the last first; the figures in summary.json are over all of them."""
+TABLES = {"requests": REQUESTS, "attempts": ATTEMPTS, "timeline": TIMELINE}
+HASHED = ("scenario.yaml", "requests.parquet", "attempts.parquet", "timeline.parquet", "events.jsonl", "summary.json")
+
+
+class StoreError(Exception):
+    """A run directory that cannot be written or read. The message names it and says why."""
+
+
+# ---- where ------------------------------------------------------------------------------------------------------------
+def default_place(scenario: str, kind: str, now: datetime | None = None, under: Path = Path("results")) -> Path:
+    """``results/<scenario>-<kind>-<UTC time>``, numbered when it is taken."""
+    stem = f"{scenario}-{kind}-{(now or datetime.now(UTC)).strftime('%Y%m%dT%H%M%SZ')}"
+    place, number = under / stem, 2
+    while place.exists():
+        place, number = under / f"{stem}-{number}", number + 1
+    return place
+
+
+def prepare(place: Path) -> Path:
+    """Make sure, before any work is done, that a run directory can be written at ``place``. Raises StoreError."""
+    if place.exists() and not (place.is_dir() and not any(place.iterdir())):
+        raise StoreError(f"{place} exists already; give a new directory, or remove it first")
+    try:
+        place.parent.mkdir(parents=True, exist_ok=True)
+        trial = partial_name(place)
+        trial.mkdir()
+        trial.rmdir()
+    except OSError as error:
+        raise StoreError(f"{place} cannot be written: {error.strerror or error}") from None
+    return place
+
+
+def partial_name(place: Path) -> Path:
+    return place.with_name(f".{place.name}.partial-{os.getpid()}")
+
+
+@contextmanager
+def whole_directory(place: Path) -> Iterator[Path]:
+    """A temporary sibling that becomes ``place`` when the block ends well, and goes away when it does not. Raises StoreError."""
+    prepare(place)
+    partial = partial_name(place)
+    try:
+        partial.mkdir()
+        yield partial
+        partial.rename(place)
+    except OSError as error:
+        raise StoreError(f"{place} cannot be written: {error.strerror or error}") from error
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
+
+
+# ---- writing ----------------------------------------------------------------------------------------------------------
+def write_results(results: Results, place: Path) -> Path:
+    """Write the run directory, report included. Raises StoreError; then nothing is left behind."""
+    from sim.report.render import render
+
+    with whole_directory(place) as folder:
+        kept = [keep(run) for run in results.runs]
+        (folder / "scenario.yaml").write_text(results.scenario_yaml, encoding="utf-8")
+        for table, dtype in TABLES.items():
+            write_table(folder / f"{table}.parquet", [getattr(run, table) for run in kept], dtype)
+        with (folder / "events.jsonl").open("w", encoding="utf-8") as file:
+            for index, run in enumerate(kept):
+                file.writelines(json.dumps({"run": index, **clean(event)}) + "\n" for event in run.events)
+        (folder / "summary.json").write_text(json.dumps(results.summary, indent=1, allow_nan=False) + "\n", encoding="utf-8")
+        manifest = results.manifest | {"hashes": {name: sha256_of(folder / name) for name in HASHED}}
+        for entry, run in zip(manifest["runs"], kept, strict=True):
+            entry["replications_kept"] = run.replications
+        (folder / "manifest.json").write_text(json.dumps(manifest, indent=1, allow_nan=False) + "\n", encoding="utf-8")
+        (folder / "report.html").write_text(render(results), encoding="utf-8")
+    return place
+
+
+def keep(run: Run) -> Run:
+    """The first replications, as many as stay below MOST_ROWS, but at least one."""
+    rows = np.cumsum(np.bincount(run.requests["replication"], minlength=run.replications))
+    replications = max(1, int(np.searchsorted(rows, MOST_ROWS, side="right")))
+    return run.first(replications)
+
+
+def write_table(path: Path, parts: list[np.ndarray], dtype: np.dtype) -> None:
+    """Rows of several runs as one parquet file, a row group for each run that has any."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    fields = [("run", pa.int16()), *((name, pa.from_numpy_dtype(dtype[name])) for name in dtype.names or ())]
+    with pq.ParquetWriter(path, pa.schema(fields), compression="zstd", compression_level=1) as writer:
+        for index, rows in enumerate(parts):
+            if len(rows):
+                columns = [np.full(len(rows), index, np.int16), *(np.ascontiguousarray(rows[name]) for name in dtype.names or ())]
+                writer.write_table(pa.table(columns, schema=pa.schema(fields)))
+
+
+# ---- reading ----------------------------------------------------------------------------------------------------------
+def read_results(place: Path) -> Results:
+    """Read a run directory back. Raises StoreError for what is not one, is damaged, or comes from a later version."""
+    if not place.is_dir():
+        raise StoreError(f"{place}: no such run directory")
+    if not (place / "manifest.json").is_file():
+        raise StoreError(f"{place} is not a run directory: it has no manifest.json")
+    manifest = read_json(place / "manifest.json")
+    if not isinstance(manifest, dict) or not isinstance(manifest.get("format"), int):
+        raise StoreError(f"{place} is not a run directory: its manifest.json is not one of Tenfold's")
+    if manifest["format"] > FORMAT:
+        raise StoreError(f"{place} was written by a later version of Tenfold (format {manifest['format']}, this one reads {FORMAT})")
+    try:
+        return read_whole(place, manifest)
+    except (KeyError, TypeError, ValueError, AttributeError, IndexError) as error:
+        raise StoreError(f"{place} is damaged: {type(error).__name__}: {error}") from error
+
+
+def read_whole(place: Path, manifest: dict[str, Any]) -> Results:
+    for name in HASHED:
+        if not (place / name).is_file():
+            raise StoreError(f"{place} is damaged: {name} is missing")
+        if sha256_of(place / name) != manifest["hashes"][name]:
+            raise StoreError(f"{place} is damaged: {name} is not the file that the manifest describes (its SHA-256 differs)")
+    text, scenario = read_scenario(place)
+    tables = {table: read_table(place / f"{table}.parquet", dtype) for table, dtype in TABLES.items()}
+    events = [json.loads(line) for line in (place / "events.jsonl").read_text(encoding="utf-8").splitlines()]
+    runs = []
+    for index, entry in enumerate(manifest["runs"]):
+        rows = {table: columns[numbers == index] for table, (numbers, columns) in tables.items()}
+        mine = [{key: value for key, value in event.items() if key != "run"} for event in events if event["run"] == index]
+        runs.append(
+            Run(
+                kind=entry["kind"],
+                scenario=scenario,
+                scale=float(entry["scale"]),
+                seed=int(entry["seed"]),
+                replications=int(entry["replications_kept"]),
+                targets=tuple(entry["targets"]),
+                events=mine,
+                usage=entry["usage"],
+                limited=entry["limited"],
+                wall_s=float(entry["wall_s"]),
+                **rows,
+            )
+        )
+    return Results(scenario, str(manifest["scenario_sha256"]), text, tuple(runs), read_json(place / "summary.json"), manifest)
+
+
+def read_scenario(place: Path) -> tuple[str, Scenario]:
+    try:
+        text = read_text(place / "scenario.yaml", "scenario.yaml")
+        tree, problems = read_tree(text, Source("scenario.yaml", place))
+        if problems:
+            raise ScenarioError(problems)
+    except ScenarioError as error:
+        raise StoreError(f"{place} is damaged: {error}") from error
+    return text, Scenario.model_validate_json(json.dumps(tree.plain()))
+
+
+def read_table(path: Path, dtype: np.dtype) -> tuple[np.ndarray, np.ndarray]:
+    """The ``run`` column, and the rows as a structured array. Columns that this version does not know are left out."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    try:
+        table = pq.read_table(path)
+        rows = np.zeros(table.num_rows, dtype)
+        for name in dtype.names or ():
+            rows[name] = table.column(name).to_numpy()
+        return table.column("run").to_numpy(), rows
+    except (pa.ArrowException, OSError) as error:
+        raise StoreError(f"{path.parent} is damaged: {path.name}: {error}") from error
+
+
+def read_json(path: Path) -> Any:
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise StoreError(f"{path.parent} is damaged: {path.name}: {error}") from error
+
+
+def sha256_of(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
