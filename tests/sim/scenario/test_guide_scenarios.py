@@ -1,0 +1,47 @@
+"""The guide's stages and its cost example: what the model makes of them lies where the guide says."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from sim.experiment import predict
+from sim.scenario.load import load
+from sim.summary import summarize
+
+
+def figures(name: str) -> dict[str, Any]:
+    loaded = load(f"guide/{name}")
+    return summarize([predict(loaded.scenario, replications=3)], loaded.sha256)["runs"][0]
+
+
+@pytest.mark.parametrize(
+    ("name", "usd_per_month", "mean_latency_s"),
+    [
+        ("prototype", (10, 100), (2, 8)),
+        ("growth_before", (1000, 10_000), (3, 12)),
+        ("growth", (300, 3000), (1, 5)),
+        ("scale", (5000, 50_000), (0, 8)),
+    ],
+)
+def test_a_stage_costs_and_lasts_what_the_guide_expects(
+    name: str, usd_per_month: tuple[float, float], mean_latency_s: tuple[float, float]
+) -> None:
+    found = figures(name)
+    assert usd_per_month[0] < found["cost_usd"]["per_month"]["value"] < usd_per_month[1]
+    assert mean_latency_s[0] < found["latency_s"]["mean"]["value"] < mean_latency_s[1]
+
+
+def test_at_scale_the_guides_latency_and_uptime_targets_hold() -> None:
+    found = figures("scale")
+    assert found["latency_s"]["p99"]["value"] < 8
+    assert found["availability"]["value"] > 0.999
+
+
+def test_the_cost_example_comes_near_the_guides_figures() -> None:
+    before, after = figures("cost_before"), figures("cost_after")
+    assert before["cost_usd"]["per_month"]["value"] == pytest.approx(45_000, rel=0.1)
+    assert after["cache_hit_rate"]["value"] == pytest.approx(0.25, abs=0.05)
+    saving = 1 - after["cost_usd"]["per_month"]["value"] / before["cost_usd"]["per_month"]["value"]
+    assert saving == pytest.approx(0.72, abs=0.05)
