@@ -55,6 +55,13 @@ def print_summary(summary: Document, console: Console) -> None:
     console.print(Text(footnote(summary), style="dim"))
 
 
+def print_budgets(summary: Document, console: Console) -> None:
+    """The verdict and the budgets alone."""
+    state, sentence = verdict(summary)
+    console.print(Text.assemble((WORDS[state], STYLES.get(state, "bold")), "  ", sentence))
+    console.print(budgets_table(summary["runs"]))
+
+
 def figures_table(runs: Sequence[Document]) -> Table:
     table = Table(box=None, pad_edge=False, header_style="bold")
     table.add_column("")

@@ -143,3 +143,9 @@ def typical(run: Document) -> str:
         f"At {times(run['scale'])}: P50 {seconds(latency['p50']['value'])}, P99 {seconds(latency['p99']['value'])}, "
         f"{percent(availability)} served."
     )
+
+
+def interval_of_budget(budget: Document) -> str:
+    from sim.budgets import parse_budget
+
+    return interval(budget["value"], parse_budget(budget["budget"]).metric.unit)

@@ -38,3 +38,13 @@ def kept(place: Path) -> Results:
         return read_results(place)
     except StoreError as error:
         raise click.UsageError(str(error)) from error
+
+
+def write_text(place: Path, text: str, append: bool = False) -> None:
+    """Raises CannotKeep."""
+    try:
+        place.parent.mkdir(parents=True, exist_ok=True)
+        with place.open("a" if append else "w", encoding="utf-8") as file:
+            file.write(text)
+    except OSError as error:
+        raise CannotKeep(f"{place} cannot be written: {error.strerror or error}") from error

@@ -16,15 +16,9 @@ from loadtest.cli.options import examples
 )
 def command(directory: Path, out: Path | None) -> None:
     """Write the report of a run directory anew: one HTML file that needs no other file and no network."""
+    from loadtest.cli.keeping import kept, write_text
     from sim.report.render import render
 
-    from loadtest.cli.keeping import CannotKeep, kept
-
-    text = render(kept(directory))
     place = out or directory / "report.html"
-    try:
-        place.parent.mkdir(parents=True, exist_ok=True)
-        place.write_text(text, encoding="utf-8")
-    except OSError as error:
-        raise CannotKeep(f"{place} cannot be written: {error.strerror or error}") from error
+    write_text(place, render(kept(directory)))
     click.echo(place)
