@@ -85,6 +85,7 @@ class Client:
         try:
             async with asyncio.timeout_at(leave_at):
                 await self._exchange(exchange, body, headers)
+            return exchange
         except TimeoutError:
             exchange.outcome, exchange.error = Outcome.ABANDONED, f"the client left after {self.timeout_s:g} s"
         except BrokenAnswer as broken:
@@ -92,8 +93,7 @@ class Client:
             exchange.error = str(broken)
         except (aiohttp.ClientError, OSError, ValueError) as error:
             exchange.outcome, exchange.error = Outcome.ERROR, f"{type(error).__name__}: {error}"
-        if not exchange.ended >= 0:
-            exchange.ended = time.monotonic()
+        exchange.ended = time.monotonic()
         return exchange
 
     async def _exchange(self, exchange: Exchange, body: bytes, headers: dict[str, str]) -> None:
@@ -104,6 +104,7 @@ class Client:
             if answer.status >= 400:
                 exchange.outcome = outcome
                 exchange.error = error_text(await answer.content.read(MAX_ERROR_BYTES))
+                exchange.ended = time.monotonic()
             elif answer.content_type == "text/event-stream":
                 await self._read_stream(exchange, answer)
                 exchange.outcome = outcome

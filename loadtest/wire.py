@@ -87,9 +87,10 @@ def read_whole(body: bytes) -> tuple[int, dict[str, Any]]:
 def error_text(body: bytes) -> str:
     """The message of an error answer, or the start of whatever came instead."""
     try:
-        return str(error_of(_parse(body)))
+        document = _parse(body)
     except BrokenAnswer:
-        return body[:120].decode("utf-8", "replace")
+        document = {}
+    return str(error_of(document)) if document.get("error") else body[:120].decode("utf-8", "replace")
 
 
 def _parse(data: bytes) -> dict[str, Any]:
