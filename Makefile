@@ -1,6 +1,7 @@
 # Everything needed is set up by the first target that needs it: a virtual environment in .venv with the versions of constraints.txt.
 PYTHON ?= python3
 BIN := .venv/bin
+INSTALL := $(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
 .PHONY: demo test test-slow bench lint clean
 
@@ -8,16 +9,16 @@ demo: .venv/ready
 	$(BIN)/tenfold predict scenarios/demo.yaml --scale 1,10,100
 	$(BIN)/tenfold verify scenarios/demo.yaml
 
-test: .venv/ready
+test: .venv/dev
 	$(BIN)/pytest -m "not slow"
 
-test-slow: .venv/ready
+test-slow: .venv/dev
 	$(BIN)/pytest -m slow
 
-bench: .venv/ready
+bench: .venv/dev
 	$(BIN)/python -m tests.benchmarks
 
-lint: .venv/ready
+lint: .venv/dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
@@ -25,7 +26,11 @@ lint: .venv/ready
 .venv/ready: pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Tenfold needs Python 3.11 or newer; try: make PYTHON=python3.12 ...")'
 	$(PYTHON) -m venv .venv
-	$(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev]'
+	$(INSTALL) --editable .
+	@touch $@
+
+.venv/dev: .venv/ready
+	$(INSTALL) --editable '.[dev]'
 	@touch $@
 
 clean:
