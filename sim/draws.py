@@ -52,6 +52,9 @@ class Purpose(IntEnum):
     ERROR = 33  # target, prompt, occurrence
     ERROR_AFTER = 34  # target, prompt, occurrence
     FAULT = 35  # fault, prompt, occurrence
+    COLD_START = 37  # target, prompt, occurrence
+    TIME_TO_FAILURE = 38  # fault, cycle
+    TIME_TO_REPAIR = 39  # fault, cycle
 
     # gateway
     CPU = 60  # request

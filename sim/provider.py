@@ -4,17 +4,43 @@ from __future__ import annotations
 
 import zlib
 from collections import defaultdict
+from enum import IntEnum
+from math import ceil
 
 import numpy as np
 
 from sim.distributions import quantile
 from sim.draws import Purpose, uniform, uniforms
-from sim.faults import active_faults
-from sim.policy.limiter import ALGORITHMS
+from sim.faults import timelines
+from sim.key_limits import KeyLimits
+from sim.prompt_cache import PrefixCache, Prefixes
 from sim.records import REFUSED
-from sim.scenario.model import Limits, ProviderModel, Scenario
+from sim.scenario.model import Fault, ProviderModel, Scenario
+from sim.shaping import Shape, coupled, is_shaped
 
 DEFAULT_ERROR_AFTER_S = 0.1
+INFINITY = float("inf")
+SPARSE = 2**62
+"""Prompts from here on are hashes without neighbours: drawing a block of them would be waste."""
+
+
+class Ending(IntEnum):
+    """How a 200 answer ends. Whoever reads it has an answer after the first two only."""
+
+    COMPLETE = 0
+    FILTERED = 1  # cut by the content filter, which the answer says
+    RESET = 2
+    TRUNCATED = 3  # ends cleanly, without its last events
+    STREAM_ERROR = 4
+    MALFORMED = 5
+    STALLED = 6  # never ends
+
+
+BEFORE_THE_ANSWER = ("outage", "errors", "rate-limit")
+ENDINGS = {
+    "content-filter": Ending.FILTERED, "reset": Ending.RESET, "truncate": Ending.TRUNCATED, "stream-error": Ending.STREAM_ERROR,
+    "malformed": Ending.MALFORMED, "stall": Ending.STALLED,
+}  # fmt: skip
 
 
 class Plan:
@@ -23,11 +49,15 @@ class Plan:
     ``status`` is 200, an HTTP error status, or REFUSED (the connection is reset). Token k of a 200 answer is due at
     ``first_token_s + k * per_token_s``, and the answer ends with its last token at ``duration_s``. An error answer comes whole
     at ``first_token_s == duration_s``. With ``hang`` nothing ever comes (both are infinite).
+
+    A 200 answer may also break off: ``ending`` says how, ``output_tokens`` and ``duration_s`` then are those until it does (forever for
+    a stalled one), and ``final_status`` is what a client is left with: REFUSED for a broken answer, ``status`` otherwise.
+    ``slow_headers``: from arrival on the answer's head trickles in.
     """
 
     __slots__ = (
-        "duration_s", "first_token_s", "input_tokens", "key", "model", "occurrence", "output_tokens", "per_token_s", "prompt",
-        "retry_after_s", "status",
+        "cached_tokens", "duration_s", "ending", "final_status", "first_token_s", "input_tokens", "key", "model", "occurrence",
+        "output_tokens", "per_token_s", "prompt", "retry_after_s", "slow_headers", "status",
     )  # fmt: skip
 
     def __init__(self, model: str, key: int, prompt: int, occurrence: int, input_tokens: int, output_tokens: int) -> None:
@@ -37,7 +67,10 @@ class Plan:
         self.occurrence = occurrence
         self.input_tokens = input_tokens
         self.output_tokens = output_tokens
-        self.status = 200
+        self.status = self.final_status = 200
+        self.ending = Ending.COMPLETE
+        self.cached_tokens = 0
+        self.slow_headers = False
         self.first_token_s = 0.0
         self.per_token_s = 0.0
         self.duration_s = 0.0
@@ -45,7 +78,7 @@ class Plan:
 
     @property
     def hang(self) -> bool:
-        return self.duration_s == float("inf")
+        return self.first_token_s == INFINITY
 
     def produced(self, elapsed_s: float) -> int:
         """Output tokens that exist ``elapsed_s`` after arrival: what is billed when the attempt is cut there."""
@@ -85,10 +118,11 @@ class ServiceDraws:
         self.entity = zlib.crc32(target.encode())
         self.ttft = model.latency if model.latency is not None else model.ttft
         self.per_token = model.per_token
+        self.correlation = model.correlation
         self.blocks: dict[tuple[int, int], list[tuple[float, float, float]]] = {}
 
     def get(self, prompt: int, occurrence: int) -> tuple[float, float, float]:
-        if occurrence == 0:
+        if occurrence == 0 and prompt < SPARSE:
             key, place = (-1, prompt >> 10), prompt & 1023
         else:
             key, place = (prompt, occurrence >> 3), occurrence & 7
@@ -108,32 +142,18 @@ class ServiceDraws:
         def draw(purpose: Purpose) -> np.ndarray:
             return uniforms(self.seed, purpose, self.entity, prompts, occurrences)
 
-        first = quantile(self.ttft, draw(Purpose.TTFT)).tolist()
-        each = [0.0] * len(first) if self.per_token is None else quantile(self.per_token, draw(Purpose.PER_TOKEN)).tolist()
+        luck = draw(Purpose.TTFT)
+        first = quantile(self.ttft, luck).tolist()
+        if self.per_token is None:
+            each = [0.0] * len(first)
+        else:
+            own = draw(Purpose.PER_TOKEN)
+            each = quantile(self.per_token, coupled(luck, own, self.correlation) if self.correlation else own).tolist()
         block = list(zip(first, each, draw(Purpose.ERROR).tolist(), strict=True))
         if len(self.blocks) >= self.KEPT_BLOCKS:
             del self.blocks[next(iter(self.blocks))]
         self.blocks[key] = block
         return block
-
-
-class KeyLimits:
-    """The limits of one API key: requests and tokens, each by the scenario's algorithm."""
-
-    __slots__ = ("requests", "take", "tokens", "wait")
-
-    def __init__(self, limits: Limits) -> None:
-        state, self.take, self.wait = ALGORITHMS[limits.algorithm]
-        self.requests = state(limits.requests) if limits.requests else None
-        self.tokens = state(limits.tokens) if limits.tokens else None
-
-    def retry_after_s(self, now_s: float, tokens: int) -> float | None:
-        """None and the request charged, or the seconds after which to come back."""
-        if self.requests is not None and not self.take(self.requests, now_s, 1.0):
-            return self.wait(self.requests, now_s, 1.0)
-        if self.tokens is not None and not self.take(self.tokens, now_s, tokens):
-            return self.wait(self.tokens, now_s, tokens)
-        return None
 
 
 class ProviderState:
@@ -145,65 +165,110 @@ class ProviderState:
         self.seed = seed
         self.draws = {name: ServiceDraws(seed, f"{provider}/{name}", model) for name, model in self.config.models.items()}
         self.visits: dict[str, defaultdict[int, int]] = {name: defaultdict(int) for name in self.config.models}
-        limited = self.config.limits.requests or self.config.limits.tokens
-        self.keys = [KeyLimits(self.config.limits) for _ in range(self.config.keys)] if limited else []
-        self.faults = [(number, fault) for number, fault in enumerate(scenario.faults) if fault.provider == provider]
-        self.error_rate = self.config.errors.rate if self.config.errors else 0.0
+        limits = self.config.limits
+        limited = limits.requests or limits.tokens or limits.input_tokens or limits.output_tokens
+        self.keys = [KeyLimits(limits) for _ in range(self.config.keys)] if limited else []
+        self.faults = timelines(scenario.faults, provider, seed)
+        errors = self.config.errors
+        self.error_rate, self.error_status = (errors.rate, errors.status) if errors else (0.0, 500)
         self.concurrency = self.config.concurrency
         self.in_service = 0
+        models = self.config.models
+        self.shapes = {name: Shape(models[name], seed, self.draws[name].entity) for name in models if is_shaped(models[name])}
+        self.windows = {name: model.context for name, model in models.items() if model.context is not None}
+        cache = self.config.prompt_cache
+        self.caches = {name: PrefixCache(cache) for name in models} if cache is not None else {}
+        self.rtt_s = self.config.rtt
 
-    def begin(self, now_s: float, model: str, key: int, prompt: int, input_tokens: int, output_tokens: int) -> Plan:
+    def begin(
+        self, now_s: float, model: str, key: int, prompt: int, input_tokens: int, output_tokens: int, prefixes: Prefixes = ()
+    ) -> Plan:
         """Admit one attempt at ``now_s`` seconds from the run's t0 and decide all that will happen to it.
 
-        In this order: faults, the key's limits, the concurrency limit, random errors, success. Whoever calls this calls
-        ``finish`` once with the plan. Raises KeyError for a model the provider does not have.
+        In this order: faults, the context window, the prompt cache, the key's limits, the concurrency limit, random errors, success.
+        ``prefixes`` matter with a prompt cache only. Whoever calls this calls ``finish`` once with the plan. Raises KeyError for a
+        model the provider does not have.
         """
         visits = self.visits[model]
         occurrence = visits[prompt]
         visits[prompt] = occurrence + 1
         self.in_service += 1
         plan = Plan(model, key, prompt, occurrence, input_tokens, output_tokens)
+        if self.shapes and model in self.shapes:
+            self.shapes[model].enter(now_s, prompt, occurrence)
         ttft_factor = per_token_factor = 1.0
+        wound: Fault | None = None
         if self.faults:
-            for number, fault in active_faults(self.faults, model, now_s):
+            for timeline in self.faults:
+                if not timeline.strikes(model, key, occurrence, now_s):
+                    continue
+                fault = timeline.fault
                 if fault.kind == "brownout":
                     ttft_factor *= fault.ttft_factor
                     per_token_factor *= fault.per_token_factor
-                elif fault.share >= 1.0 or uniform(self.seed, Purpose.FAULT, number, prompt, occurrence) < fault.share:
-                    return self._struck(plan, fault.kind, fault.mode, fault.status)
+                elif fault.share >= 1.0 or uniform(self.seed, Purpose.FAULT, timeline.number, prompt, occurrence) < fault.share:
+                    if fault.kind in BEFORE_THE_ANSWER:
+                        return self._struck(plan, fault)
+                    wound = wound or fault
+        if self.windows and input_tokens + output_tokens > self.windows.get(model, INFINITY):
+            return self._refuse(plan, 400, None)
+        if self.caches:
+            plan.cached_tokens = self.caches[model].read(prefixes, input_tokens, now_s)
         if self.keys:
-            retry_after_s = self.keys[key].retry_after_s(now_s, input_tokens + output_tokens)
+            retry_after_s = self.keys[key].retry_after_s(now_s, input_tokens, output_tokens, plan.cached_tokens)
             if retry_after_s is not None:
                 return self._refuse(plan, 429, retry_after_s)
         if self.concurrency is not None and self.in_service > self.concurrency:
             return self._refuse(plan, 429, None)
         first_token_s, per_token_s, error = self.draws[model].get(prompt, occurrence)
         if error < self.error_rate:
-            return self._refuse(plan, self.config.errors.status, None)
-        plan.first_token_s = first_token_s * ttft_factor
+            return self._refuse(plan, self.error_status, None)
+        if self.shapes and model in self.shapes:
+            first_token_s, per_token_s = self.shapes[model].stretch(now_s, first_token_s, per_token_s, input_tokens, plan.cached_tokens)
+        plan.first_token_s = first_token_s * ttft_factor + self.rtt_s
         plan.per_token_s = per_token_s * per_token_factor
         plan.duration_s = plan.first_token_s + (output_tokens - 1) * plan.per_token_s
+        if wound is not None:
+            self._wound(plan, wound)
         return plan
 
     def finish(self, plan: Plan, now_s: float) -> None:
         """The attempt has ended, or was cut."""
         self.in_service -= 1
+        if self.shapes and plan.model in self.shapes:
+            self.shapes[plan.model].leave(now_s)
 
-    def _struck(self, plan: Plan, kind: str, mode: str, status: int) -> Plan:
-        if kind == "outage" and mode == "hang":
+    def _struck(self, plan: Plan, fault: Fault) -> Plan:
+        if fault.kind == "outage" and fault.mode == "hang":
             plan.output_tokens = 0
-            plan.first_token_s = plan.duration_s = float("inf")
+            plan.first_token_s = plan.duration_s = INFINITY
             return plan
-        if kind == "outage" and mode == "refused":
-            plan.status, plan.output_tokens = REFUSED, 0
+        if fault.kind == "outage" and fault.mode == "refused":
+            plan.status = plan.final_status = REFUSED
+            plan.output_tokens = 0
             return plan
-        return self._refuse(plan, 429 if kind == "rate-limit" else status, None)
+        return self._refuse(plan, 429 if fault.kind == "rate-limit" else fault.status, None)
+
+    def _wound(self, plan: Plan, fault: Fault) -> None:
+        """An answer that will come late, or not to its end."""
+        if fault.kind == "slow-headers":
+            plan.slow_headers = True
+            plan.first_token_s += fault.delay
+            plan.duration_s += fault.delay
+            return
+        plan.ending = ENDINGS[fault.kind]
+        plan.output_tokens = max(1, ceil(fault.after * plan.output_tokens))
+        plan.duration_s = plan.first_token_s + (plan.output_tokens - 1) * plan.per_token_s
+        if plan.ending is Ending.STALLED:
+            plan.duration_s = INFINITY
+        if plan.ending is not Ending.FILTERED:
+            plan.final_status = REFUSED
 
     def _refuse(self, plan: Plan, status: int, retry_after_s: float | None) -> Plan:
-        plan.status = status
+        plan.status = plan.final_status = status
         plan.output_tokens = 0
         plan.retry_after_s = retry_after_s
-        plan.first_token_s = plan.duration_s = self._error_after_s(plan)
+        plan.first_token_s = plan.duration_s = self._error_after_s(plan) + self.rtt_s
         return plan
 
     def _error_after_s(self, plan: Plan) -> float:

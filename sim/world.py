@@ -177,7 +177,7 @@ class SimPyWorld:
         env, provider = self.env, self.providers[target.provider]
         started_s = env._now
         plan = provider.begin(started_s, target.model, key, request.prompt, record.context_tokens, request.output_tokens)
-        status, ends_s = plan.status, plan.duration_s
+        status, ends_s = plan.final_status, plan.duration_s
         if plan.first_token_s > first_token_timeout_s:
             status, ends_s = TIMED_OUT, first_token_timeout_s
         if started_s + ends_s > deadline_s:

@@ -184,7 +184,15 @@ FAULT_READS = {
     "errors": {"share", "status"},
     "brownout": {"ttft_factor", "per_token_factor"},
     "rate-limit": {"share"},
+    "stall": {"share", "after"},
+    "reset": {"share", "after"},
+    "truncate": {"share", "after"},
+    "stream-error": {"share", "after"},
+    "malformed": {"share", "after"},
+    "content-filter": {"share", "after"},
+    "slow-headers": {"share", "delay"},
 }
+EVERY_FAULT_READS = {"kind", "provider", "also", "model", "key", "at", "for_", "every", "lasting", "first"}
 
 
 def faults_happen(scenario: Scenario) -> Iterator[Finding]:
@@ -201,7 +209,7 @@ def faults_happen(scenario: Scenario) -> Iterator[Finding]:
             yield Finding((*here, "for"), message, warning=True)
         if fault.for_ <= 0:
             yield Finding((*here, "for"), "expected a duration above zero")
-        readable = {"kind", "provider", "model", "at", "for_"} | FAULT_READS[fault.kind]
+        readable = EVERY_FAULT_READS | FAULT_READS[fault.kind]
         given = {name for name, field in Fault.model_fields.items() if getattr(fault, name) != field.default}
         for field in sorted(given - readable):
             hint = f"{fault.kind} reads {' and '.join(sorted(FAULT_READS[fault.kind]))}"
@@ -212,7 +220,17 @@ def fault_has_victim(scenario: Scenario, fault: Fault, here: Steps) -> Iterator[
     if fault.provider not in scenario.providers:
         hint = did_you_mean(fault.provider, scenario.providers) or f"there are {', '.join(scenario.providers)}"
         yield Finding((*here, "provider"), f"no provider is called {fault.provider!r}", hint)
-    elif fault.model is not None and fault.model not in (models := scenario.providers[fault.provider].models):
+    for other in fault.also:
+        if other not in scenario.providers:
+            hint = did_you_mean(other, scenario.providers) or f"there are {', '.join(scenario.providers)}"
+            yield Finding((*here, "also"), f"no provider is called {other!r}", hint)
+    if fault.provider in scenario.providers and fault.key is not None and fault.key >= scenario.providers[fault.provider].keys:
+        yield Finding((*here, "key"), f"provider {fault.provider!r} has keys 0 to {scenario.providers[fault.provider].keys - 1}")
+    if (
+        fault.provider in scenario.providers
+        and fault.model is not None
+        and fault.model not in (models := scenario.providers[fault.provider].models)
+    ):
         hint = did_you_mean(fault.model, models) or f"it has {', '.join(models)}"
         yield Finding((*here, "model"), f"provider {fault.provider!r} has no model {fault.model!r}", hint)
 

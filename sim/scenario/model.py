@@ -316,11 +316,28 @@ class Price(Model):
     output: Annotated[float, Field(ge=0)]
 
 
+class ColdStart(Model):
+    """A model without calls for ``idle`` needs ``delay`` to be ready again; calls that come meanwhile wait for it too. It starts warm."""
+
+    idle: Duration
+    delay: Durations
+
+
 class ProviderModel(Model):
     latency: Durations | None = Field(None, description="the whole answer at once, instead of ttft and per_token")
     ttft: Durations | None = None
     per_token: Durations | None = None
     price: Price | None = Field(None, description="default: genai-prices")
+    context: Count | None = Field(None, description="context window in tokens, answer included; longer requests are refused with 400")
+    correlation: Annotated[float, Field(ge=-1, le=1)] = Field(
+        0.0, description="of time to first token and time per token within a request (of their normal scores: a Gaussian copula)"
+    )
+    ttft_per_1k: Duration = Field(Seconds(0.0), description="added to the first token's time per 1000 input tokens that are not cached")
+    ttft_per_1k_cached: Duration = Field(Seconds(0.0), description="the same per 1000 input tokens read from the prompt cache")
+    doubles_at: Count | None = Field(
+        None, description="continuous batching: time per token is multiplied by 1 + n / doubles_at, with n other requests in service"
+    )
+    cold_start: ColdStart | None = None
 
     @model_validator(mode="after")
     def one_way_to_say_it(self) -> ProviderModel:
@@ -335,31 +352,74 @@ class Errors(Model):
     after: Durations | None = Field(None, description="time until the error answer; default 100 ms")
 
 
+class ProviderLimits(Limits):
+    """Limits of one API key.
+
+    A request that fails later, or that the next limit refuses, has counted. OpenAI: ``tokens``, with ``reserve`` as large as the
+    client's max_tokens. Azure OpenAI: ``window: 10s`` or ``1s``.
+    Anthropic: ``input_tokens`` and ``output_tokens``, cache reads not counted.
+    """
+
+    input_tokens: RateLimit | None = Field(None, description="input tokens, those read from the prompt cache not counted")
+    output_tokens: RateLimit | None = None
+    reserve: Count | None = Field(None, description="output tokens charged to limits.tokens per request; default: those it produces")
+    window: Duration | None = Field(None, description="enforce each limit in windows of this length, each with its part of the limit")
+
+
+class PromptCache(Model):
+    """Prompt prefixes are kept for ``ttl`` after their last use. Cached input tokens come in multiples of ``step``, from ``minimum`` on."""
+
+    ttl: Duration = Seconds(300.0)
+    minimum: Count = 1024
+    step: Count = 128
+
+
 class Provider(Model):
-    dialect: Literal["openai", "anthropic"] = "openai"
+    dialect: Literal["openai", "anthropic", "azure", "gemini"] = "openai"
     keys: Annotated[int, Field(ge=1, le=1000)] = 1
-    limits: Limits = Field(Limits(), description="per key")
+    limits: ProviderLimits = Field(ProviderLimits(), description="per key")
     concurrency: Count | None = Field(None, description="requests in service at once; more are answered 429")
     models: Annotated[dict[Name, ProviderModel], Field(min_length=1)]
     errors: Errors | None = None
+    rtt: Duration = Field(Seconds(0.0), description="network round trip to this provider or region, on top of every answer")
+    prompt_cache: PromptCache | None = None
 
 
 class Fault(Model):
-    """``outage``: refused, an error status, or a hang. ``errors``: a share fails.
+    """Something goes wrong at a provider from ``at`` on, for ``for``.
 
-    ``brownout``: slower by factors. ``rate-limit``: a share gets 429.
+    ``outage``: refused, an error status, or a hang. ``errors``: a share fails. ``brownout``: slower by factors. ``rate-limit``: a share
+    gets 429. After the first ``after`` of an answer's tokens: ``stall`` (silence), ``reset``, ``truncate`` (ends cleanly, unfinished),
+    ``stream-error`` (an error event), ``malformed`` (a chunk that is not JSON), ``content-filter`` (the answer is cut, with HTTP 200).
+    ``slow-headers``: the answer's head trickles in and all comes ``delay`` later.
     """
 
-    kind: Literal["outage", "errors", "brownout", "rate-limit"]
+    kind: Literal[
+        "outage", "errors", "brownout", "rate-limit", "stall", "reset", "truncate", "stream-error", "malformed", "content-filter",
+        "slow-headers",
+    ]  # fmt: skip
     provider: Name
+    also: tuple[Name, ...] = Field((), description="other providers struck by the same cause at the same times")
     model: Name | None = None
+    key: Annotated[int, Field(ge=0)] | None = Field(None, description="only requests with this key, from 0")
     at: Duration
     for_: Duration = Field(alias="for")
+    every: Durations | None = Field(None, description="random, not continuous: time from the end of one to the next; its mean is the MTBF")
+    lasting: Durations | None = Field(None, description="with every: how long each lasts; its mean is the MTTR")
     mode: Literal["error", "refused", "hang"] = "error"
     status: Annotated[int, Field(ge=400, le=599)] = 503
     share: Share = 1.0
+    first: Count | None = Field(None, description="strike only the first so many attempts of each prompt at a model")
+    after: Share = Field(0.5, description="share of the answer's tokens that still come, at least one token")
+    delay: Duration = Seconds(5.0)
     ttft_factor: Annotated[float, Field(ge=0, le=1000)] = 1.0
     per_token_factor: Annotated[float, Field(ge=0, le=1000)] = 1.0
+
+    @model_validator(mode="after")
+    def random_or_not(self) -> Fault:
+        if (self.every is None) != (self.lasting is None):
+            raise ValueError("expected both every and lasting, or neither")
+        return self
 
 
 class Scenario(Model):

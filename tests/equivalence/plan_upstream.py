@@ -41,6 +41,8 @@ class PlannedReply:
             await self.until(self.plan.duration_s)
             self.ended = True
             yield Piece(self.plan.output_tokens - 1, b"")
+        if self.plan.final_status != 200:
+            raise ConnectionResetError
 
 
 class PlanUpstream:
