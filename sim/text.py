@@ -10,10 +10,13 @@ from rich.table import Table
 from rich.text import Text
 
 from sim.metrics import METRICS
-from sim.wording import Document, budget_value, interval, number, percent, say, seconds, times, verdict
+from sim.wording import Document, budget_value, interval, metric_words, number, percent, say, seconds, times, verdict
 
-STYLES = {"pass": "bold green", "ok": "green", "fail": "bold red", "broken": "red", "invalid": "bold yellow", "insufficient": "yellow"}
-WORDS = {"pass": "PASS", "fail": "FAIL", "invalid": "INVALID", "unknown": "NOTE"}
+STYLES = {
+    "pass": "bold green", "partly": "bold yellow", "fail": "bold red", "invalid": "bold yellow",
+    "ok": "green", "broken": "red", "insufficient": "yellow",
+}  # fmt: skip
+WORDS = {"pass": "PASS", "partly": "PARTLY", "fail": "FAIL", "invalid": "INVALID", "unknown": "NOTE"}
 FIGURES: tuple[tuple[str, str, str], ...] = (
     ("latency P50", "latency_s.p50", "s"),
     ("latency P95", "latency_s.p95", "s"),
@@ -112,7 +115,7 @@ def comparison_table(document: Document) -> Table:
     for column in ("", "predicted", "measured", "error"):
         table.add_column(column, justify="left" if not column else "right")
     for name, figure in document["comparison"].items():
-        table.add_row(name, compared(name, figure["predicted"]), compared(name, figure["measured"]), error(figure["error"]))
+        table.add_row(metric_words(name), compared(name, figure["predicted"]), compared(name, figure["measured"]), error(figure["error"]))
     paired = document["paired"]
     difference = paired["latency_difference_s"]
     table.add_row("same outcome", "", f"{paired['requests']:,} paired", percent(paired["same_outcome"]))
@@ -126,7 +129,7 @@ def compared(name: str, estimate: Document) -> str:
 
 
 def error(value: float | None) -> str:
-    return percent(None) if value is None else f"{value * 100:+.1f} %"
+    return percent(None) if value is None else f"{value * 100:+.1f} %".replace("-0.0", "+0.0")
 
 
 def footnote(summary: Document) -> str:

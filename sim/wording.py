@@ -31,6 +31,10 @@ def percent(value: float | None) -> str:
         return NOT_KNOWN
     if value in (0.0, 1.0):
         return f"{value * 100:.0f} %"
+    if 0 < value < 5e-6:
+        return "< 0.001 %"
+    if 1 > value > 1 - 5e-6:
+        return "> 99.999 %"
     edge = min(abs(value), abs(1 - value)) * 100
     digits = 1 if edge >= 9.95 else 2 if edge >= 0.095 else 3
     return f"{value * 100:.{digits}f} %"
@@ -82,9 +86,26 @@ def listed(words: Sequence[str]) -> str:
     return " and ".join(filter(None, [", ".join(words[:-1]), words[-1]])) if words else ""
 
 
+WORDS = {
+    "latency_s": "latency",
+    "ttft_s": "first token",
+    "throughput_rps": "throughput",
+    "cache_hit_rate": "cache hits",
+    "fallback_rate": "fallbacks",
+    "attempts_per_request": "attempts per request",
+    "cost_usd": "cost",
+}
+
+
+def metric_words(name: str) -> str:
+    """``latency_s.p50`` → ``latency P50``."""
+    family, _, figure = name.partition(".")
+    return f"{WORDS.get(family, family)} {figure.replace('p', 'P')}".strip()
+
+
 # ---- verdicts ---------------------------------------------------------------------------------------------------------
 def verdict(summary: Document) -> tuple[str, str]:
-    """The state (pass, fail, invalid, unknown) and the one sentence that says everything, of a summary document."""
+    """The state (pass, partly, fail, invalid, unknown) and the one sentence that says everything, of a summary document."""
     if "verify" in summary:
         return verify_verdict(summary["verify"])
     return budget_verdict(summary["runs"])
@@ -125,7 +146,7 @@ def budget_verdict(runs: Sequence[Document]) -> tuple[str, str]:
     for scale, budgets in unsure.items():
         if budgets:
             sentences.append(f"too few samples at {scale} for {listed([one['budget'] for one in budgets])}")
-    state = "fail" if any(broken.values()) else "unknown" if any(unsure.values()) else "pass"
+    state = ("partly" if holds else "fail") if any(broken.values()) else "unknown" if any(unsure.values()) else "pass"
     sentence = "; ".join(sentences)
     return state, sentence[:1].upper() + sentence[1:] + "."
 

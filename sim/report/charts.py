@@ -7,13 +7,15 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from sim.breakdown import PARTS
+from sim.budgets import parse_budgets
+from sim.compare import pair
 from sim.estimate import student_t
+from sim.metrics import QUANTILES
 from sim.records import OUTCOMES
 from sim.report.svg import COLOR, chart
 from sim.run import Run
 from sim.window import Window
-from sim.wording import Document, dollars, percent, seconds, times
+from sim.wording import Document, dollars, seconds, times
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -21,7 +23,12 @@ if TYPE_CHECKING:
 POINTS = 240
 LEAST_BEYOND = 5
 """A percentile curve ends where fewer samples than this lie beyond it."""
-PART_COLORS = dict(zip([*PARTS.values(), "other"], [f"series-{number}" for number in (3, 4, 5, 6, 2, 0, 1)] + ["shade"], strict=True))
+LEAST_PAIRS = 20
+OVER_TIME = ((0.5, "P50", "series-0"), (0.95, "P95", "series-4"), (0.99, "P99", "series-3"))
+EACH_PART = 40
+"""Samples that a part of the time needs for its percentiles to be more than noise."""
+SMALL_INCHES = (3.5, 2.5)
+"""Of drawings that stand three in a row."""
 
 
 def color_of(run: Run, runs: Sequence[Run]) -> str:
@@ -74,19 +81,24 @@ def scale_axis(axes: Axes, scales: Sequence[float]) -> None:
 
 def clock_axis(axes: Axes, run: Run) -> None:
     """Minutes of the run, with its warm-up and faults shaded."""
-    from matplotlib.ticker import FuncFormatter, MaxNLocator
+    from matplotlib.ticker import FuncFormatter
 
     duration_s = max(run.scenario.workload.duration, 1e-9)
     unit_s, word = next((unit_s, word) for unit_s, word in ((3600, "h"), (60, "min"), (1, "s")) if duration_s >= 3 * unit_s or unit_s == 1)
     axes.set_xlim(0, duration_s)
-    axes.xaxis.set_major_locator(MaxNLocator(7, steps=[1, 2, 3, 5, 6, 10]))
     axes.xaxis.set_major_locator(spaced(duration_s, unit_s))
     axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value / unit_s:g}"))
     axes.set_xlabel(word, loc="right", labelpad=1)
     if run.warmup_s > 0:
-        axes.axvspan(0, run.warmup_s, color=COLOR["shade"], alpha=0.25, linewidth=0)
+        shade(axes, 0, run.warmup_s, "shade")
     for fault in run.scenario.faults:
-        axes.axvspan(fault.at, min(fault.at + fault.for_, duration_s), color=COLOR["fault"], alpha=0.16, linewidth=0)
+        shade(axes, fault.at, min(fault.at + fault.for_, duration_s), "fault")
+
+
+def shade(axes: Axes, start_s: float, end_s: float, role: str) -> None:
+    """Behind the lines, with a bar on top that areas do not hide."""
+    axes.axvspan(start_s, end_s, color=COLOR[role], alpha=0.14, linewidth=0, zorder=0)
+    axes.axvspan(start_s, end_s, ymin=0.975, color=COLOR[role], alpha=0.9, linewidth=0, zorder=3)
 
 
 def spaced(duration_s: float, unit_s: float) -> Any:
@@ -121,8 +133,21 @@ def percentile_curve(runs: Sequence[Run], column: str = "latency_s") -> str:
         axes.set_xlim(1, furthest)
         axes.grid(axis="x")
         seconds_axis(axes, [float(np.quantile(value, part)) for _, _, value, _, _ in curves for part in (0.25, 1)])
+        mark_budgets(axes, runs[0], column)
         drawing.legend()
     return drawing.svg
+
+
+def mark_budgets(axes: Axes, run: Run, column: str) -> None:
+    """A mark where a budget of the scenario bounds a percentile of this column, when it lies within the drawing."""
+    bottom, top = axes.get_ylim()
+    furthest = axes.get_xlim()[1]
+    for budget in parse_budgets(run.scenario):
+        family, _, name = budget.metric.name.partition(".")
+        if family == column and name in QUANTILES and bottom < budget.limit < top and 1 / (1 - QUANTILES[name]) < furthest:
+            rarity = 1 / (1 - QUANTILES[name])
+            axes.plot([rarity / 1.25, rarity * 1.25], [budget.limit] * 2, color=COLOR["fault"], linewidth=2)
+            axes.annotate(budget.text, (rarity / 1.3, budget.limit), ha="right", va="center", fontsize=7, color=COLOR["fault"])
 
 
 def curve(window: Window, column: str) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
@@ -144,42 +169,38 @@ def curve(window: Window, column: str) -> tuple[np.ndarray, np.ndarray, np.ndarr
     each = np.array([np.quantile(sample, quantiles) for sample in samples])
     half = student_t(len(samples) - 1) * each.std(axis=0, ddof=1) / len(samples) ** 0.5
     known = rarity <= min(map(len, samples)) / LEAST_BEYOND
-    return rarity, value, np.where(known, np.maximum(value - half, 0), value), np.where(known, value + half, value)
+    # Where the curve jumps, Student's t reaches beyond anything that any replication saw.
+    low, high = np.maximum(value - half, each.min(axis=0)), np.minimum(value + half, each.max(axis=0))
+    return rarity, value, np.where(known, low, value), np.where(known, high, value)
 
 
-def tail_parts(entries: Sequence[tuple[str, dict[str, float]]]) -> str:
-    """Where the time went: a bar for each (label, seconds by part)."""
-    entries = [(label, parts) for label, parts in entries if parts]
-    if not entries:
+def paired_differences(prediction: Run, measurement: Run) -> str:
+    """Histogram of measured − predicted latency over pairs served on both sides, its middle 99 %."""
+    predicted, measured = Window(prediction.first(1)), Window(measurement.first(1))
+    left, right = pair(predicted, measured)
+    both = predicted.served[left] & measured.served[right]
+    difference_s = (measured["latency_s"][right] - predicted["latency_s"][left])[both]
+    difference_s = difference_s[~np.isnan(difference_s)]
+    if len(difference_s) < LEAST_PAIRS:
         return ""
-    shown = [part for part in PART_COLORS if any(parts[part] > 0.005 * sum(parts.values()) for _, parts in entries)]
-    with chart("parts", "seconds by part", (4.9, 0.75 + 0.36 * len(entries) + 0.16 * ((len(shown) + 3) // 4))) as drawing:
+    low, high = np.quantile(difference_s, (0.005, 0.995))
+    reach = max(abs(low), abs(high), 1e-6)
+    with chart("pairs", "measured minus predicted latency") as drawing:
         axes = drawing.axes
-        places = np.arange(len(entries))[::-1]
-        left = np.zeros(len(entries))
-        for part in shown:
-            width = np.array([parts[part] for _, parts in entries])
-            axes.barh(places, width, left=left, color=COLOR[PART_COLORS[part]], label=part, height=0.62)
-            left += width
-        for place, total in zip(places, left, strict=True):
-            axes.text(total + left.max() * 0.01, place, seconds(total), va="center", color=COLOR["muted"])
-        axes.set_yticks(places, [label for label, _ in entries])
-        axes.tick_params(axis="y", labelcolor=COLOR["ink"])
-        axes.set_xlim(0, left.max() * 1.13 or 1)
-        axes.grid(axis="y", visible=False)
-        axes.grid(axis="x")
-        axes.xaxis.set_major_formatter(lambda value, _: tick(round(value, 9)))
-        drawing.legend(4)
+        axes.hist(difference_s, bins=np.linspace(-reach, reach, 62).tolist(), color=COLOR["series-1"], alpha=0.8)
+        axes.axvline(0, color=COLOR["ink"], linewidth=0.8)
+        axes.set_ylabel("requests")
+        axes.xaxis.set_major_formatter(lambda value, _: tick(round(float(value), 9)))
     return drawing.svg
 
 
 # ---- over time --------------------------------------------------------------------------------------------------------
 class Clock:
-    """Equal parts of a run's time, at most 120 and at least a second long."""
+    """Equal parts of a run's time, at most 120 (or ``most``) and at least a second long."""
 
-    def __init__(self, run: Run) -> None:
+    def __init__(self, run: Run, most: float = 120) -> None:
         duration_s = max(run.scenario.workload.duration, 1e-9)
-        self.count = int(min(120, max(1, duration_s)))
+        self.count = int(max(1, min(120, most, duration_s)))
         self.width_s = duration_s / self.count
         self.middle_s = (np.arange(self.count) + 0.5) * self.width_s
 
@@ -208,7 +229,7 @@ def rates_over_time(run: Run, name: str) -> str:
     with chart(f"{name}-rates", "requests per second over time") as drawing:
         axes = drawing.axes
         arrived = clock.rate(rows["arrival_s"], run.replications)
-        axes.plot(clock.middle_s, arrived, color=COLOR["ink"], label="arrived", linewidth=1)
+        axes.plot(clock.middle_s, arrived, color=COLOR["ink"], label="arrived", linewidth=1, drawstyle="steps-mid")
         bottom = np.zeros(clock.count)
         for index, outcome in enumerate(OUTCOMES):
             ended = rows["outcome"] == index
@@ -229,9 +250,9 @@ def latency_over_time(run: Run, name: str, other: Run | None = None) -> str:
     with chart(f"{name}-latency", "latency over time") as drawing:
         axes = drawing.axes
         for one in filter(None, (run, other)):
-            clock = Clock(one)
             served = one.requests[(one.requests["outcome"] <= 2) & ~np.isnan(one.requests["latency_s"])]
-            for quantile, words, role in ((0.5, "P50", "series-0"), (0.95, "P95", "series-4"), (0.99, "P99", "series-3")):
+            clock = Clock(one, len(served) / EACH_PART)
+            for quantile, words, role in OVER_TIME[: 2 if other is not None else 3]:
                 line = clock.quantile(served["arrival_s"], served["latency_s"], quantile)
                 if not np.isnan(line).all():
                     style = ":" if one.kind == "measurement" and other is not None else "-"
@@ -251,6 +272,8 @@ def sampled_over_time(run: Run, name: str, columns: Sequence[tuple[str, str, str
     rows = run.timeline
     if not rows.dtype.names or not len(rows) or not any(np.any(rows[column]) for column, *_ in columns):
         return ""
+    from matplotlib.ticker import MaxNLocator
+
     clock = Clock(run)
     bins = clock.bins(rows["at_s"])
     counts = np.bincount(bins, minlength=clock.count)
@@ -264,6 +287,7 @@ def sampled_over_time(run: Run, name: str, columns: Sequence[tuple[str, str, str
             axes.fill_between(clock.middle_s[seen], mean, most[seen], color=COLOR[role], alpha=0.18, linewidth=0, step="mid")
             axes.plot(clock.middle_s[seen], mean, color=COLOR[role], label=words, drawstyle="steps-mid")
         axes.set_ylim(bottom=0)
+        axes.yaxis.set_major_locator(MaxNLocator(6, integer=True))
         clock_axis(axes, run)
         drawing.legend(3)
     return drawing.svg
@@ -277,7 +301,7 @@ def scale_curve(
     scales = [float(entry["scale"]) for entry in summaries if entry["kind"] == "prediction"]
     if len(set(scales)) < 2:
         return ""
-    with chart(f"scale-{name}", says) as drawing:
+    with chart(f"scale-{name}", says, SMALL_INCHES) as drawing:
         axes = drawing.axes
         values: list[float] = []
         for words, role, pick in lines:
@@ -300,6 +324,7 @@ def scale_curve(
             axes.yaxis.set_major_formatter(lambda value, _: dollars(float(value)))
         else:
             axes.set_ylim(bottom=0)
-            axes.yaxis.set_major_formatter(lambda value, _: percent(round(value, 9)))
-        drawing.legend(4)
+            axes.yaxis.set_major_formatter(lambda value, _: f"{value * 100:g} %")
+        if len(lines) > 1:
+            drawing.legend(3)
     return drawing.svg

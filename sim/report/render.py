@@ -10,18 +10,19 @@ from typing import Any
 import jinja2
 from markupsafe import Markup
 
-from sim.breakdown import where_time_went
+from sim.breakdown import OTHER, PARTS
 from sim.metrics import METRICS
 from sim.records import OUTCOMES
 from sim.report import charts
 from sim.results import Results
 from sim.run import Run
+from sim.scenario.model import Fault
 from sim.text import FIGURES, at, compared, error, outcome_share
-from sim.window import Window
-from sim.wording import Document, budget_value, dollars, interval, number, percent, say, seconds, times, verdict
+from sim.wording import NOT_KNOWN, Document, budget_value, dollars, interval, metric_words, number, percent, say, seconds, times, verdict
 
 FOLDER = Path(__file__).parent
-STATES = {"pass": "Holds", "fail": "Does not hold", "invalid": "Invalid", "unknown": "Note"}
+PART_COLORS = dict(zip([*PARTS.values(), OTHER], [f"series-{number}" for number in (3, 7, 5, 6, 2, 0, 1)] + ["shade"], strict=True))
+STATES = {"pass": "Holds", "partly": "Holds in part", "fail": "Does not hold", "invalid": "Invalid", "unknown": "Note"}
 
 
 def render(results: Results) -> str:
@@ -50,6 +51,8 @@ def page(results: Results) -> dict[str, Any]:
         "kind": "Prediction beside measurement" if document else "Measurement" if not results.predictions else "Prediction",
         "manifest": results.manifest,
         "entries": [labelled(results, run) for run in runs],
+        "parts": time_parts([labelled(results, run) for run in runs]),
+        "part_colors": PART_COLORS,
         "figures": [(words, [cell(at(entry, name), unit) for entry in summary["runs"]]) for words, name, unit in FIGURES],
         "outcomes": [
             (outcome, [(entry["outcomes"][outcome], outcome_share(entry, outcome)) for entry in summary["runs"]])
@@ -60,6 +63,7 @@ def page(results: Results) -> dict[str, Any]:
         "budgets": budget_rows(summary["runs"]),
         "document": document,
         "comparison": comparison_rows(document) if document else [],
+        "certificate": certificate_rows(document["certificate"]) if document else [],
         "charts": {name: Markup(svg) for name, svg in drawings(results).items()},
         "timelines": [(charts.name_of(run, runs), timeline(run, index, runs)) for index, run in enumerate(runs)],
         "faults": [fault_words(fault) for fault in results.scenario.faults],
@@ -94,6 +98,7 @@ def comparison_rows(document: Document) -> list[dict[str, Any]]:
         rows.append(
             {
                 "name": name,
+                "words": metric_words(name),
                 "says": says,
                 "predicted": compared(name, figure["predicted"]),
                 "measured": compared(name, figure["measured"]),
@@ -104,12 +109,29 @@ def comparison_rows(document: Document) -> list[dict[str, Any]]:
     return rows
 
 
+def certificate_rows(certificate: Document, above: tuple[str, ...] = ()) -> list[tuple[str, str]]:
+    """A certificate of any depth as (words, value): ``mock lateness p99``, ``2.1 ms``. Reasons are shown elsewhere."""
+    rows: list[tuple[str, str]] = []
+    for key, value in certificate.items():
+        path = (*above, str(key))
+        if isinstance(value, dict):
+            rows += certificate_rows(value, path)
+        elif not isinstance(value, list):
+            words = " ".join(path).replace("_s ", " ").removesuffix("_s").replace("_", " ")
+            rows.append((words, certified(value, any(part.endswith("_s") for part in path))))
+    return rows
+
+
+def certified(value: Any, is_duration: bool) -> str:
+    if value is None or isinstance(value, bool):
+        return {None: NOT_KNOWN, True: "yes", False: "no"}[value]
+    if isinstance(value, (int, float)):
+        return seconds(value) if is_duration else number(value)
+    return str(value)
+
+
 def drawings(results: Results) -> dict[str, str]:
     runs, entries = results.runs, results.summary["runs"]
-    parts = []
-    for run in runs:
-        for quantile, words in ((0.5, "P50"), (0.99, "P99")):
-            parts.append((f"{words} {charts.name_of(run, runs)}", where_time_went(Window(run), quantile)))
     quantile_lines = [
         (word, role, lambda entry, key=key: entry["latency_s"][key])
         for word, role, key in (("P50", "series-0", "p50"), ("P95", "series-4", "p95"), ("P99", "series-3", "p99"))
@@ -120,15 +142,25 @@ def drawings(results: Results) -> dict[str, str]:
         if any(entry["outcomes"][outcome] for entry in entries)
     ]
     every = [("not served", "ink", lambda entry: entry["error_rate"]["total"]), *failures]
+    measurement = results.measurement
+    pairs = charts.paired_differences(results.predictions[0], measurement) if measurement and results.predictions else ""
     cost = [("USD a month", "series-0", lambda entry: entry["cost_usd"]["per_month"])]
     return {
         "percentiles": charts.percentile_curve(runs),
         "first_token": charts.percentile_curve(runs, "ttft_s"),
-        "parts": charts.tail_parts(parts),
+        "pairs": pairs,
         "scale_latency": charts.scale_curve("latency", "latency by scale", entries, quantile_lines, "s"),
         "scale_errors": charts.scale_curve("errors", "share of requests not served by scale", entries, every, "share"),
         "scale_cost": charts.scale_curve("cost", "cost a month by scale", entries, cost, "USD"),
     }
+
+
+def time_parts(entries: Sequence[dict[str, Any]]) -> tuple[list[str], list[tuple[str, float, list[tuple[str, float]]]]]:
+    """The parts worth showing, and for each run and percentile (label, total seconds, (part, seconds))."""
+    quantiles = (("P50", "p50_parts_s"), ("P99", "p99_parts_s"))
+    bars = [(f"{words} {entry['name']}", entry[key]) for entry in entries for words, key in quantiles]
+    shown = [part for part in PART_COLORS if any(parts.get(part, 0) > 0.005 * sum(parts.values()) for _, parts in bars)]
+    return shown, [(label, sum(parts.values()), [(part, parts[part]) for part in shown]) for label, parts in bars if parts]
 
 
 def timeline(run: Run, index: int, runs: Sequence[Run]) -> dict[str, Markup]:
@@ -146,9 +178,11 @@ def timeline(run: Run, index: int, runs: Sequence[Run]) -> dict[str, Markup]:
     return {title: Markup(svg) for title, svg in drawn.items() if svg}
 
 
-def fault_words(fault: Any) -> str:
+def fault_words(fault: Fault) -> str:
+    """In the durations of the scenario: ``outage of openai, from 5m for 90s``."""
+    written = fault.model_dump(mode="json", by_alias=True)
     target = f"{fault.provider}/{fault.model}" if fault.model else fault.provider
-    return f"{fault.kind} of {target}, from {seconds(fault.at)} for {seconds(fault.for_)}"
+    return f"{fault.kind} of {target}, from {written['at']} for {written['for']}"
 
 
 def replay(results: Results) -> dict[str, Any]:

@@ -27,7 +27,7 @@ RC: Any = {
     "svg.hashsalt": "tenfold",  # the same drawing gets the same ids
     "text.parse_math": False,  # names come from the scenario and may hold a dollar sign
     "font.family": "sans-serif",
-    "font.size": 8,
+    "font.size": 8.5,
     "axes.spines.top": False,
     "axes.spines.right": False,
     "axes.spines.left": False,
@@ -48,7 +48,7 @@ RC: Any = {
     "lines.linewidth": 1.6,
     "lines.solid_capstyle": "round",
     "legend.frameon": False,
-    "legend.fontsize": 8,
+    "legend.fontsize": 8.5,
     "legend.handlelength": 1.2,
     "legend.columnspacing": 1.2,
     "legend.borderaxespad": 0.0,
