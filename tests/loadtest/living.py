@@ -1,0 +1,76 @@
+"""Command lines run as a user would, and every process that stems from them, found by a mark in its environment."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import subprocess
+import sys
+import time
+import uuid
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import psutil
+
+MARK = "TENFOLD_TEST_RUN"
+
+
+class Run:
+    """``tenfold …`` as a process; ``family()`` are all processes that stem from it and still live."""
+
+    def __init__(self, arguments: Sequence[str], cwd: Path, **env: str) -> None:
+        self.mark = uuid.uuid4().hex
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "loadtest.cli.main", *arguments], cwd=cwd, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+            env={**os.environ, MARK: self.mark, "NO_COLOR": "1", **env}, start_new_session=True,
+        )  # fmt: skip
+
+    def family(self) -> list[psutil.Process]:
+        found = []
+        for process in psutil.process_iter():
+            with contextlib.suppress(psutil.Error, OSError):
+                if process.environ().get(MARK) == self.mark and process.status() != psutil.STATUS_ZOMBIE:
+                    found.append(process)
+        return found
+
+    def member(self, *words: str) -> psutil.Process | None:
+        """A process of the family whose command line holds all ``words`` (and is past its launcher)."""
+        for process in self.family():
+            with contextlib.suppress(psutil.Error):
+                line = " ".join(process.cmdline())
+                if all(word in line for word in words) and "lifeline" not in line:
+                    return process
+        return None
+
+    def wait_for(self, *words: str, within_s: float = 30.0) -> psutil.Process:
+        until = time.monotonic() + within_s
+        while time.monotonic() < until:
+            if (found := self.member(*words)) is not None:
+                return found
+            assert self.process.poll() is None, self.process.communicate()
+            time.sleep(0.05)
+        raise AssertionError(f"no process with {words} after {within_s} s: {[process.cmdline() for process in self.family()]}")
+
+    def end(self, within_s: float = 60.0) -> tuple[int, str, str]:
+        """(exit code, stdout, stderr)."""
+        out, err = self.process.communicate(timeout=within_s)
+        return self.process.returncode, out, err
+
+    def nobody_left(self, within_s: float = 5.0) -> bool:
+        return eventually(lambda: not self.family(), within_s)
+
+    def clean_up(self) -> None:
+        for process in self.family():
+            with contextlib.suppress(psutil.Error):
+                process.kill()
+        self.process.wait()
+
+
+def eventually(holds: Callable[[], bool], within_s: float) -> bool:
+    until = time.monotonic() + within_s
+    while time.monotonic() < until:
+        if holds():
+            return True
+        time.sleep(0.05)
+    return holds()
