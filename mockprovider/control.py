@@ -5,16 +5,20 @@ from __future__ import annotations
 import io
 import os
 from collections.abc import Awaitable, Callable
+from time import monotonic
 from typing import Any
 
 import numpy as np
 import orjson
 from aiohttp import web
+from pydantic import ValidationError
 
 from mockprovider.connection import TooLarge, TooSlow, Unreadable, read_body
+from mockprovider.metrics import CONTENT_TYPE
 from mockprovider.playback import End
-from mockprovider.service import Service
+from mockprovider.service import INJECTED, Service
 from mockprovider.truth import TRUTH_COLUMNS
+from sim.scenario.model import Fault
 
 Handler = Callable[["web.BaseRequest"], Awaitable[web.StreamResponse]]
 LATEST_T0 = 4e9
@@ -40,6 +44,10 @@ class Control:
             ("POST", "/_mock/t0"): self.set_t0,
             ("GET", "/_mock/truth"): self.truth,
             ("GET", "/_mock/certificate"): self.certificate,
+            ("GET", "/_mock/metrics"): self.metrics,
+            ("GET", "/_mock/faults"): self.faults,
+            ("POST", "/_mock/faults"): self.add_fault,
+            ("DELETE", "/_mock/faults"): self.remove_faults,
         }
 
     async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
@@ -79,6 +87,39 @@ class Control:
 
     async def certificate(self, request: web.BaseRequest) -> web.StreamResponse:
         return answer({"provider": self.service.provider, **self.service.certificate.report(self.service.truth.lost)})
+
+    async def metrics(self, request: web.BaseRequest) -> web.StreamResponse:
+        service = self.service
+        gauges = {
+            "serving": ("Requests being answered.", float(service.serving)),
+            "refused": ("Requests refused before any model saw them: bad keys, paths, bodies.", float(service.refused)),
+            "loop_stalls": ("Times the event loop stood still.", float(service.certificate.stalls)),
+        }
+        body = service.metrics.render(service.provider, gauges, service.certificate.ledger.tokens)
+        return web.Response(body=body, headers={"content-type": CONTENT_TYPE})
+
+    async def faults(self, request: web.BaseRequest) -> web.StreamResponse:
+        """Every fault that this provider knows, from the scenario or injected."""
+        known = self.service.state.faults
+        return answer([{"injected": t.number >= INJECTED, **t.fault.model_dump(mode="json", by_alias=True)} for t in known])
+
+    async def add_fault(self, request: web.BaseRequest) -> web.StreamResponse:
+        """A fault as a scenario writes it, ``provider`` and ``at`` (default: now) optional."""
+        service = self.service
+        fields = {"provider": service.provider, "at": f"{max(0.0, monotonic() - service.t0_s):.6f}s", **await self.body(request)}
+        if fields["provider"] != service.provider:
+            raise BadControl(f"this is provider {service.provider}")
+        try:
+            fault = Fault.model_validate(fields)
+        except ValidationError as error:
+            first = error.errors(include_url=False, include_context=False, include_input=False)[0]
+            raise BadControl(f"{'.'.join(map(str, first['loc']))}: {first['msg']}") from None
+        service.inject(fault)
+        return answer({"faults": len(service.state.faults)}, 201)
+
+    async def remove_faults(self, request: web.BaseRequest) -> web.StreamResponse:
+        """Ends all injected faults."""
+        return answer({"removed": self.service.heal()})
 
     async def truth(self, request: web.BaseRequest) -> web.StreamResponse:
         """JSON lines, or with ``?format=arrow`` an Arrow IPC file. ``model`` and ``end`` are spelt out in both."""

@@ -5,11 +5,12 @@ from __future__ import annotations
 from hashlib import blake2b
 
 import numpy as np
-from sim.marker import count_tokens, read_marker
 
 from mockprovider.dialects.base import Call
 from sim.distributions import quantile
 from sim.draws import Purpose, uniform
+from sim.marker import MARKER, count_tokens, read_marker
+from sim.provider import SPARSE
 from sim.scenario.model import Scenario
 
 MOST_TOKENS = 1_000_000
@@ -36,7 +37,20 @@ class Identifier:
         marker = read_marker(last)
         if marker is not None:
             return marker[0], input_tokens, min(max(1, marker[1]), MOST_TOKENS)
-        prompt = int.from_bytes(blake2b(whole.encode("utf-8", "surrogatepass"), digest_size=8).digest(), "little") >> 1
+        prompt = SPARSE | int.from_bytes(digest(whole), "little") >> 2
         draw = uniform(self._seed, Purpose.OUTPUT_TOKENS, prompt)
         wanted = float(quantile(self._law, np.array([draw]))[0])
         return prompt, input_tokens, int(min(max(1.0, round(wanted)), MOST_TOKENS))
+
+    def prefixes(self, call: Call) -> list[tuple[bytes, int]]:
+        """The prompt's prefixes for the cache: where each message ends, the longest first. Markers are not part of the text."""
+        known, tokens, found = b"", 0, []
+        for text in call.texts:
+            tokens += count_tokens(text)
+            found.append((known := digest(known.hex() + MARKER.sub("", text, count=1)), tokens))
+        found.reverse()
+        return found
+
+
+def digest(text: str) -> bytes:
+    return blake2b(text.encode("utf-8", "surrogatepass"), digest_size=8).digest()

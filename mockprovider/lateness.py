@@ -12,16 +12,17 @@ BUCKETS = 40_000
 class Histogram:
     """Counts of durations ≥ 0 in seconds."""
 
-    __slots__ = ("counts", "longest_s", "total")
+    __slots__ = ("counts", "longest_s", "sum_s", "total")
 
     def __init__(self) -> None:
         self.counts = [0] * BUCKETS
-        self.longest_s = 0.0
+        self.longest_s = self.sum_s = 0.0
         self.total = 0
 
     def add(self, late_s: float) -> None:
         """One write, ``late_s`` after it was due; early (within the heap's slack) counts as on time."""
         self.total += 1
+        self.sum_s += late_s
         if late_s > self.longest_s:
             self.longest_s = late_s
         bucket = int(late_s / BUCKET_S)

@@ -6,6 +6,7 @@ import asyncio
 import os
 from collections.abc import Callable
 from enum import IntEnum
+from functools import partial
 from time import monotonic
 
 from mockprovider.clock import SLACK_S, Deadlines
@@ -17,6 +18,8 @@ BLOCKED_POLL_S = 0.02
 BLOCKED_PATIENCE_S = 120.0
 """A client that reads nothing for this long is cut off."""
 TOKENS_AT_ONCE = 512
+TRICKLE = 20
+"""Pieces in which a slow head comes."""
 NEVER_S = 3600.0
 """A hang, and a stalled stream, ends with a reset after this long if the client has not left."""
 
@@ -30,10 +33,11 @@ class End(IntEnum):
     CLIENT_LEFT = 3
     RESET = 4  # reset in the middle of the stream
     TRUNCATED = 5  # the body ends properly in the middle of the stream, without its last events
-    STREAM_ERROR = 9  # an error event in the middle of the stream, after HTTP 200
     STALLED = 6  # went silent in the middle of the stream until the client left
     HANG = 7  # never answered
     CUT_OFF = 8  # the client did not read
+    STREAM_ERROR = 9  # an error event in the middle of the stream, after HTTP 200
+    MALFORMED = 10  # a chunk in the middle that is not JSON
 
 
 class Ledger:
@@ -55,7 +59,7 @@ class Playback:
     """
 
     __slots__ = (
-        "_deadlines", "_fd", "_frame", "_ledger", "_transport", "blocked_since_s", "closing", "done", "due_s",
+        "_content", "_deadlines", "_fd", "_frame", "_ledger", "_transport", "blocked_since_s", "closing", "done", "due_s",
         "first_late_s", "how", "last_late_s", "most_late_s", "opening", "per_token_s", "stop", "written",
     )  # fmt: skip
 
@@ -70,7 +74,7 @@ class Playback:
         self.written = 0
         self.blocked_since_s = 0.0
         self.how = End.COMPLETE
-        self.stop = -1
+        self._content = True
 
     def whole(self, due_s: float, content: bytes, how: End) -> None:
         """Write ``content`` at ``due_s``, and that is all."""
@@ -83,8 +87,7 @@ class Playback:
         self.due_s = due_s
         self.per_token_s = per_token_s
         self.opening = opening
-        if self.stop < 0:
-            self.stop = tokens
+        self.stop = tokens
         self._frame = frame
         self.closing = closing
         if due_s <= monotonic() + SLACK_S:
@@ -92,14 +95,23 @@ class Playback:
         else:
             self._deadlines.at(due_s, self._fire)
 
-    def cut_short(self, after: int, how: End) -> None:
-        """Stop after ``after`` tokens (at least one): write ``closing`` there and end as ``how`` says."""
-        self.stop, self.how = after, how
-
-    def refuse(self, due_s: float) -> None:
+    def refuse(self, due_s: float, how: End = End.REFUSED) -> None:
         """Reset the connection at ``due_s`` without a byte."""
-        self.how = End.REFUSED
+        self.how = how
+        self._content = False
         self.play(due_s, 0.0, b"", 0, None, b"")
+
+    def trickle(self, from_s: float, until_s: float, head: bytes) -> None:
+        """Write ``head`` piece by piece between two instants, before whatever is played."""
+        size = -(-len(head) // TRICKLE)
+        for i in range(TRICKLE):
+            piece = head[i * size : (i + 1) * size]
+            if piece:
+                self._deadlines.at(from_s + (until_s - from_s) * i / TRICKLE, partial(self._drop, piece))
+
+    def _drop(self, piece: bytes, now_s: float) -> None:
+        if not self.done.done() and not self._transport.is_closing():
+            send(self._transport, self._fd, piece)
 
     def wait_forever(self, due_s: float) -> None:
         """Write nothing."""
@@ -118,7 +130,7 @@ class Playback:
 
     def _write_due(self, now_s: float) -> None:
         k, first_due_s, per_token_s, stop = self.written, self.due_s, self.per_token_s, self.stop
-        if self.how is End.REFUSED:
+        if not self._content:
             self._end(now_s)
             return
         if per_token_s > 0.0:

@@ -14,16 +14,21 @@ from mockprovider import http
 from mockprovider.certificate import Certificate
 from mockprovider.clock import Deadlines
 from mockprovider.connection import BODY_BYTES, CLOSE, KEEP, Connection, Sent, TooLarge, TooSlow, Unreadable, read_body
-from mockprovider.dialects.base import Answer, Call, Dialect, Quota, Refusal
+from mockprovider.dialects.base import Answer, Call, Dialect, Refusal
 from mockprovider.identity import Identifier
+from mockprovider.metrics import Metrics
 from mockprovider.playback import End, Playback
+from mockprovider.quotas import quotas
 from mockprovider.routes import FAMILIES, Route, clean
+from mockprovider.script import perform, reusable
 from mockprovider.truth import TruthLog
 from sim.draws import MASK, mix
-from sim.provider import REFUSED, Plan, ProviderState
-from sim.scenario.model import Scenario
+from sim.faults import Timeline
+from sim.provider import Ending, Plan, ProviderState
+from sim.scenario.model import Fault, Scenario
 
-NAN = float("nan")
+INJECTED = 1 << 32
+"""Faults from here on came through the control API, not from the scenario."""
 
 
 class Service:
@@ -48,8 +53,23 @@ class Service:
         """A run begins at ``t0_s`` on the monotonic clock: fresh limits and counts, an empty truth log, a new certificate."""
         self.t0_s = t0_s
         self.state = ProviderState(self.scenario, self.provider, self.seed)
+        for draws in self.state.draws.values():
+            draws.get(0, 0)  # draws are pure: this only loads what the first one needs, so that no request waits for it
+        self.metrics = Metrics()
+        self.injected = 0
         self.truth.clear()
         self.certificate.restart()
+
+    def inject(self, fault: Fault) -> None:
+        """Add a fault to the running state. It is forgotten when a run starts."""
+        self.injected += 1
+        self.state.faults.append(Timeline(INJECTED + self.injected, fault, self.seed))
+
+    def heal(self) -> int:
+        """Take back what was injected: how many faults that were."""
+        faults = self.state.faults
+        self.state.faults = [timeline for timeline in faults if timeline.number < INJECTED]
+        return len(faults) - len(self.state.faults)
 
     def start_at(self, unix_s: float) -> None:
         self.start(monotonic() + unix_s - time())
@@ -129,17 +149,18 @@ class Service:
             return CLOSE
         arrived_s = protocol.received_s
         prompt, input_tokens, wanted = self.identifier.read(call)
-        call.texts = []  # a long prompt need not stay in memory as long as its answer takes
         tokens = wanted if call.most_tokens is None else min(wanted, call.most_tokens)
         state = self.state
-        plan = state.begin(arrived_s - self.t0_s, call.model, key, prompt, input_tokens, tokens)
+        prefixes = self.identifier.prefixes(call) if state.caches else ()
+        call.texts = []  # a long prompt need not stay in memory as long as its answer takes
+        plan = state.begin(arrived_s - self.t0_s, call.model, key, prompt, input_tokens, tokens, prefixes)
         playback = Playback(self.deadlines, transport, self.certificate.ledger, self.loop.create_future())
         end = End.CLIENT_LEFT
         self.serving += 1
         try:
-            keep = self.play(playback, arrived_s, plan, self.describe(call, plan, tokens < wanted), dialect)
+            perform(playback, arrived_s, plan, self.describe(call, plan, tokens < wanted), dialect, self.family.errors)
             end = await playback.done
-            return KEEP if keep and end in (End.COMPLETE, End.ERROR, End.TRUNCATED, End.STREAM_ERROR) else CLOSE
+            return KEEP if reusable(end, call.stream) else CLOSE
         finally:
             ended_s = monotonic()
             self.serving -= 1
@@ -149,35 +170,19 @@ class Service:
     def describe(self, call: Call, plan: Plan, cut_at_limit: bool) -> Answer:
         """The answer in no dialect, with the key's quotas as they stand after this attempt."""
         visit = mix((plan.prompt * 0x9E37_79B9_7F4A_7C15 + plan.occurrence) & MASK)
+        limits = self.state.keys[plan.key] if self.state.keys else None
         return Answer(
-            call, mix((self.seed ^ visit ^ (self.models[call.model] << 48)) & MASK), plan.input_tokens, 0,
-            plan.output_tokens, cut_at_limit, plan.duration_s, *self.quotas(plan),
+            call, mix((self.seed ^ visit ^ (self.models[call.model] << 48)) & MASK), plan.input_tokens, plan.cached_tokens,
+            plan.output_tokens, cut_at_limit, plan.duration_s, *quotas(limits, monotonic() - self.t0_s),
+            filtered=plan.ending is Ending.FILTERED, context=self.state.windows.get(call.model, 0), written_tokens=self.written(plan),
         )  # fmt: skip
 
-    def quotas(self, plan: Plan) -> tuple[Quota | None, Quota | None]:
-        return None, None
-
-    def play(self, playback: Playback, arrived_s: float, plan: Plan, answer: Answer, dialect: Dialect) -> bool:
-        """Set the playback going. False if the connection cannot be used again."""
-        call = answer.call
-        if plan.status == REFUSED:
-            playback.refuse(arrived_s + plan.first_token_s)
-        elif plan.hang:
-            playback.wait_forever(arrived_s)
-        elif plan.status != 200:
-            headers, body = self.family.errors.failure(plan.status, plan.retry_after_s, call, answer)
-            playback.whole(arrived_s + plan.duration_s, http.whole(plan.status, headers, body), End.ERROR)
-        elif not call.stream:
-            playback.whole(arrived_s + plan.duration_s, http.whole(200, dialect.headers(answer), dialect.body(answer)), End.COMPLETE)
-        else:
-            stream = dialect.stream(answer)
-            opening = http.streamed(dialect.headers(answer)) + b"".join(map(http.chunk, stream.opening))
-            closing = b"".join(map(http.chunk, stream.closing)) + http.LAST_CHUNK
-            frame = stream.frame
-            playback.play(
-                arrived_s + plan.first_token_s, plan.per_token_s, opening, plan.output_tokens, lambda k: http.chunk(frame(k)), closing
-            )
-        return True
+    def written(self, plan: Plan) -> int:
+        """Input tokens that went into the prompt cache: Anthropic bills them apart."""
+        cache = self.config.prompt_cache
+        if cache is None or plan.status != 200 or plan.input_tokens < cache.minimum:
+            return 0
+        return plan.input_tokens // cache.step * cache.step - plan.cached_tokens
 
     def record(
         self, request: web.BaseRequest, call: Call, plan: Plan, playback: Playback, end: End, arrived_s: float, ended_s: float
@@ -186,12 +191,28 @@ class Service:
         produced = plan.output_tokens if whole_answer and end is End.COMPLETE else playback.written
         if end is End.CLIENT_LEFT:
             produced = plan.produced(ended_s - arrived_s)
+        self.metrics.count(call.model, plan.status, end, plan.input_tokens, plan.cached_tokens, produced)
         self.truth.add(
-            number_in(request, "x-tenfold-request"), plan.prompt, plan.occurrence, self.models[call.model], plan.key, plan.status, end,
-            call.stream, number_in(request, "x-stainless-retry-count"), plan.input_tokens, 0, produced, arrived_s - self.t0_s,
-            plan.duration_s if whole_answer else plan.first_token_s, plan.per_token_s, ended_s - arrived_s,
-            playback.first_late_s, playback.last_late_s, playback.most_late_s,
-        )  # fmt: skip
+            number_in(request, "x-tenfold-request"),
+            plan.prompt,
+            plan.occurrence,
+            self.models[call.model],
+            plan.key,
+            plan.status,
+            end,
+            call.stream,
+            number_in(request, "x-stainless-retry-count"),
+            plan.input_tokens,
+            plan.cached_tokens,
+            produced,
+            arrived_s - self.t0_s,
+            plan.duration_s if whole_answer else plan.first_token_s,
+            plan.per_token_s,
+            ended_s - arrived_s,
+            playback.first_late_s,
+            playback.last_late_s,
+            playback.most_late_s,
+        )
 
     def close(self) -> None:
         self.deadlines.close()

@@ -59,10 +59,10 @@ def quota_headers(quota: Quota | None, of: str, now: datetime) -> Headers:
 
 def answer_headers(answer: Answer) -> Headers:
     headers = [("request-id", request_id(answer.identity)), ("anthropic-organization-id", "tenfold-mock")]
-    if answer.requests is None and answer.token_quota is None:
+    if answer.requests is None and answer.tokens_quota is None:
         return headers
     now = datetime.now(UTC)
-    headers += quota_headers(answer.requests, "requests", now) + quota_headers(answer.token_quota, "tokens", now)
+    headers += quota_headers(answer.requests, "requests", now) + quota_headers(answer.tokens_quota, "tokens", now)
     headers += quota_headers(answer.input_quota, "input-tokens", now) + quota_headers(answer.output_quota, "output-tokens", now)
     return headers
 
@@ -72,12 +72,15 @@ class AnthropicErrors:
         kind = refusal.kind or TYPES.get(refusal.status, "invalid_request_error")
         return [("request-id", request_id(identity))], envelope(kind, refusal.message, identity)
 
-    def failure(self, status: int, retry_after_s: float | None, call: Call, answer: Answer) -> tuple[Headers, bytes]:
+    def failure(self, status: int, retry_after_s: float | None, answer: Answer) -> tuple[Headers, bytes]:
         headers = answer_headers(answer)
         if retry_after_s is not None:
             headers.append(("retry-after", f"{-int(-retry_after_s // 1)}"))
         if status == 429 or status >= 500:
             headers.append(("x-should-retry", "true"))
+        if status == 400:
+            message = f"prompt is too long: {answer.input_tokens} tokens > {answer.context} maximum"
+            return headers, envelope("invalid_request_error", message, answer.identity)
         kind = TYPES.get(status, "api_error" if status >= 500 else "invalid_request_error")
         return headers, envelope(kind, MESSAGES.get(status, "The request failed."), answer.identity)
 

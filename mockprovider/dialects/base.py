@@ -66,11 +66,12 @@ class Answer:
     cut_at_limit: bool
     duration_s: float
     requests: Quota | None = None
-    token_quota: Quota | None = None
+    tokens_quota: Quota | None = None
     input_quota: Quota | None = None
     output_quota: Quota | None = None
     written_tokens: int = 0  # of the input, written to the prompt cache
     filtered: bool = False
+    context: int = 0  # the model's context window; 0: not limited
 
     def piece(self, k: int) -> bytes:
         """Token k as the inside of a JSON string."""
@@ -96,6 +97,7 @@ class Stream:
     frame: Callable[[int], bytes]
     closing: Sequence[bytes]
     failure: Sequence[bytes] = ()  # what a provider sends when it fails in the middle
+    content_type: str = "text/event-stream; charset=utf-8"
 
 
 class Dialect(Protocol):
@@ -116,5 +118,5 @@ class Errors(Protocol):
 
     def refusal(self, refusal: Refusal, identity: int) -> tuple[Headers, bytes]: ...
 
-    def failure(self, status: int, retry_after_s: float | None, call: Call, answer: Answer) -> tuple[Headers, bytes]:
+    def failure(self, status: int, retry_after_s: float | None, answer: Answer) -> tuple[Headers, bytes]:
         """The error that a plan decided on; ``answer`` has no tokens but the identity and the key's quotas."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import orjson
 
-from mockprovider.dialects.base import Answer, Call, Headers, Quota, Refusal
+from mockprovider.dialects.base import Answer, Headers, Quota, Refusal
 from sim.draws import mix
 
 SERVER_ERROR = "The server had an error while processing your request. Sorry about that!"
@@ -60,7 +60,7 @@ def answer_headers(answer: Answer) -> Headers:
         ("openai-processing-ms", f"{answer.duration_s * 1e3:.0f}"),
         ("openai-version", "2020-10-01"),
         *quota_headers(answer.requests, "requests"),
-        *quota_headers(answer.token_quota, "tokens"),
+        *quota_headers(answer.tokens_quota, "tokens"),
     ]
 
 
@@ -69,23 +69,30 @@ class OpenAIErrors:
         kind = refusal.kind or "invalid_request_error"
         return [identify(identity)], envelope(refusal.message, kind, refusal.param, refusal.code)
 
-    def failure(self, status: int, retry_after_s: float | None, call: Call, answer: Answer) -> tuple[Headers, bytes]:
+    def failure(self, status: int, retry_after_s: float | None, answer: Answer) -> tuple[Headers, bytes]:
         headers = answer_headers(answer)
         if status == 429:
             if retry_after_s is not None:
                 headers += [("retry-after-ms", f"{retry_after_s * 1e3:.0f}"), ("retry-after", f"{-int(-retry_after_s // 1)}")]
-            return headers, self.rate_limited(call, answer, retry_after_s)
+            return headers, self.rate_limited(answer, retry_after_s)
+        if status == 400:
+            total = answer.input_tokens
+            message = (
+                f"This model's maximum context length is {answer.context} tokens. However, your messages resulted in {total} tokens. "
+                "Please reduce the length of the messages."
+            )
+            return headers, envelope(message, "invalid_request_error", "messages", "context_length_exceeded")
         if status == 503:
             return headers, envelope(OVERLOADED, "server_error", None, None)
         if status >= 500:
             return headers, envelope(SERVER_ERROR, "server_error", None, None)
         return headers, envelope(f"The request was refused with status {status}.", "invalid_request_error", None, None)
 
-    def rate_limited(self, call: Call, answer: Answer, retry_after_s: float | None) -> bytes:
-        exhausted = answer.token_quota is not None and answer.token_quota.remaining < answer.input_tokens
+    def rate_limited(self, answer: Answer, retry_after_s: float | None) -> bytes:
+        exhausted = answer.tokens_quota is not None and answer.tokens_quota.remaining < answer.input_tokens
         of, noun = ("tokens", "tokens per min (TPM)") if exhausted else ("requests", "requests per min (RPM)")
-        quota = answer.token_quota if exhausted else answer.requests
-        message = f"Rate limit reached for {call.model} in organization tenfold-mock on {noun}"
+        quota = answer.tokens_quota if exhausted else answer.requests
+        message = f"Rate limit reached for {answer.call.model} in organization tenfold-mock on {noun}"
         if quota is not None:
             used = max(0.0, quota.limit - quota.remaining)
             message += f": Limit {quota.limit:.0f}, Used {used:.0f}, Requested {answer.input_tokens if exhausted else 1}"
