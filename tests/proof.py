@@ -38,7 +38,8 @@ def row(scenario: str, scale: float, said: dict[str, Any]) -> str:
         return f"{entry[side]['value'] * 1000:,.0f} ms"
 
     cells = [
-        scenario, f"{scale:g}x", f"{said['paired']['requests']:,}", seconds(p50, "predicted"), seconds(p50, "measured"), f"{p50['error']:+.1%}",
+        scenario, f"{scale:g}x", f"{said['paired']['requests']:,}",
+        seconds(p50, "predicted"), seconds(p50, "measured"), f"{p50['error']:+.1%}",
         seconds(p99, "predicted"), seconds(p99, "measured"), f"{p99['error']:+.1%}", f"{ttft['error']:+.1%}",
         f"{said['paired']['same_outcome']:.1%}", f"{cost['error']:+.1%}", "; ".join([said["verdict"], *said["why_invalid"]]),
     ]  # fmt: skip
@@ -55,7 +56,7 @@ def main() -> None:
     lines = [
         "# Prediction beside measurement",
         "",
-        f"`python -m tests.proof` on {datetime.now(UTC):%Y-%m-%d}, {machine}. Reference gateway, mock providers and Locust as separate processes.",
+        f"`python -m tests.proof` on {datetime.now(UTC):%Y-%m-%d}, {machine}. Every part a process of its own.",
         "",
         table_row(COLUMNS),
         table_row(["---"] * len(COLUMNS)),
