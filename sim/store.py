@@ -1,13 +1,13 @@
 """The run directory: everything a result consists of, written whole or not at all, and read back without trust.
 
-    manifest.json     versions, commit, command line, seed, hashes, host; one entry per run
-    scenario.yaml     the resolved scenario
-    requests.parquet  one flat row per request (records.REQUEST_COLUMNS), with ``run``, an index into the manifest's runs
-    attempts.parquet  likewise, records.ATTEMPT_COLUMNS
-    timeline.parquet  likewise, records.TIMELINE
-    events.jsonl      breaker moves, faults: one JSON object a line
-    summary.json      every figure (sim.summary), and under "verify" the comparison
-    report.html       the report, which needs no other file
+manifest.json     versions, commit, command line, seed, hashes, host; one entry per run
+scenario.yaml     the resolved scenario
+requests.parquet  one flat row per request (records.REQUEST_COLUMNS), with ``run``, an index into the manifest's runs
+attempts.parquet  likewise, records.ATTEMPT_COLUMNS
+timeline.parquet  likewise, records.TIMELINE
+events.jsonl      breaker moves, faults: one JSON object a line
+summary.json      every figure (sim.summary), and under "verify" the comparison
+report.html       the report, which needs no other file
 """
 
 from __future__ import annotations

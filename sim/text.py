@@ -18,11 +18,13 @@ STYLES = {
 }  # fmt: skip
 WORDS = {"pass": "PASS", "partly": "PARTLY", "fail": "FAIL", "invalid": "INVALID", "unknown": "NOTE"}
 FIGURES: tuple[tuple[str, str, str], ...] = (
+    ("latency mean", "latency_s.mean", "s"),
     ("latency P50", "latency_s.p50", "s"),
     ("latency P95", "latency_s.p95", "s"),
     ("latency P99", "latency_s.p99", "s"),
     ("first token P50", "ttft_s.p50", "s"),
     ("first token P99", "ttft_s.p99", "s"),
+    ("had to wait", "queue_wait_s.p_wait", "share"),
     ("queue wait P99", "queue_wait_s.p99", "s"),
     ("availability", "availability", "share"),
     ("goodput", "goodput", "share"),
