@@ -41,6 +41,8 @@ class GatewayServer:
         missing = [name for name in scenario.providers if name not in upstreams]
         if missing:
             raise ValueError(f"no upstream URL for {', '.join(missing)}")
+        if unknown := [name for name in upstreams if name not in scenario.providers]:
+            raise ValueError(f"the scenario has no provider {', '.join(unknown)}; its providers are {', '.join(scenario.providers)}")
         self.scenario = scenario
         self.sha256 = sha256
         self.urls = upstreams
