@@ -1,0 +1,71 @@
+"""All entries of the theory suite, what is left out and why, and running them into rows of a table."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from concurrent.futures import Executor
+from typing import NamedTuple
+
+from sim.window import Window
+from tests.theory import limits, queues, resilience
+from tests.theory.entry import Entry
+from tests.theory.verdict import Verdict, verdict
+
+ENTRIES: tuple[Entry, ...] = tuple(entry for family in (queues, limits, resilience) for entry in family.entries())
+
+CHECKED_ELSEWHERE = {
+    "quantile_ci": "order statistics and sample sizes: tests/theory/test_closed_forms.py",
+    "mser": "warm-up: tests/sim/test_warmup.py",
+    "runlength_mm1": "says how long a run must be: the sizes of the runs here follow it",
+    "precision_iid": "as runlength_mm1",
+}
+"""Keys of values.json that are no queue: numbers about estimators."""
+
+NOT_SAID = {
+    "fanout_max": "a request is one call to one model: there is no request that asks n models at once and waits for the slowest",
+    "forkjoin_queue": "as fan-out; besides, n > 2 is an approximation",
+    "token_bucket_shaper": "the gateway's limits refuse, as every gateway in the field does; none delays",
+    "retry/layers_3x4_attempts": "one layer retries, the gateway; clients and agents do not",
+    "retry/grpc_throttle_critical_failure_rate": "the budget is Finagle's (requests pay in, retries pay out), not gRPC's (successes and failures)",
+    "retry/google_throttle": "client-side adaptive throttling is not a policy of the gateway",
+    "ttl/*/hit_sliding_ttl": "an entry's life is not prolonged by a hit",
+    "lru_che/*/static_topC": "no static cache; and the cache's fill is not a metric (mean_items_fixed)",
+    "cache_exact/fifo_or_random": "least recently used is the only eviction; so too lfu_static",
+    "priority_mg1/*/T_preemptive_resume": "an answer under way is never interrupted for another",
+    "jackson/agent_loop": "a request is asked once; an agent that goes on after each answer with a probability is not in the language",
+    "hpa": "the number of workers is fixed in a scenario",
+    "rare_event/mm1_hit_n_before_empty": "needs importance splitting: 1e-6 events are out of reach of plain replications",
+}
+"""Entries of the table that a scenario cannot say, and why."""
+
+
+class Row(NamedTuple):
+    entry: Entry
+    figure: str
+    expected: tuple[float, float]
+    goal: float | None
+    verdict: Verdict
+    requests: int
+
+
+def family_of(entries: Iterable[Entry]) -> int:
+    return sum(len(entry.figures) for entry in entries)
+
+
+def check(entry: Entry, family: int, part: float = 1.0, executor: Executor | None = None) -> list[Row]:
+    """Run an entry and hold its figures to their closed forms, ``family`` figures being asked in all."""
+    run = entry.run(part, executor)
+    window = Window(run)
+    return [
+        Row(entry, figure.label, figure.bracket, figure.goal, verdict(figure.of(window), entry.replications, family, figure.bracket), len(run.requests))
+        for figure in entry.figures
+    ]  # fmt: skip
+
+
+def check_all(entries: Iterable[Entry], executor: Executor | None = None, tell: Callable[[str], None] = lambda text: None) -> list[Row]:
+    entries = list(entries)
+    rows: list[Row] = []
+    for entry in entries:
+        tell(entry.name)
+        rows += check(entry, family_of(entries), executor=executor)
+    return rows

@@ -1,0 +1,42 @@
+"""The model reproduces queueing theory within its own interval, through scenarios that any user could write."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.theory.entry import VALUES
+from tests.theory.suite import CHECKED_ELSEWHERE, ENTRIES, NOT_SAID, check, family_of
+
+QUICK = [entry for entry in ENTRIES if entry.quick]
+REST = [entry for entry in ENTRIES if not entry.quick]
+
+
+@pytest.mark.parametrize("entry", QUICK, ids=lambda entry: entry.name)
+def test_closed_form_lies_in_the_interval(entry):
+    outside = [row for row in check(entry, family_of(QUICK), entry.quick) if not row.verdict.inside]
+    assert not outside
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+@pytest.mark.parametrize("entry", REST, ids=lambda entry: entry.name)
+def test_closed_form_of_a_long_run_lies_in_the_interval(entry):
+    outside = [row for row in check(entry, family_of(REST)) if not row.verdict.inside]
+    assert not outside
+
+
+def test_a_wrong_closed_form_is_noticed():
+    """The suite would not pass with an Erlang B that is 5 % off."""
+    (entry,) = [entry for entry in ENTRIES if entry.name == "erlang_b/B_c20_a200_10x exponential"]
+    (row,) = check(entry, family_of(QUICK), entry.quick)
+    low, high = row.expected
+    assert not row.verdict.low <= 1.05 * low <= row.verdict.high
+    assert row.verdict.low <= low <= high <= row.verdict.high
+
+
+def test_every_value_of_the_table_is_used_or_named_as_not_sayable():
+    names = [*(entry.name for entry in ENTRIES), *NOT_SAID, *CHECKED_ELSEWHERE]
+    missing = [
+        key for key in VALUES if not any(name.split(" ")[0].startswith(key) or key.startswith(name.split("/*")[0]) for name in names)
+    ]
+    assert missing == ["_meta"]
