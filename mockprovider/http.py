@@ -33,4 +33,7 @@ def streamed(headers: Headers, content_type: str = "text/event-stream; charset=u
 
 
 def chunk(data: bytes) -> bytes:
+    """One chunk; nothing for no data, because an empty chunk would be the last."""
+    if not data:
+        return b""
     return b"%x\r\n%b\r\n" % (len(data), data)

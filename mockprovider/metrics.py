@@ -37,9 +37,7 @@ class Metrics:
         for (model, status, end), count in sorted(self.attempts.items()):
             labels = spell(provider=provider, model=model, status=status, end=end.name.lower())
             yield f"tenfold_mock_attempts_total{labels} {count}"
-        yield from header(
-            "tenfold_mock_tokens_total", "counter", "Tokens of answers with status 200: input, cached (part of input), output."
-        )
+        yield from header("tenfold_mock_tokens_total", "counter", "Tokens of answers with status 200. Cached ones are input too.")
         for (model, kind), count in sorted(self.tokens.items()):
             yield f"tenfold_mock_tokens_total{spell(provider=provider, model=model, kind=kind)} {count}"
         for name, (text, value) in gauges.items():

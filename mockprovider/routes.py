@@ -1,4 +1,4 @@
-"""Which endpoint a path names, per dialect of provider. A table each; unknown paths are answered in the provider's own shape."""
+"""Which endpoint a path names, per dialect of provider: a table each. Unknown paths are answered in the provider's own shape."""
 
 from __future__ import annotations
 
@@ -7,18 +7,20 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from mockprovider.dialects import anthropic, openai_chat, openai_errors
+from mockprovider.dialects import anthropic, azure, gemini, openai_chat, openai_errors
 from mockprovider.dialects.base import Dialect, Errors, Refusal
+from mockprovider.dialects.openai_embeddings import OpenAIEmbeddings
+from mockprovider.dialects.openai_responses import OpenAIResponses
 
 
 @dataclass(frozen=True)
 class Route:
-    """``answers`` is None for the two kinds of request that no model serves: a listing of models, a count of tokens."""
+    """``answers`` is None for what no model serves. ``serves``: an answer, the list of models, one model, a count of tokens."""
 
     method: str
     path: re.Pattern[str]
     answers: Dialect | None
-    serves: str = "answer"  # answer | models | model | count
+    serves: str = "answer"
 
 
 @dataclass(frozen=True)
@@ -33,24 +35,20 @@ class Family:
     unknown_model: Callable[[str], Refusal]
     list_models: Callable[[list[str]], dict[str, Any]]
     describe_model: Callable[[str], dict[str, Any]]
+    key_query: str | None = None
 
     def find(self, method: str, path: str) -> tuple[Route, dict[str, str]] | Refusal:
-        allowed = []
+        known = False
         for route in self.routes:
             match = route.path.fullmatch(path)
             if match:
+                known = True
                 if route.method == method:
                     return route, match.groupdict()
-                allowed.append(route.method)
-        if allowed:
-            return self.not_allowed(method, path)
-        return self.not_found(method, path)
-
-    def not_found(self, method: str, path: str) -> Refusal:
+        if known:
+            hint = "(HINT: Perhaps you meant to use a different HTTP method?)"
+            return Refusal(405, f"Not allowed to {clean(method)} on {clean(path)}. {hint}")
         return Refusal(404, f"Invalid URL ({clean(method)} {clean(path)})")
-
-    def not_allowed(self, method: str, path: str) -> Refusal:
-        return Refusal(405, f"Not allowed to {clean(method)} on {clean(path)}. (HINT: Perhaps you meant to use a different HTTP method?)")
 
 
 def clean(text: str) -> str:
@@ -58,15 +56,20 @@ def clean(text: str) -> str:
     return "".join(c if c.isprintable() else "?" for c in text[:200])
 
 
-def route(method: str, path: str, answers: Dialect | None, serves: str = "answer") -> Route:
-    return Route(method, re.compile(path), answers, serves)
+def post(path: str, answers: Dialect, serves: str = "answer") -> Route:
+    return Route("POST", re.compile(path), answers, serves)
+
+
+def models(path: str) -> tuple[Route, Route]:
+    return Route("GET", re.compile(path), None, "models"), Route("GET", re.compile(path + "/(?P<model>[^/]+)"), None, "model")
 
 
 OPENAI = Family(
     (
-        route("POST", "/v1/chat/completions", openai_chat.OpenAIChat()),
-        route("GET", "/v1/models", None, "models"),
-        route("GET", "/v1/models/(?P<model>[^/]+)", None, "model"),
+        post("/v1/chat/completions", openai_chat.OpenAIChat()),
+        post("/v1/responses", OpenAIResponses()),
+        post("/v1/embeddings", OpenAIEmbeddings()),
+        *models("/v1/models"),
     ),
     openai_errors.OpenAIErrors(),
     ("authorization",),
@@ -79,16 +82,15 @@ OPENAI = Family(
         401, "Incorrect API key provided. You can find your API key at https://platform.openai.com/account/api-keys.", "invalid_api_key"
     ),
     openai_errors.unknown_model,
-    lambda models: {"object": "list", "data": [openai_chat.describe(model) for model in models]},
+    lambda names: {"object": "list", "data": [openai_chat.describe(name) for name in names]},
     openai_chat.describe,
 )
 
 ANTHROPIC = Family(
     (
-        route("POST", "/v1/messages", anthropic.AnthropicMessages()),
-        route("POST", "/v1/messages/count_tokens", anthropic.AnthropicCount(), "count"),
-        route("GET", "/v1/models", None, "models"),
-        route("GET", "/v1/models/(?P<model>[^/]+)", None, "model"),
+        post("/v1/messages", anthropic.AnthropicMessages()),
+        post("/v1/messages/count_tokens", anthropic.AnthropicCount(), "count"),
+        *models("/v1/models"),
     ),
     anthropic.AnthropicErrors(),
     ("x-api-key", "authorization"),
@@ -99,4 +101,51 @@ ANTHROPIC = Family(
     anthropic.describe,
 )
 
-FAMILIES = {"openai": OPENAI, "anthropic": ANTHROPIC}
+DENIED = (
+    "Access denied due to invalid subscription key or wrong API endpoint. Make sure to provide a valid key for an active subscription "
+    "and use a correct regional API endpoint for your resource."
+)
+DEPLOYMENT = "/openai/deployments/(?P<deployment>[^/]+)"
+AZURE = Family(
+    (
+        post(f"{DEPLOYMENT}/chat/completions", azure.AzureChat()),
+        post(f"{DEPLOYMENT}/embeddings", azure.AzureEmbeddings()),
+        post("/openai/v1/chat/completions", azure.AzureChat()),
+        post("/openai/v1/embeddings", azure.AzureEmbeddings()),
+        *models("/openai(?:/v1)?/models"),
+    ),
+    azure.AzureErrors(),
+    ("api-key", "authorization"),
+    Refusal(401, DENIED, "401"),
+    Refusal(401, DENIED, "401"),
+    lambda model: Refusal(
+        404,
+        "The API deployment for this resource does not exist. If you created the deployment within the last 5 minutes, please wait a "
+        "moment and try again.",
+        "DeploymentNotFound",
+    ),
+    OPENAI.list_models,
+    openai_chat.describe,
+)
+
+GEMINI = Family(
+    (
+        post("/v1(?:beta)?/models/(?P<model>[^/:]+):generateContent", gemini.Gemini(streams=False)),
+        post("/v1(?:beta)?/models/(?P<model>[^/:]+):streamGenerateContent", gemini.Gemini(streams=True)),
+        *models("/v1(?:beta)?/models"),
+    ),
+    gemini.GeminiErrors(),
+    ("x-goog-api-key",),
+    Refusal(403, "Method doesn't allow unregistered callers (callers without established identity). Please use API Key or other form of "
+            "API consumer identity to call this API."),
+    Refusal(400, "API key not valid. Please pass a valid API key.", "API_KEY_INVALID"),
+    lambda model: Refusal(
+        404, f"models/{model} is not found for API version v1beta, or is not supported for generateContent. Call ListModels to see the "
+        "list of available models and their supported methods."
+    ),
+    lambda names: {"models": [gemini.describe(name) for name in names]},
+    gemini.describe,
+    key_query="key",
+)  # fmt: skip
+
+FAMILIES = {"openai": OPENAI, "anthropic": ANTHROPIC, "azure": AZURE, "gemini": GEMINI}

@@ -84,7 +84,7 @@ class Service:
             if route.answers is None:
                 return self.listing(request, route, place)
             body = await self.read(request)
-            place |= parse_qsl(request.rel_url.raw_query_string)
+            place = dict(parse_qsl(request.rel_url.raw_query_string)) | place
             call = route.answers.parse(body, place)
             if call.model not in self.models:
                 raise self.family.unknown_model(clean(call.model))
@@ -101,6 +101,8 @@ class Service:
             given = request.headers.get(name)
             if given:
                 break
+        if not given and self.family.key_query is not None:
+            given = request.rel_url.query.get(self.family.key_query)
         if not given:
             raise self.family.no_key
         key = self.keys.get(given[7:].strip() if given[:7].lower() == "bearer " else given.strip())
