@@ -96,6 +96,8 @@ class LocustRun:
                 return reports
 
     def finish(self, within_s: float = 10.0) -> None:
-        """Let Locust write its statistics and leave by itself; whoever is late is ended by the crew."""
+        """Let Locust write its statistics and leave by itself; whoever is late, or shows a web UI, is ended by the crew."""
+        if self.web_port is not None:
+            return
         with contextlib.suppress(subprocess.TimeoutExpired):
             self.conductor.process.wait(within_s)

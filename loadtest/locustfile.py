@@ -22,7 +22,8 @@ import gevent
 import gevent.fileobject
 import gevent.subprocess
 from locust import User, events, task
-from locust.runners import MasterRunner, WorkerRunner
+from locust.runners import WORKER_REPORT_INTERVAL, MasterRunner, WorkerRunner
+from locust.stats import CSV_STATS_INTERVAL_SEC
 
 from loadtest.frames import read_frames
 from loadtest.plan import LoadPlan
@@ -160,9 +161,18 @@ class Conductor:
 
     def _end(self) -> None:
         """Headless: the process ends. With the web UI the run stops, and another may be started."""
+        gevent.spawn(self._leave)
+
+    def _leave(self) -> None:
         runner = self.environment.runner
         options = self.environment.parsed_options
-        gevent.spawn(runner.quit if options is None or options.headless else runner.stop)
+        if options.csv_prefix and not self.failed:
+            # Locust writes its CSV once a second and not at its end; workers report to the master every three seconds.
+            gevent.sleep(CSV_STATS_INTERVAL_SEC + 0.2 + (WORKER_REPORT_INTERVAL if isinstance(runner, MasterRunner) else 0.0))
+        if options.headless:
+            runner.quit()
+        else:
+            runner.stop()
 
 
 engines: list[EngineProcess] = []
