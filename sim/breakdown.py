@@ -17,13 +17,13 @@ PARTS = {
 }
 OTHER = "other"
 NEIGHBOURHOOD = {0.5: 0.05, 0.95: 0.01, 0.99: 0.005}
-LEAST_NEIGHBOURS = 10
+LEAST_NEIGHBOURS = 5
 
 
 def where_time_went(window: Window, quantile: float = 0.99) -> dict[str, float]:
     """Mean seconds of each part over the served requests whose latency lies around ``quantile`` (P99: between P98.5 and P99.5).
 
-    ``other`` is what no part accounts for: the network, the client, a gateway that does not say. Empty with fewer than ten such requests.
+    ``other`` is what no part accounts for: the network, the client, a gateway that does not say. Empty with fewer than five such requests.
     """
     latency_s = window["latency_s"]
     served = window.served & ~np.isnan(latency_s)

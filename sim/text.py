@@ -55,8 +55,10 @@ def print_summary(summary: Document, console: Console) -> None:
         console.print(comparison_table(summary["verify"]))
     else:
         console.print(figures_table(runs))
+    console.print()
     if any(run["budgets"] for run in runs):
         console.print(budgets_table(runs))
+        console.print()
     console.print(Text(footnote(summary), style="dim"))
 
 

@@ -11,7 +11,8 @@ from sim.budgets import parse_budgets
 from sim.compare import pair
 from sim.estimate import student_t
 from sim.metrics import QUANTILES
-from sim.records import OUTCOMES
+from sim.records import OUTCOMES, Outcome
+from sim.report.shown import Shown
 from sim.report.svg import COLOR, chart
 from sim.run import Run
 from sim.window import Window
@@ -29,21 +30,6 @@ EACH_PART = 40
 """Samples that a part of the time needs for its percentiles to be more than noise."""
 SMALL_INCHES = (3.5, 2.5)
 """Of drawings that stand three in a row."""
-
-
-def color_of(run: Run, runs: Sequence[Run]) -> str:
-    """Measurements are orange; predictions take the other colours in order of scale."""
-    if run.kind == "measurement":
-        return COLOR["series-1"]
-    place = [one for one in runs if one.kind == "prediction"].index(run)
-    return COLOR[f"series-{(0, 4, 3, 2, 6, 7, 5)[place % 7]}"]
-
-
-def name_of(run: Run, runs: Sequence[Run]) -> str:
-    """``predicted``, ``measured``, or the scale where that tells runs apart."""
-    if run.kind == "measurement":
-        return "measured"
-    return times(run.scale) if len([one for one in runs if one.kind == "prediction"]) > 1 else "predicted"
 
 
 # ---- axes -------------------------------------------------------------------------------------------------------------
@@ -109,31 +95,30 @@ def spaced(duration_s: float, unit_s: float) -> Any:
 
 
 # ---- latency ----------------------------------------------------------------------------------------------------------
-def percentile_curve(runs: Sequence[Run], column: str = "latency_s") -> str:
+def percentile_curve(shown: Sequence[Shown], column: str = "latency_s") -> str:
     """HDR style: latency over 1 / (1 − quantile) on a log axis, so that each decade of the tail gets the same room. Bands: 95 %."""
     from matplotlib.ticker import FixedLocator, NullLocator
 
-    curves = [(run, *curve(Window(run), column)) for run in runs]
-    curves = [one for one in curves if len(one[1])]
+    curves = [(one, *curve(Window(one.run), column)) for one in shown]
+    curves = [each for each in curves if len(each[1])]
     if not curves:
         return ""
     furthest = max(float(rarity[-1]) for _, rarity, *_ in curves)
-    with chart(f"percentiles-{column}", f"{column} by percentile") as drawing:
+    with chart(f"percentiles-{column.replace('_', '-')}", f"{column} by percentile") as drawing:
         axes = drawing.axes
-        for run, rarity, value, low, high in curves:
-            color = color_of(run, runs)
-            axes.fill_between(rarity, low, high, color=color, alpha=0.16, linewidth=0)
-            axes.plot(rarity, value, color=color, label=name_of(run, runs), linestyle="--" if run.kind == "measurement" else "-")
+        for one, rarity, value, low, high in curves:
+            axes.fill_between(rarity, low, high, color=one.color, alpha=0.16, linewidth=0)
+            axes.plot(rarity, value, color=one.color, label=one.name, linestyle="--" if one.dashed else "-")
         axes.set_xscale("log")
         decades = [(1, "0 %"), (2, "P50"), (10, "P90"), (100, "P99"), (1000, "P99.9"), (10_000, "P99.99"), (100_000, "P99.999")]
-        shown = [(place, word) for place, word in decades if place <= furthest * 1.05]
-        axes.xaxis.set_major_locator(FixedLocator([place for place, _ in shown]))
+        ticks = [(place, word) for place, word in decades if place <= furthest * 1.05]
+        axes.xaxis.set_major_locator(FixedLocator([place for place, _ in ticks]))
         axes.xaxis.set_minor_locator(NullLocator())
-        axes.set_xticklabels([word for _, word in shown])
+        axes.set_xticklabels([word for _, word in ticks])
         axes.set_xlim(1, furthest)
         axes.grid(axis="x")
         seconds_axis(axes, [float(np.quantile(value, part)) for _, _, value, _, _ in curves for part in (0.25, 1)])
-        mark_budgets(axes, runs[0], column)
+        mark_budgets(axes, shown[0].run, column)
         drawing.legend()
     return drawing.svg
 
@@ -244,26 +229,25 @@ def rates_over_time(run: Run, name: str) -> str:
     return drawing.svg
 
 
-def latency_over_time(run: Run, name: str, other: Run | None = None) -> str:
-    """Latency quantiles of served requests by when they arrived; with ``other`` (a measurement), beside it, dashed."""
+def latency_over_time(shown: Shown, name: str, other: Shown | None = None) -> str:
+    """Latency quantiles of served requests by when they arrived; with ``other`` (a measurement), beside it, dotted."""
     lines: list[np.ndarray] = []
     with chart(f"{name}-latency", "latency over time") as drawing:
         axes = drawing.axes
-        for one in filter(None, (run, other)):
-            served = one.requests[(one.requests["outcome"] <= 2) & ~np.isnan(one.requests["latency_s"])]
-            clock = Clock(one, len(served) / EACH_PART)
+        for one in filter(None, (shown, other)):
+            served = one.run.requests[(one.run.requests["outcome"] <= Outcome.FALLBACK) & ~np.isnan(one.run.requests["latency_s"])]
+            clock = Clock(one.run, len(served) / EACH_PART)
             for quantile, words, role in OVER_TIME[: 2 if other is not None else 3]:
                 line = clock.quantile(served["arrival_s"], served["latency_s"], quantile)
                 if not np.isnan(line).all():
-                    style = ":" if one.kind == "measurement" and other is not None else "-"
-                    label = f"{words} {name_of(one, [one])}" if other is not None else words
-                    axes.plot(clock.middle_s, line, color=COLOR[role], label=label, linestyle=style)
+                    label = f"{words} {one.name}" if other is not None else words
+                    axes.plot(clock.middle_s, line, color=COLOR[role], label=label, linestyle=":" if one is other else "-")
                     lines.append(line[~np.isnan(line)])
         if not lines:
             return ""
-        clock_axis(axes, run)
+        clock_axis(axes, shown.run)
         seconds_axis(axes, [max(float(np.median(line)), 1e-3) for line in lines] + [float(line.max()) for line in lines])
-        drawing.legend(3)
+        drawing.legend(2 if other is not None else 3)
     return drawing.svg
 
 

@@ -14,8 +14,8 @@ from sim.breakdown import OTHER, PARTS
 from sim.metrics import METRICS
 from sim.records import OUTCOMES
 from sim.report import charts
+from sim.report.shown import Shown, shown_runs
 from sim.results import Results
-from sim.run import Run
 from sim.scenario.model import Fault
 from sim.text import FIGURES, at, compared, error, outcome_share
 from sim.wording import NOT_KNOWN, Document, budget_value, dollars, interval, metric_words, number, percent, say, seconds, times, verdict
@@ -40,7 +40,8 @@ def render(results: Results) -> str:
 
 def page(results: Results) -> dict[str, Any]:
     """Everything the template shows."""
-    summary, runs = results.summary, results.runs
+    summary, shown = results.summary, shown_runs(results)
+    entries = [one.entry for one in shown]
     state, sentence = verdict(summary)
     document = summary.get("verify")
     return {
@@ -50,32 +51,25 @@ def page(results: Results) -> dict[str, Any]:
         "sentence": sentence,
         "kind": "Prediction beside measurement" if document else "Measurement" if not results.predictions else "Prediction",
         "manifest": results.manifest,
-        "entries": [labelled(results, run) for run in runs],
-        "parts": time_parts([labelled(results, run) for run in runs]),
+        "entries": [one.entry | {"name": one.name, "at": one.at} for one in shown],
+        "parts": time_parts(shown),
         "part_colors": PART_COLORS,
-        "figures": [(words, [cell(at(entry, name), unit) for entry in summary["runs"]]) for words, name, unit in FIGURES],
+        "figures": [(words, [cell(at(entry, name), unit) for entry in entries]) for words, name, unit in FIGURES],
         "outcomes": [
-            (outcome, [(entry["outcomes"][outcome], outcome_share(entry, outcome)) for entry in summary["runs"]])
+            (outcome, [(entry["outcomes"][outcome], outcome_share(entry, outcome)) for entry in entries])
             for outcome in OUTCOMES
-            if any(entry["outcomes"][outcome] for entry in summary["runs"])
+            if any(entry["outcomes"][outcome] for entry in entries)
         ],
         "outcome_share": outcome_share,
-        "budgets": budget_rows(summary["runs"]),
+        "budgets": budget_rows(entries),
         "document": document,
         "comparison": comparison_rows(document) if document else [],
         "certificate": certificate_rows(document["certificate"]) if document else [],
-        "charts": {name: Markup(svg) for name, svg in drawings(results).items()},
-        "timelines": [(charts.name_of(run, runs), timeline(run, index, runs)) for index, run in enumerate(runs)],
+        "charts": {name: Markup(svg) for name, svg in drawings(results, shown).items()},
+        "timelines": [(one.name, timeline(one, index, shown)) for index, one in enumerate(shown)],
         "faults": [fault_words(fault) for fault in results.scenario.faults],
         "replay": replay(results),
     }
-
-
-def labelled(results: Results, run: Run) -> dict[str, Any]:
-    """A run's summary entry with its name on the page."""
-    entry = dict(results.summary_of(run))
-    name = charts.name_of(run, results.runs)
-    return entry | {"name": name, "at": "as measured" if run.kind == "measurement" else f"at {times(run.scale)}"}
 
 
 def cell(estimate: Document, unit: str) -> tuple[str, str]:
@@ -109,29 +103,35 @@ def comparison_rows(document: Document) -> list[dict[str, Any]]:
     return rows
 
 
-def certificate_rows(certificate: Document, above: tuple[str, ...] = ()) -> list[tuple[str, str]]:
-    """A certificate of any depth as (words, value): ``mock lateness p99``, ``2.1 ms``. Reasons are shown elsewhere."""
-    rows: list[tuple[str, str]] = []
+def certificate_rows(certificate: Document, above: tuple[str, ...] = ()) -> list[tuple[str, str, bool]]:
+    """A certificate of any depth as (words, value, whether it is a detail): ``send lag p99``, ``2.1 ms``. Without its lists."""
+    rows: list[tuple[str, str, bool]] = []
     for key, value in certificate.items():
         path = (*above, str(key))
         if isinstance(value, dict):
             rows += certificate_rows(value, path)
         elif not isinstance(value, list):
             words = " ".join(path).replace("_s ", " ").removesuffix("_s").replace("_", " ")
-            rows.append((words, certified(value, any(part.endswith("_s") for part in path))))
+            rows.append((words, certified(value, is_duration(path)), len(path) > 2))
     return rows
 
 
-def certified(value: Any, is_duration: bool) -> str:
+def is_duration(path: tuple[str, ...]) -> bool:
+    """``bound_s`` and the figures of ``lateness_s``, but not how many there were."""
+    leaf, family = path[-1], path[-2] if len(path) > 1 else ""
+    return leaf.endswith("_s") or (family.endswith("_s") and (leaf.startswith("p") or leaf in ("max", "min", "mean")))
+
+
+def certified(value: Any, in_seconds: bool) -> str:
     if value is None or isinstance(value, bool):
         return {None: NOT_KNOWN, True: "yes", False: "no"}[value]
     if isinstance(value, (int, float)):
-        return seconds(value) if is_duration else number(value)
+        return seconds(value) if in_seconds else number(value)
     return str(value)
 
 
-def drawings(results: Results) -> dict[str, str]:
-    runs, entries = results.runs, results.summary["runs"]
+def drawings(results: Results, shown: Sequence[Shown]) -> dict[str, str]:
+    entries = results.summary["runs"]
     quantile_lines = [
         (word, role, lambda entry, key=key: entry["latency_s"][key])
         for word, role, key in (("P50", "series-0", "p50"), ("P95", "series-4", "p95"), ("P99", "series-3", "p99"))
@@ -146,8 +146,8 @@ def drawings(results: Results) -> dict[str, str]:
     pairs = charts.paired_differences(results.predictions[0], measurement) if measurement and results.predictions else ""
     cost = [("USD a month", "series-0", lambda entry: entry["cost_usd"]["per_month"])]
     return {
-        "percentiles": charts.percentile_curve(runs),
-        "first_token": charts.percentile_curve(runs, "ttft_s"),
+        "percentiles": charts.percentile_curve(shown),
+        "first_token": charts.percentile_curve(shown, "ttft_s"),
         "pairs": pairs,
         "scale_latency": charts.scale_curve("latency", "latency by scale", entries, quantile_lines, "s"),
         "scale_errors": charts.scale_curve("errors", "share of requests not served by scale", entries, every, "share"),
@@ -155,21 +155,21 @@ def drawings(results: Results) -> dict[str, str]:
     }
 
 
-def time_parts(entries: Sequence[dict[str, Any]]) -> tuple[list[str], list[tuple[str, float, list[tuple[str, float]]]]]:
+def time_parts(shown: Sequence[Shown]) -> tuple[list[str], list[tuple[str, float, list[tuple[str, float]]]]]:
     """The parts worth showing, and for each run and percentile (label, total seconds, (part, seconds))."""
     quantiles = (("P50", "p50_parts_s"), ("P99", "p99_parts_s"))
-    bars = [(f"{words} {entry['name']}", entry[key]) for entry in entries for words, key in quantiles]
-    shown = [part for part in PART_COLORS if any(parts.get(part, 0) > 0.005 * sum(parts.values()) for _, parts in bars)]
-    return shown, [(label, sum(parts.values()), [(part, parts[part]) for part in shown]) for label, parts in bars if parts]
+    bars = [(f"{words} {one.name}", one.entry[key]) for words, key in quantiles for one in shown]
+    seen = [part for part in PART_COLORS if any(parts.get(part, 0) > 0.005 * sum(parts.values()) for _, parts in bars)]
+    return seen, [(label, sum(parts.values()), [(part, parts[part]) for part in seen]) for label, parts in bars if parts]
 
 
-def timeline(run: Run, index: int, runs: Sequence[Run]) -> dict[str, Markup]:
-    """The drawings over time of one run; beside a measurement at the same scale, the prediction shows it too."""
-    other = next((one for one in runs if one.kind == "measurement" and one.scale == run.scale and run.kind == "prediction"), None)
-    name = f"time-{index}"
+def timeline(one: Shown, index: int, shown: Sequence[Shown]) -> dict[str, Markup]:
+    """The drawings over time of one run; what was predicted for a measurement shows that too."""
+    run, name = one.run, f"time-{index}"
+    other = next((each for each in shown if each.dashed), None) if one.name == "predicted" else None
     drawn = {
         "Requests per second": charts.rates_over_time(run, name),
-        "Latency of served requests": charts.latency_over_time(run, name, other),
+        "Latency of served requests": charts.latency_over_time(one, name, other),
         "In service and waiting": charts.sampled_over_time(
             run, name, (("in_service", "in service", "series-0"), ("waiting", "waiting", "series-3")), "requests in service and waiting"
         ),

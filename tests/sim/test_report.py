@@ -16,6 +16,7 @@ from sim.compare import compare
 from sim.records import Outcome
 from sim.report import charts
 from sim.report.render import render
+from sim.report.shown import Shown, shown_runs
 from sim.report.svg import COLOR, chart
 from sim.results import gather
 from sim.run import Run
@@ -65,6 +66,10 @@ def page_of(runs: Sequence[Run], measured: bool = False, **more: Any) -> str:
 
 def pair_of_runs(**changes: Any) -> list[Run]:
     return [synthetic_run(**changes), synthetic_run(replications=1, kind="measurement", noise=0.02, **changes)]
+
+
+def shown_of(run: Run) -> list[Shown]:
+    return shown_runs(gather([run], SHA, "", argv=[]))
 
 
 PAGES = {
@@ -155,15 +160,25 @@ def test_the_page_offers_the_command_to_do_it_again() -> None:
 
 
 def test_drawings_are_the_same_every_time() -> None:
-    run = synthetic_run(1)
-    assert charts.percentile_curve([run]) == charts.percentile_curve([run])
+    shown = shown_of(synthetic_run(1))
+    assert charts.percentile_curve(shown) == charts.percentile_curve(shown)
 
 
 def test_the_percentile_curve_ends_where_samples_end() -> None:
-    assert "P99.9<" not in charts.percentile_curve([run_of(rows(600))])
-    assert "P99<" in charts.percentile_curve([run_of(rows(660))])
+    assert "P99.9<" not in charts.percentile_curve(shown_of(run_of(rows(600))))
+    assert "P99<" in charts.percentile_curve(shown_of(run_of(rows(660))))
 
 
 def test_the_words_of_the_report_are_as_they_were() -> None:
     text = re.sub(r"<svg.*?</svg>|<dl class=\"facts\">.*?</dl>", "", PAGES["both"](), flags=re.DOTALL)
     matches_golden_text("\n".join(map(html.unescape, Page(text).texts)) + "\n", "report.txt")
+
+
+def test_a_measurement_stands_beside_the_prediction_of_the_same_luck() -> None:
+    runs = pair_of_runs()
+    shown = shown_runs(gather(runs, SHA, "", argv=[], comparison=compare(*runs)))
+    assert [one.name for one in shown] == ["predicted", "measured", "any luck"]
+    assert len(shown[0].run.requests) == len(shown[1].run.requests)
+    assert shown[2].run is runs[0]
+    alone = shown_runs(gather(runs[1:], SHA, "", argv=[]))
+    assert [one.name for one in alone] == ["measured"]
