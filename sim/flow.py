@@ -8,7 +8,8 @@ closes the coroutine wherever it waits, so ``finally`` blocks never wait themsel
 
 from __future__ import annotations
 
-from typing import Protocol
+from collections.abc import Callable, Coroutine
+from typing import Any, Protocol
 
 from sim.draws import Purpose, uniform
 from sim.gateway import Gateway
@@ -16,6 +17,7 @@ from sim.policy.admission import Ticket, enter, leave
 from sim.policy.breaker import release
 from sim.policy.cache import FRESH, MISS, look_up, store
 from sim.policy.context import context_tokens
+from sim.policy.hedge import HedgeState, Race
 from sim.policy.retry import backoff_s, deposit, deserves_retry, withdraw
 from sim.policy.router import TargetState, observe_latency
 from sim.policy.session import resume
@@ -40,9 +42,21 @@ class World(Protocol):
     def wake(self, ticket: Ticket) -> None: ...
 
     async def attempt(
-        self, request: Request, record: Record, target: TargetState, key: int, first_token_timeout_s: float, deadline_s: float
+        self, request: Request, record: Record, target: TargetState, key: int, first_token_timeout_s: float, deadline_s: float,
+        race: Race | None, racer: int,
+    ) -> Answer:  # fmt: skip
+        """One upstream call. Cut (TIMED_OUT) without a first token in time, or at the deadline. Bills what was produced.
+
+        In a ``race`` it wins (``race.win``) with the first content that it shows to the client, or with a whole answer.
+        """
+
+    async def race(
+        self, race: Race, first: Coroutine[Any, Any, Answer], after_s: float, second: Callable[[], Coroutine[Any, Any, Answer] | None]
     ) -> Answer:
-        """One upstream call. Cut (TIMED_OUT) without a first token in time, or at the deadline. Bills what was produced."""
+        """The winner's answer. ``second()`` is asked after ``after_s``, unless the first has won or ended by then.
+
+        A racer that fails leaves the race to the other; if both fail the later failure counts. Closed, it closes both.
+        """
 
 
 async def serve(request: Request, record: Record, gateway: Gateway, world: World) -> None:
@@ -161,7 +175,10 @@ async def ask(request: Request, record: Record, gateway: Gateway, world: World, 
             record.backoff_s += pause_s
         if not gateway.allows(target, world.now()):
             continue
-        answer = await attempt(request, record, target, gateway, world, deadline_s)
+        if gateway.hedge is None:
+            answer = await attempt(request, record, target, gateway, world, deadline_s)
+        else:
+            answer = await hedged(request, record, target, gateway, gateway.hedge, world, deadline_s)
         if answer.status == 200:
             return Outcome.OK
         outcome = Outcome.TIMEOUT if answer.status == TIMED_OUT else Outcome.ERROR
@@ -173,7 +190,31 @@ async def ask(request: Request, record: Record, gateway: Gateway, world: World, 
     return outcome
 
 
-async def attempt(request: Request, record: Record, target: TargetState, gateway: Gateway, world: World, deadline_s: float) -> Answer:
+async def hedged(
+    request: Request, record: Record, target: TargetState, gateway: Gateway, hedge: HedgeState, world: World, deadline_s: float
+) -> Answer:
+    """A call, and if it has nothing to show after a while a second one beside it: the first with an answer wins."""
+    deposit(hedge.budget)
+    race, since_s, failed_s = Race(), world.now(), record.failed_s
+
+    def second() -> Coroutine[Any, Any, Answer] | None:
+        spare = gateway.hedge_target(request, target, world.now())
+        return None if spare is None else attempt(request, record, spare, gateway, world, deadline_s, race, 1)
+
+    answer = await world.race(race, attempt(request, record, target, gateway, world, deadline_s, race, 0), hedge.after_s, second)
+    # Calls that ran side by side count once: the wait for the second one belongs to the first token, or to the failure of both.
+    elapsed_s = world.now() - since_s
+    if answer.status == 200:
+        record.failed_s, record.first_token_s = failed_s, elapsed_s - record.generation_s
+    else:
+        record.failed_s = failed_s + elapsed_s
+    return answer
+
+
+async def attempt(
+    request: Request, record: Record, target: TargetState, gateway: Gateway, world: World, deadline_s: float,
+    race: Race | None = None, racer: int = 0,
+) -> Answer:  # fmt: skip
     """One call to one target, and what its result says about the target's health."""
     key = target.next_key
     target.next_key = key + 1 if key + 1 < target.keys else 0
@@ -183,12 +224,13 @@ async def attempt(request: Request, record: Record, target: TargetState, gateway
     record.target = target.index
     answer = None
     try:
-        answer = await world.attempt(request, record, target, key, gateway.first_token_timeout_s, deadline_s)
+        answer = await world.attempt(request, record, target, key, gateway.first_token_timeout_s, deadline_s, race, racer)
     finally:
         target.in_flight -= 1
         if answer is None and target.breaker is not None:
             release(target.breaker)
     if answer.status == 200:
+        record.target = target.index
         record.first_token_s = answer.first_token_s
         record.generation_s = answer.duration_s - answer.first_token_s
         record.output_tokens = answer.output_tokens

@@ -11,8 +11,9 @@ from sim.policy.admission import Admission
 from sim.policy.breaker import STATES, BreakerState, allow, record
 from sim.policy.cache import CacheState
 from sim.policy.context import ContextRule
+from sim.policy.hedge import HedgeState
 from sim.policy.limiter import ALGORITHMS
-from sim.policy.retry import BackoffRule, RetryBudget
+from sim.policy.retry import BackoffRule, RetryBudget, withdraw
 from sim.policy.router import TargetState, by_weight, permitted, rotate
 from sim.policy.session import SessionStore
 from sim.pricing import unit_prices
@@ -75,6 +76,7 @@ class Gateway:
         self.retry = config.retry
         self.backoff = BackoffRule(config.retry.backoff)
         self.budget = RetryBudget(config.retry.budget) if config.retry.budget is not None else None
+        self.hedge = HedgeState(config.hedge) if config.hedge else None
         self.first_token_timeout_s = config.timeout.first_token if config.timeout.first_token is not None else INFINITY
         self.total_timeout_s = config.timeout.total if config.timeout.total is not None else INFINITY
         self.next_provider = "next-provider" in config.fallback
@@ -108,6 +110,14 @@ class Gateway:
         if breaker.state != before:
             self.breaker_moves.append((now_s, target.name, STATES[breaker.state]))
         return allowed
+
+    def hedge_target(self, request: Request, first: TargetState, now_s: float) -> TargetState | None:
+        """Where a second call may go, paid for from the hedges' budget; None if it may not be made."""
+        assert self.hedge is not None
+        target = first
+        if self.hedge.to_next:
+            target = next((other for other in permitted(self.order(request), now_s) if other is not first), first)
+        return target if withdraw(self.hedge.budget) and self.allows(target, now_s) else None
 
     def record_result(self, target: TargetState, now_s: float, failed: bool, duration_s: float) -> None:
         breaker = target.breaker

@@ -18,8 +18,9 @@ from sim.flow import serve
 from sim.gateway import INFINITY, Gateway
 from sim.invariants import Level
 from sim.policy.admission import Ticket
+from sim.policy.hedge import Race
 from sim.policy.router import TargetState
-from sim.provider import ProviderState
+from sim.provider import Plan, ProviderState
 from sim.records import CANCELLED, TIMED_OUT
 from sim.request import NAN, Answer, Record, Request
 from sim.scenario.model import Client
@@ -38,6 +39,11 @@ class Life:
         self.leaves_s = leaves_s
         self.leaving = False
         self.on_end = on_end
+
+    def cancel(self) -> None:
+        """Close it where it waits; what it has in the queue will find it closed."""
+        self.leaving = True
+        self.close()
 
 
 class CoroutineEnvironment(simpy.Environment):
@@ -172,10 +178,11 @@ class SimPyWorld:
         self.env.wake(ticket)
 
     async def attempt(
-        self, request: Request, record: Record, target: TargetState, key: int, first_token_timeout_s: float, deadline_s: float
-    ) -> Answer:
+        self, request: Request, record: Record, target: TargetState, key: int, first_token_timeout_s: float, deadline_s: float,
+        race: Race | None, racer: int,
+    ) -> Answer:  # fmt: skip
         env, provider = self.env, self.providers[target.provider]
-        started_s = env._now
+        started_s, number = env._now, record.attempts - 1
         plan = provider.begin(started_s, target.model, key, request.prompt, record.context_tokens, request.output_tokens)
         status, ends_s = plan.final_status, plan.duration_s
         if plan.first_token_s > first_token_timeout_s:
@@ -184,7 +191,10 @@ class SimPyWorld:
             status, ends_s = TIMED_OUT, deadline_s - started_s
         ended_status = CANCELLED
         try:
-            await pause(ends_s)
+            if race is None:
+                await pause(ends_s)
+            else:
+                await self.run_race(race, racer, plan, ends_s)
             ended_status = status
         finally:
             if ended_status == CANCELLED:
@@ -197,10 +207,53 @@ class SimPyWorld:
             cost_usd = billed * target.input_usd + produced * target.output_usd
             record.cost_usd += cost_usd
             self.attempts.append(
-                (request.index, record.attempts - 1, target.index, key, request.prompt, plan.occurrence, started_s, first_token_s, ends_s,
+                (request.index, number, target.index, key, request.prompt, plan.occurrence, started_s, first_token_s, ends_s,
                  ended_status, billed, produced, cost_usd)
             )  # fmt: skip
         return Answer(status, ends_s, first_token_s, produced, plan.retry_after_s, content and self.streams)
+
+    async def run_race(self, race: Race, racer: int, plan: Plan, ends_s: float) -> None:
+        """The time of an attempt in a race, which it wins with its first streamed content or its whole answer."""
+        shows_s = plan.first_token_s if self.streams else plan.duration_s
+        if shows_s > ends_s or plan.status != 200 or not (self.streams or plan.final_status == 200):
+            await pause(ends_s)
+            return
+        await pause(shows_s)
+        race.win(racer)
+        if ends_s > shows_s:
+            await pause(ends_s - shows_s)
+
+    async def race(
+        self, race: Race, first: Coroutine[Any, Any, Answer], after_s: float, second: Callable[[], Coroutine[Any, Any, Answer] | None]
+    ) -> Answer:
+        ended = Ticket()
+        answers: list[Answer] = []
+        lives: list[Life] = []
+
+        async def run(calling: Coroutine[Any, Any, Answer]) -> None:
+            answers.append(await calling)
+            ended.granted = race.decided or len(answers) == len(lives)
+            if ended.granted:
+                self.env.wake(ended)
+
+        def start(calling: Coroutine[Any, Any, Answer]) -> None:
+            life = Life(run(calling))
+            lives.append(life)
+            race.cancel.append(life.cancel)
+            self.env.start(life)
+
+        try:
+            start(first)
+            if not ended.granted:
+                await self.wait(ended, after_s)
+            if not ended.granted and not race.decided and (other := second()) is not None:
+                start(other)
+            while not ended.granted:
+                await self.wait(ended, INFINITY)
+        finally:
+            for life in lives:
+                life.cancel()
+        return answers[-1]
 
     # ---- clients
     def arrive(self, request: Request, on_end: Callable[[], None] | None = None) -> None:

@@ -66,6 +66,10 @@ class HttpReply:
         if self.reader.finish_reason is None:
             raise ConnectionError("the stream ended without saying why")
 
+    def take(self, request: Request) -> None:
+        assert isinstance(request, ChatRequest)
+        request.reader = self.reader
+
 
 class HttpUpstream:
     """One provider of the scenario at ``url``, spoken to in its dialect."""

@@ -6,12 +6,13 @@ The gateway's HTTP server supplies the Upstreams; the equivalence test supplies 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import AbstractAsyncContextManager
 from typing import Any, NamedTuple, Protocol
 
 from sim.gateway import Gateway
 from sim.policy.admission import Ticket
+from sim.policy.hedge import Race
 from sim.policy.router import TargetState
 from sim.records import CANCELLED, REFUSED, TIMED_OUT
 from sim.request import NAN, Answer, Record, Request
@@ -36,6 +37,9 @@ class Reply(Protocol):
     output_tokens: int
 
     def __aiter__(self) -> AsyncIterator[Piece]: ...
+
+    def take(self, request: Request) -> None:
+        """In a race of two calls this one has won: whatever ``request`` keeps of its answer is this one's."""
 
 
 class Upstream(Protocol):
@@ -94,11 +98,13 @@ class AsyncioWorld:
             finish(ticket.waker)
 
     async def attempt(
-        self, request: Request, record: Record, target: TargetState, key: int, first_token_timeout_s: float, deadline_s: float
-    ) -> Answer:
-        started_s = self.now()
+        self, request: Request, record: Record, target: TargetState, key: int, first_token_timeout_s: float, deadline_s: float,
+        race: Race | None, racer: int,
+    ) -> Answer:  # fmt: skip
+        started_s, number = self.now(), record.attempts - 1
         status, first_token_s, retry_after_s, committed = CANCELLED, NAN, None, False
         reply: Reply | None = None
+        held: list[Piece] = []
         duration_s = 0.0
         try:
             async with asyncio.timeout_at(self.at(min(started_s + first_token_timeout_s, deadline_s))) as limit:
@@ -111,8 +117,19 @@ class AsyncioWorld:
                                 first_token_s = self.now() - started_s
                                 limit.reschedule(self.at(deadline_s))
                                 committed = self.delivery.streams
-                            await self.delivery.send(request, piece)
+                                if race is not None and committed:
+                                    race.win(racer)
+                                    reply.take(request)
+                            if race is not None and race.leader != racer and self.delivery.streams:
+                                held.append(piece)  # nothing of a call that may yet lose
+                                continue
+                            for each in (*held, piece):
+                                await self.delivery.send(request, each)
+                            held.clear()
                         status = 200
+                        if race is not None:
+                            race.win(racer)
+                            reply.take(request)
         except TimeoutError:
             status = TIMED_OUT
         except OSError:
@@ -124,10 +141,38 @@ class AsyncioWorld:
             record.cost_usd += cost_usd
             if len(self.attempts) < self.keep:
                 self.attempts.append(
-                    (request.index, record.attempts - 1, target.index, key, request.prompt, -1, started_s, first_token_s, duration_s,
+                    (request.index, number, target.index, key, request.prompt, -1, started_s, first_token_s, duration_s,
                      status, inputs, outputs, cost_usd)
                 )  # fmt: skip
         return Answer(status, duration_s, first_token_s, outputs, retry_after_s, committed)
+
+    async def race(
+        self, race: Race, first: Coroutine[Any, Any, Answer], after_s: float, second: Callable[[], Coroutine[Any, Any, Answer] | None]
+    ) -> Answer:
+        answers: list[Answer] = []
+        calls: list[asyncio.Task[None]] = []
+
+        async def run(calling: Coroutine[Any, Any, Answer]) -> None:
+            answers.append(await calling)
+
+        def start(calling: Coroutine[Any, Any, Answer]) -> None:
+            call = asyncio.ensure_future(run(calling))
+            calls.append(call)
+            race.cancel.append(call.cancel)
+
+        try:
+            start(first)
+            await asyncio.wait(calls, timeout=after_s)
+            if not calls[0].done() and not race.decided and (other := second()) is not None:
+                start(other)
+            await asyncio.wait(calls)
+        finally:
+            for call in calls:
+                call.cancel()
+        for call in calls:
+            if not call.cancelled() and (failure := call.exception()) is not None:
+                raise failure
+        return answers[-1]
 
     def at(self, run_s: float) -> float | None:
         """Loop time of a time of the run; None for never."""

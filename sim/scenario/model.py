@@ -272,6 +272,14 @@ class Retry(Model):
     honor_retry_after: bool = True
 
 
+class Hedge(Model):
+    """A second call races the first when that has shown no content after ``after``; the loser is cancelled and billed what it produced."""
+
+    after: Duration
+    at_most: Share = Field(0.05, description="hedges allowed as a share of calls; up to 10 may be saved up")
+    to: Literal["same", "next"] = Field("same", description="target of the second call: the same, or the next in the routing's order")
+
+
 class Breaker(Model):
     """Resilience4j's names; ``preset`` fills what is not given."""
 
@@ -302,6 +310,7 @@ class Gateway(Model):
     queue: Queue | None = None
     routing: Routing
     retry: Retry = Retry(attempts=1)
+    hedge: Hedge | None = None
     breaker: Breaker | None = None
     timeout: Timeout = Timeout()
     fallback: Annotated[tuple[Literal["next-provider", "stale-cache", "canned"], ...], Field(max_length=3)] = ()

@@ -23,6 +23,9 @@ class PlannedReply:
     def output_tokens(self) -> int:
         return self.plan.output_tokens if self.ended else self.plan.produced(self.loop.time() - self.started_s)
 
+    def take(self, request) -> None:
+        pass
+
     async def until(self, offset_s: float) -> None:
         if offset_s == float("inf"):
             await self.loop.create_future()

@@ -13,7 +13,7 @@ import pytest
 from sim.experiment import request_rows, requests_of
 from sim.gateway import Gateway
 from sim.provider import ProviderState
-from sim.records import OUTCOMES
+from sim.records import CANCELLED, OUTCOMES
 from sim.scenario.load import load
 from sim.workload.schedule import build_schedule
 from sim.world import SimPyWorld
@@ -26,6 +26,11 @@ VARIANTS = {
     "patient": (),
     "impatient": ("workload.client.timeout=5s", "gateway.fallback=[next-provider]"),
     "whole answers": ("workload.client.stream=false", "gateway.retry.to=next", "gateway.cache.0.single_flight=false"),
+    "hedged": (
+        "gateway.hedge={after: 700ms, at_most: 0.3, to: next}", "workload.client.patience={kind: exponential, mean: 1s}",
+        "workload.requests.faq.priority=5", "workload.requests.reasoning.priority=2",
+    ),
+    "whole answers, hedged": ("workload.client.stream=false", "gateway.hedge={after: 2s, at_most: 0.3}", "gateway.timeout.first_token=6s"),
 }
 
 
@@ -64,8 +69,13 @@ def both(request):
 def test_each_variant_exercises_what_it_is_for(both):
     (rows, attempts, gateway), _, variant = both
     seen = {OUTCOMES[outcome] for outcome in np.unique(rows["outcome"])}
-    missing = {"patient": {"error", "abandoned"}, "impatient": {"fallback", "timeout"}, "whole answers": {"error", "timeout", "abandoned"}}
+    missing = {
+        "patient": {"error", "abandoned"}, "impatient": {"fallback", "timeout"}, "whole answers": {"error", "timeout", "abandoned"},
+        "hedged": {"error", "rejected"}, "whole answers, hedged": {"error", "timeout", "abandoned"},
+    }  # fmt: skip
     assert seen == set(OUTCOMES) - missing[variant]
+    if "hedged" in variant:
+        assert sum(row[9] == CANCELLED for row in attempts) > 100, "races were run"
     assert len(rows) >= 5_000
     assert (rows["queue_wait_s"] > 0).sum() > 100
     assert (rows["coalesced_s"] > 0).sum() > 10 or variant == "whole answers"

@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import numpy as np
-from scipy import optimize, stats
+from scipy import integrate, optimize, stats
 
 
 # ---- queues -----------------------------------------------------------------------------------------------------------
@@ -174,10 +174,15 @@ def attempts_needed(p: float, most: int) -> tuple[float, float]:
     return (1 - p**most) / (1 - p), 1 - p**most
 
 
-def hedged_quantile(quantile: Callable[[float], float], survival: Callable[[float], float], after: float, q: float) -> float:
-    """Quantile q of min(X, d + X') with X, X' alike and independent: the second attempt starts when the first has taken d."""
+def hedged_survival(survival: Callable[[float], float], after: float) -> Callable[[float], float]:
+    """P(min(X, d + X') > t), X and X' alike and independent: the second call starts when the first has taken d."""
+    return lambda t: survival(t) * (survival(t - after) if t > after else 1.0)
 
-    def over(t: float) -> float:
-        return survival(t) * (survival(t - after) if t > after else 1.0)
 
-    return float(optimize.brentq(lambda t: over(t) - (1 - q), 0.0, quantile(q) + 1e-9))
+def hedged_quantile(survival: Callable[[float], float], after: float, q: float) -> float:
+    return float(optimize.brentq(lambda t: hedged_survival(survival, after)(t) - (1 - q), 0.0, 1e6))
+
+
+def hedged_mean(survival: Callable[[float], float], after: float) -> float:
+    over = hedged_survival(survival, after)
+    return float(integrate.quad(over, 0.0, after)[0] + integrate.quad(over, after, np.inf)[0])

@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import numpy as np
+from scipy import stats
 
 from sim.estimate import Estimate, mean_estimate
 from sim.metrics import mean_of
 from sim.window import Window
-from tests.theory.entry import MEANS, VALUES, Entry, Figure, metric, per_replication, service
+from tests.theory.closed_forms import hedged_mean, hedged_quantile
+from tests.theory.entry import MEANS, TAILS, VALUES, Entry, Figure, metric, per_replication, service
 from tests.theory.limits import INSTANT, NO_QUEUE
 
 AT_ONCE = "after: {kind: constant, value: 1us}"
@@ -48,6 +50,23 @@ def retries() -> Iterator[Entry]:
         sets = ["workload.arrivals.rate=10/s", NO_QUEUE, INSTANT, errors(1.0), f"gateway.retry={{attempts: {most}, {backoff}}}"]
         figures = [Figure("mean backoff in all", mean_of("backoff_s", everyone), sum(delays[: most - 1]), MEANS)]
         yield Entry(f"retry/full_jitter_{most}_attempts", sets, figures, 400.0, quick=0.5)
+
+
+def hedges() -> Iterator[Entry]:
+    """min(X, d + X'): the second call starts at d if the first has nothing to show; X and X' are alike and independent."""
+    after_s = 2.0
+    for law, frozen in (
+        ("{kind: exponential, mean: 1s}", stats.expon()),
+        ("{kind: lognormal, median: 1s, sigma: 1}", stats.lognorm(1.0)),
+    ):
+        quantiles = {name: hedged_quantile(frozen.sf, after_s, q) for name, q in (("p50", 0.5), ("p95", 0.95), ("p99", 0.99))}
+        figures = [
+            Figure("mean latency", metric("latency_s.mean"), hedged_mean(frozen.sf, after_s), MEANS),
+            *(Figure(f"latency {name}", metric(f"latency_s.{name}"), value, TAILS) for name, value in quantiles.items()),
+            Figure("attempts per request", metric("attempts_per_request"), 1 + float(frozen.sf(after_s)), MEANS),
+        ]
+        sets = ["workload.arrivals.rate=10/s", NO_QUEUE, service(law), f"gateway.hedge={{after: {after_s:g}s, at_most: 1}}"]
+        yield Entry(f"hedge/{law.split(',')[0].removeprefix('{kind: ')}", sets, figures, 400.0, quick=0.5)
 
 
 def failover() -> Iterator[Entry]:
@@ -159,5 +178,5 @@ def varying_load() -> Iterator[Entry]:
 
 
 def entries() -> Iterator[Entry]:
-    for family in (retries, failover, outages, breakers, varying_load):
+    for family in (retries, hedges, failover, outages, breakers, varying_load):
         yield from family()
