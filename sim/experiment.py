@@ -12,17 +12,22 @@ import simpy
 
 from sim.distributions import quantile
 from sim.draws import Purpose, replication_seed, uniforms
+from sim.engines import choose
 from sim.gateway import Gateway, target_names
 from sim.invariants import Replication, hold
 from sim.provider import ProviderState
 from sim.records import ATTEMPT_COLUMNS, ATTEMPTS, REQUESTS, TIMELINE, Outcome
 from sim.request import INFINITY, Record, Request
 from sim.run import Run
+from sim.scenario.distributions import Constant, Distribution
 from sim.scenario.model import Closed, Scenario
 from sim.usage import usage
 from sim.workload.closed import ClosedWorkload
 from sim.workload.schedule import Schedule, build_schedule
 from sim.world import Life, SimPyWorld
+
+Job = tuple[Scenario, float, int, int]
+"""Scenario, scale, seed of the run, number of the replication."""
 
 DEFAULT_REPLICATIONS = 10
 BLOCK = 4096
@@ -47,16 +52,20 @@ def predict(
     seed: int | None = None,
     executor: Executor | None = None,
     progress: Callable[[int], None] | None = None,
+    engine: str = "auto",
 ) -> Run:
     """Predict ``scenario`` at ``scale`` times its arrival rate; ``progress`` is told how many replications are done.
 
     Replication r draws from ``replication_seed(seed, r)``, whoever runs it, so the result does not depend on the executor.
+    ``engine``: see ``sim.engines.choose``, which raises ScenarioError for a scenario that the engine asked for cannot run.
     """
     started_s = time.perf_counter()
     seed = scenario.seed if seed is None else seed
     parts = []
     jobs = [(scenario, scale, seed, replication) for replication in range(replications)]
-    results = map(replicate, jobs) if executor is None else executor.map(replicate, jobs)
+    chosen = choose(engine, scenario, scale, replications).engine
+    work = replicator(chosen)
+    results = map(work, jobs) if executor is None else executor.map(work, jobs)
     for done, part in enumerate(results, start=1):
         parts.append(part)
         if progress is not None:
@@ -66,6 +75,7 @@ def predict(
         scenario=scenario,
         scale=scale,
         seed=seed,
+        engine=chosen,
         replications=replications,
         targets=target_names(scenario),
         requests=np.concatenate([part.requests for part in parts]),
@@ -78,6 +88,16 @@ def predict(
     return add_usage(run)
 
 
+def replicator(engine: str) -> Callable[[Job], Part]:
+    """What runs one replication in that engine; compiled already, so that workers find it on disk."""
+    if engine == "simpy":
+        return replicate
+    from sim.compiled import replicate as compiled
+
+    compiled.prepare()
+    return compiled.replicate
+
+
 def add_usage(run: Run) -> Run:
     """Fill ``run.usage``: see ``sim.usage``."""
     counted = run.counted
@@ -87,7 +107,7 @@ def add_usage(run: Run) -> Run:
     return run
 
 
-def replicate(job: tuple[Scenario, float, int, int]) -> Part:
+def replicate(job: Job) -> Part:
     """One replication: its request rows, attempt rows, timeline rows, events, and requests refused by each rate limit.
 
     Raises InvariantViolated where the model contradicts itself.
@@ -115,19 +135,22 @@ def replicate(job: tuple[Scenario, float, int, int]) -> Part:
         for name, column in zip(names, zip(*world.attempts, strict=True), strict=True):
             attempts[name] = column
     samples = np.array([(replication, *row) for row in timeline], TIMELINE)
+    inside_s = np.array([ended_s - record.arrived_s for _, record, ended_s in world.requests])
+    return part_of(job, Replication(rows, attempts, inside_s, world.inside, gateway, providers, samples))
+
+
+def part_of(job: Job, done: Replication) -> Part:
+    """What a replication leaves, once its invariants hold."""
+    scenario, scale, first_seed, replication = job
+    seed = replication_seed(first_seed, replication)
+    hold(done, replay=f"tenfold predict {scenario.name} --scale {scale:g} --seed {seed} --replications 1")
     events: list[dict[str, Any]] = [
         {"at_s": at_s, "replication": replication, "event": "breaker", "target": target, "state": state}
-        for at_s, target, state in gateway.breaker_moves
+        for at_s, target, state in done.gateway.breaker_moves
     ]
-    limited = {
-        by: limiter.refused if limiter is not None else 0 for by, limiter in (("global", gateway.overall), ("per_user", gateway.per_user))
-    }
-    inside_s = np.array([ended_s - record.arrived_s for _, record, ended_s in world.requests])
-    hold(
-        Replication(rows, attempts, inside_s, world.inside, gateway, providers, samples),
-        replay=f"tenfold predict {scenario.name} --scale {scale:g} --seed {seed} --replications 1",
-    )
-    return Part(rows, attempts, samples, events, limited)
+    limiters = (("global", done.gateway.overall), ("per_user", done.gateway.per_user))
+    limited = {by: limiter.refused if limiter is not None else 0 for by, limiter in limiters}
+    return Part(done.requests, done.attempts, done.samples, events, limited)
 
 
 def requests_of(schedule: Schedule, scenario: Scenario, seed: int) -> Iterator[Request]:
@@ -175,32 +198,44 @@ def play_closed(world: SimPyWorld, workload: ClosedWorkload, scenario: Scenario,
 
 def work_of(scenario: Scenario, seed: int, start: int, stop: int) -> tuple[list[float], list[float]]:
     """The gateway's own CPU time and session look-up time of requests ``start`` to ``stop``."""
-    gateway = scenario.gateway
-    index = np.arange(start, stop)
     none = [0.0] * (stop - start)
-    cpu = gateway.cpu_per_request
-    cpu_s = none if cpu is None else quantile(cpu, uniforms(seed, Purpose.CPU, index)).tolist()
-    if gateway.sessions is None or (gateway.sessions.lookup is None and gateway.sessions.store == "memory"):
-        return cpu_s, none
-    lookup = gateway.sessions.lookup
-    if lookup is None:
-        return cpu_s, [DEFAULT_REDIS_LOOKUP_S] * (stop - start)
-    return cpu_s, quantile(lookup, uniforms(seed, Purpose.SESSION_LOOKUP, index)).tolist()
+    cpu_s = drawn(scenario.gateway.cpu_per_request, seed, Purpose.CPU, start, stop).tolist()
+    lookup_s = drawn(lookup_law(scenario), seed, Purpose.SESSION_LOOKUP, start, stop).tolist()
+    return cpu_s or none, lookup_s or none
 
 
 def patience_of(scenario: Scenario, seed: int, start: int, stop: int) -> list[float]:
     """How long the clients of requests ``start`` to ``stop`` wait in the admission queue before they leave."""
-    patience = scenario.workload.client.patience
-    if patience is None:
-        return [INFINITY] * (stop - start)
-    return quantile(patience, uniforms(seed, Purpose.PATIENCE, np.arange(start, stop))).tolist()
+    patience_s = drawn(scenario.workload.client.patience, seed, Purpose.PATIENCE, start, stop).tolist()
+    return patience_s or [INFINITY] * (stop - start)
+
+
+def drawn(law: Distribution | None, seed: int, purpose: Purpose, start: int, stop: int) -> np.ndarray:
+    """One value of ``law`` for each of the requests ``start`` to ``stop``; empty without a law."""
+    return np.zeros(0) if law is None else quantile(law, uniforms(seed, purpose, np.arange(start, stop)))
+
+
+def lookup_law(scenario: Scenario) -> Distribution | None:
+    """How long it takes to look a session up; None for at once."""
+    sessions = scenario.gateway.sessions
+    if sessions is None:
+        return None
+    if sessions.lookup is not None:
+        return sessions.lookup
+    return Constant(kind="constant", value=DEFAULT_REDIS_LOOKUP_S) if sessions.store == "redis" else None
+
+
+def sampling(duration_s: float) -> tuple[int, float]:
+    """How many samples a timeline has, and the seconds between them."""
+    every_s = max(1.0, duration_s / SAMPLES)
+    return int(duration_s / every_s) + 1, every_s
 
 
 def sample(world: SimPyWorld, duration_s: float, timeline: list[tuple[float, int, int, int]]) -> Generator[simpy.Event, Any, None]:
     """A native SimPy process: the state of the queue and the breakers, at regular times."""
-    every_s = max(1.0, duration_s / SAMPLES)
+    count, every_s = sampling(duration_s)
     admission, targets = world.gateway.admission, world.gateway.targets
-    for number in range(int(duration_s / every_s) + 1):
+    for number in range(count):
         yield world.env.timeout(number * every_s - world.env.now)
         in_service = admission.in_service if admission else sum(target.in_flight for target in targets)
         opened = sum(target.breaker is not None and target.breaker.state != 0 for target in targets)
@@ -208,7 +243,7 @@ def sample(world: SimPyWorld, duration_s: float, timeline: list[tuple[float, int
 
 
 def request_rows(served: list[tuple[Request, Record, float]], scenario: Scenario, replication: int) -> np.ndarray:
-    """Rows in the order of the schedule, as the client saw them: one who would have left by then has abandoned."""
+    """Rows in the order of the schedule, as the clients saw them."""
     served.sort(key=lambda entry: entry[0].index)
     rows = np.zeros(len(served), REQUESTS)
     if not served:
@@ -229,6 +264,11 @@ def request_rows(served: list[tuple[Request, Record, float]], scenario: Scenario
         rows[column] = [getattr(record, field) for record in records]
     rows["latency_s"] = np.array(ended_s) - rows["arrival_s"]
     rows["ttft_s"] -= rows["arrival_s"]
+    return as_clients_saw(rows, scenario)
+
+
+def as_clients_saw(rows: np.ndarray, scenario: Scenario) -> np.ndarray:
+    """The rows, changed in place: answers of the gateway itself come at once, and who would have left by then has abandoned."""
     at_once = (rows["outcome"] == Outcome.CACHE_HIT) | (rows["outcome"] == Outcome.FALLBACK)
     rows["ttft_s"][at_once] = rows["latency_s"][at_once]
     patience_s = scenario.workload.client.timeout

@@ -18,7 +18,7 @@ class Run:
     ``requests`` has dtype records.REQUESTS and ``attempts`` records.ATTEMPTS; ``timeline`` has dtype records.TIMELINE, one row per second and
     replication (fewer on long runs); ``events`` are dicts ``{"at_s", "replication", "event", …}`` (breaker moves, faults). ``targets`` are the
     provider/model names that ``target`` columns index. ``usage`` are the rows of ``sim.usage``; ``limited`` counts requests refused by
-    the "global" and the "per_user" limit.
+    the "global" and the "per_user" limit. ``engine`` is the one that predicted it.
     """
 
     kind: Kind
@@ -34,6 +34,7 @@ class Run:
     usage: list[dict[str, Any]] = field(default_factory=list)
     limited: dict[str, int] = field(default_factory=dict)
     wall_s: float = 0.0
+    engine: str = "simpy"
 
     @property
     def warmup_s(self) -> float:

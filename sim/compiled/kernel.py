@@ -1,0 +1,83 @@
+"""What the compiled world takes over from the others as it stands: the policy functions, and draws by the same hash.
+
+``register_jitable`` leaves a function plain Python for Python callers and lets numba compile the same source into its callers.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numba import njit, types
+from numba.experimental import structref
+from numba.extending import register_jitable
+
+from sim.draws import GAMMA, mix, unit
+from sim.policy import admission, breaker, cache, context, limiter, retry, router, session
+from sim.provider import produced_tokens
+
+for function in (
+    admission.take_place, admission.pass_on, admission.change_waiting,
+    breaker.allow, breaker.release, breaker.permits_call, breaker.record, breaker.over_threshold, breaker.trip, breaker.clear_window,
+    breaker.add_to_count_window, breaker.add_to_time_window,
+    cache.is_fresh, context.context, context.context_tokens, session.remembered_from,
+    limiter.take_from_bucket, limiter.wait_for_bucket, limiter.take_from_log, limiter.wait_for_log, limiter.take_from_fixed_window,
+    limiter.take_from_anchored_window, limiter.wait_for_window,
+    retry.deposit, retry.withdraw, retry.deserves_retry, retry.backoff_s,
+    router.observe_latency, router.place_by_weight,
+    mix, unit, produced_tokens,
+):  # fmt: skip
+    register_jitable(function)
+
+
+inlined = njit
+
+
+@inlined
+def child(state: Any, word: Any) -> Any:
+    """``sim.draws.child`` in 64-bit words, whose overflow is the modulus."""
+    return mix(state + np.uint64(GAMMA) * (np.uint64(word) + np.uint64(1)))
+
+
+@inlined
+def uniform(root: Any, prompt: int, occurrence: int) -> float:
+    """The uniform below a root for two words: (prompt, occurrence), or (request, retry)."""
+    return unit(child(child(root, prompt), occurrence))
+
+
+def unliteral(fields: Any) -> Any:
+    return tuple((name, types.unliteral(kind)) for name, kind in fields)
+
+
+@structref.register
+class BreakerType(types.StructRef):
+    preprocess_fields = staticmethod(unliteral)
+
+
+class CompiledBreaker(structref.StructRefProxy):
+    """``BreakerState`` for compiled code: the same fields, the ring an array."""
+
+    def __new__(cls, *values: Any) -> CompiledBreaker:
+        return structref.StructRefProxy.__new__(cls, *values)
+
+
+structref.define_proxy(
+    CompiledBreaker, BreakerType,
+    ["timed", "size", "minimum_calls", "failure_rate", "slow_rate", "slow_after_s", "open_for_s", "half_open_calls",
+     "state", "opened_s", "permits", "trips", "calls", "failed", "slow", "place", "second", "ring"],
+)  # fmt: skip
+
+
+@structref.register
+class LogType(types.StructRef):
+    preprocess_fields = staticmethod(unliteral)
+
+
+class CompiledLog(structref.StructRefProxy):
+    """``SlidingLog`` for compiled code, made for one decision over a piece of the shared ring of times."""
+
+    def __new__(cls, *values: Any) -> CompiledLog:
+        return structref.StructRefProxy.__new__(cls, *values)
+
+
+structref.define_proxy(CompiledLog, LogType, ["window_s", "oldest", "ring"])

@@ -1,0 +1,117 @@
+"""One replication in the compiled world: the same job and the same Part as ``sim.experiment.replicate``."""
+
+from __future__ import annotations
+
+import sys
+from functools import cache
+
+import numpy as np
+
+from sim.compiled.cache import directory, is_warm
+from sim.compiled.engine import Engine, engine_of, with_more_events, with_more_lives
+from sim.draws import Purpose, replication_seed
+from sim.experiment import Job, Part, as_clients_saw, drawn, lookup_law, part_of, sampling
+from sim.gateway import Gateway
+from sim.invariants import Level, Replication
+from sim.policy.breaker import STATES
+from sim.provider import ProviderState
+from sim.scenario.model import Scenario
+from sim.workload.schedule import Schedule, build_schedule
+
+
+def replicate(job: Job) -> Part:
+    """One replication. Raises InvariantViolated where the model contradicts itself."""
+    scenario, scale, first_seed, replication = job
+    schedule = build_schedule(scenario, scale, replication, first_seed)
+    return part_of(job, played(scenario, schedule, replication_seed(first_seed, replication), replication))
+
+
+def played(scenario: Scenario, schedule: Schedule, seed: int, replication: int) -> Replication:
+    """All that became of the schedule's requests."""
+    gateway = Gateway(scenario, seed)
+    providers = {name: ProviderState(scenario, name, seed) for name in scenario.providers}
+    count = len(schedule)
+    draws = (
+        drawn(scenario.gateway.cpu_per_request, seed, Purpose.CPU, 0, count),
+        drawn(lookup_law(scenario), seed, Purpose.SESSION_LOOKUP, 0, count),
+        drawn(scenario.workload.client.patience, seed, Purpose.PATIENCE, 0, count),
+    )
+    engine = engine_of(scenario, schedule, gateway, providers, seed, replication, draws, sampling(schedule.duration_s))
+    engine, attempts, moves = run(engine)
+    settle(engine, gateway, providers)
+    gateway.breaker_moves.extend(moves_of(moves, gateway))
+    world, inside = engine.world[0], Level()
+    inside.entered, inside.inside, inside.area_s = int(world["entered"]), int(world["inside"]), float(world["area_s"])
+    rows = as_clients_saw(engine.rows, scenario)
+    return Replication(rows, attempts, engine.inside_s, inside, gateway, providers, engine.timeline)
+
+
+@cache
+def prepare() -> None:
+    """Compile, or load what was compiled before: so that no two workers do it at once. Says so on stderr if it will take a while."""
+    if not is_warm():
+        kept = "once" if directory() is not None else "every time, for there is no directory to keep it in (TENFOLD_CACHE_DIR sets one)"
+        print(f"compiling the fast engine ({kept}) ...", file=sys.stderr, flush=True)
+    scenario = example()
+    played(scenario, build_schedule(scenario), 0, 0)
+
+
+def example() -> Scenario:
+    """As small as a scenario can be; array types do not depend on it."""
+    law = {"kind": "constant", "value": 1.0}
+    model = {"latency": {"kind": "constant", "value": "1s"}, "price": {"input": 0.0, "output": 0.0}}
+    arrivals = {"kind": "gamma", "rate": "1/s", "cv": 0.0}
+    return Scenario.model_validate({
+        "tenfold": 1, "name": "example",
+        "workload": {"arrivals": arrivals, "duration": "1s", "requests": ({"name": "any", "tokens": {"input": law, "output": law}},)},
+        "gateway": {"routing": {"kind": "round-robin", "models": ("p/m",)}},
+        "providers": {"p": {"models": {"m": model}}},
+    })  # fmt: skip
+
+
+def run(engine: Engine) -> tuple[Engine, np.ndarray, np.ndarray]:
+    """Run an engine to its end. Returns it with all attempts and all moves of its breakers."""
+    from sim.compiled.bound import bind
+    from sim.compiled.loop import FINISHED, advance, start
+
+    attempts, moves = [], []
+    world = engine.world[0]
+    start(bind(engine))
+    while advance(bind(engine)) != FINISHED:
+        if world["attempts"] >= len(engine.attempts):
+            attempts.append(engine.attempts.copy())
+            world["attempts"] = 0
+        elif world["free_life"] < 0:
+            engine = with_more_lives(engine, 2 * len(engine.lives))
+        elif world["heap_size"] + world["inside"] + 2 >= len(engine.heap_at):
+            engine = with_more_events(engine, 2 * len(engine.heap_at))
+        else:
+            moves.append(engine.moves[: world["moves"]].copy())
+            world["moves"] = 0
+    attempts.append(engine.attempts[: world["attempts"]])
+    moves.append(engine.moves[: world["moves"]])
+    return engine, np.concatenate(attempts), np.concatenate(moves)
+
+
+def settle(engine: Engine, gateway: Gateway, providers: dict[str, ProviderState]) -> None:
+    """Write the state at the end back into the gateway's and the providers' own, for the invariants to look at."""
+    world = engine.world[0]
+    if gateway.admission is not None:
+        for name in ("in_service", "waiting", "waited_s", "at_s"):
+            setattr(gateway.admission, name, world["admission"][name].item())
+    for target, row in zip(gateway.targets, engine.targets, strict=True):
+        target.in_flight = int(row["in_flight"])
+    for provider, row in zip(providers.values(), engine.providers, strict=True):
+        provider.in_service = int(row["in_service"])
+    for target, visits in zip(gateway.targets, engine.visits, strict=True):
+        seen = np.flatnonzero(visits)
+        providers[target.provider].visits[target.model].update(zip(seen.tolist(), visits[seen].tolist(), strict=True))
+    if gateway.cache is not None:
+        gateway.cache.flights.update({int(key): [] for key in np.flatnonzero(engine.flights >= 0)})
+    for limiter, name in ((gateway.overall, "refused_all"), (gateway.per_user, "refused_user")):
+        if limiter is not None:
+            limiter.refused = int(world[name])
+
+
+def moves_of(moves: np.ndarray, gateway: Gateway) -> list[tuple[float, str, str]]:
+    return [(at_s, gateway.targets[target].name, STATES[state]) for at_s, target, state in moves.tolist()]

@@ -1,0 +1,49 @@
+"""Which engine runs a prediction: the SimPy world, or the compiled one, which says the same faster but has to be compiled first."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from sim.compiled.cache import is_warm
+from sim.compiled.refusals import why_not
+from sim.scenario.checks import expected_requests
+from sim.scenario.errors import Problem, ScenarioError
+from sim.scenario.model import Scenario
+
+ENGINES = ("auto", "simpy", "compiled")
+# Requests over all replications from which the compiled world pays: loading its code takes the time of so many requests in the SimPy
+# world, compiling it that of so many (0.5 s and about 15 s, at some 30 µs a request).
+WORTH_LOADING = 20_000
+WORTH_COMPILING = 600_000
+
+
+class Choice(NamedTuple):
+    """``engine``: simpy or compiled. ``why``: in words, to follow its name."""
+
+    engine: str
+    why: str
+
+
+def choose(engine: str, scenario: Scenario, scale: float, replications: int) -> Choice:
+    """The engine for a run. ``auto`` takes the compiled world if it can run the scenario and the run is long enough to pay.
+
+    Raises ScenarioError if the compiled world is asked for and cannot run the scenario, ValueError for an unknown engine.
+    """
+    if engine not in ENGINES:
+        raise ValueError(f"expected an engine of {', '.join(ENGINES)}, found {engine!r}")
+    if engine == "simpy":
+        return Choice("simpy", "as asked for")
+    reasons = why_not(scenario)
+    if engine == "compiled":
+        if reasons:
+            raise ScenarioError(
+                [Problem(scenario.name, f"the compiled engine cannot run {reason}; use auto or simpy") for reason in reasons]
+            )
+        return Choice("compiled", "as asked for")
+    if reasons:
+        return Choice("simpy", f"the compiled engine cannot run {', '.join(reasons)}")
+    requests = expected_requests(scenario, scale) * replications
+    warm = is_warm()
+    if requests < (WORTH_LOADING if warm else WORTH_COMPILING):
+        return Choice("simpy", "the run is short")
+    return Choice("compiled", f"about {requests:,.0f} requests{'' if warm else ', worth compiling for'}")

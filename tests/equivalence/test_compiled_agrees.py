@@ -1,0 +1,58 @@
+"""The compiled world says of every request what the SimPy world says."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+
+from sim.compiled.refusals import why_not
+from sim.experiment import Part, replicate
+from sim.scenario.load import load
+from sim.scenario.model import Scenario
+from tests.equivalence.scenarios import SCENARIOS
+
+EVERYTHING = Path(__file__).with_name("everything.yaml")
+LAUNCH = Path(__file__).parents[2] / "scenarios" / "launch.yaml"
+
+
+def same(theirs: np.ndarray, ours: np.ndarray) -> None:
+    """Integers equal, times to 1e-9 relative and a nanosecond."""
+    assert len(ours) == len(theirs)
+    for name in theirs.dtype.names:
+        if theirs[name].dtype.kind == "f":
+            np.testing.assert_allclose(ours[name], theirs[name], rtol=1e-9, atol=1e-9, err_msg=name)
+        else:
+            np.testing.assert_array_equal(ours[name], theirs[name], err_msg=name)
+
+
+def agree(scenario: Scenario, scale: float = 1.0, replication: int = 0) -> Part:
+    from sim.compiled.replicate import replicate as replicate_compiled
+
+    job = (scenario, scale, scenario.seed, replication)
+    theirs, ours = replicate(job), replicate_compiled(job)
+    same(theirs.requests, ours.requests)
+    same(theirs.attempts, ours.attempts)
+    same(theirs.timeline, ours.timeline)
+    assert ours.limited == theirs.limited
+    assert [(event["target"], event["state"]) for event in ours.events] == [(event["target"], event["state"]) for event in theirs.events]
+    assert [event["at_s"] for event in ours.events] == pytest.approx([event["at_s"] for event in theirs.events])
+    return ours
+
+
+@pytest.mark.parametrize(("path", "scale", "replication"), [(EVERYTHING, 1, 0), (EVERYTHING, 4, 1), (LAUNCH, 10, 2)])
+def test_scenarios_that_use_everything_agree_request_by_request(path, scale, replication):
+    scenario = load(path).scenario
+    assert why_not(scenario) == []
+    part = agree(scenario, scale, replication)
+    assert len(np.unique(part.requests["outcome"])) >= 4
+    assert part.events
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
+@given(SCENARIOS)
+def test_random_scenarios_agree_request_by_request(scenario):
+    assert why_not(scenario) == []
+    agree(scenario)
