@@ -10,7 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from sim.metrics import METRICS
-from sim.wording import Document, budget_value, interval, metric_words, number, percent, say, seconds, times, verdict
+from sim.wording import Document, budget_value, imprecise, interval, metric_words, number, percent, say, seconds, times, verdict
 
 STYLES = {
     "pass": "bold green", "partly": "bold yellow", "fail": "bold red", "invalid": "bold yellow",
@@ -59,6 +59,8 @@ def print_summary(summary: Document, console: Console) -> None:
     if any(run["budgets"] for run in runs):
         console.print(budgets_table(runs))
         console.print()
+    if wide := imprecise(runs):
+        console.print(Text(wide, style="yellow"))
     console.print(Text(footnote(summary), style="dim"))
 
 

@@ -100,7 +100,7 @@ WORDS = {
 def metric_words(name: str) -> str:
     """``latency_s.p50`` → ``latency P50``."""
     family, _, figure = name.partition(".")
-    return f"{WORDS.get(family, family)} {figure.replace('p', 'P')}".strip()
+    return f"{WORDS.get(family, family)} {figure.replace('_', ' ') if '_' in figure else figure.replace('p', 'P')}".strip()
 
 
 # ---- verdicts ---------------------------------------------------------------------------------------------------------
@@ -164,6 +164,25 @@ def typical(run: Document) -> str:
         f"At {times(run['scale'])}: P50 {seconds(latency['p50']['value'])}, P99 {seconds(latency['p99']['value'])}, "
         f"{percent(availability)} served."
     )
+
+
+IMPRECISE = 0.10
+"""Relative half-width of an interval from which a figure is said to be imprecise."""
+
+
+def imprecise(runs: Sequence[Document]) -> str:
+    """``not precise yet: latency P99 at 1x ± 14 %; more replications would narrow it``; empty when all is precise enough.
+
+    Law & Kelton's relative precision: half-width over value, for the figures that decisions rest on.
+    """
+    wide = []
+    for run in runs:
+        for name in ("latency_s.mean", "latency_s.p50", "latency_s.p99", "cost_usd.per_month"):
+            family, _, figure = name.partition(".")
+            value, low, high = (run[family][figure][part] for part in ("value", "low", "high"))
+            if run["kind"] == "prediction" and value and low is not None and high is not None and high - low > 2 * IMPRECISE * value:
+                wide.append(f"{metric_words(name)} at {times(run['scale'])} ± {(high - low) / (2 * value) * 100:.0f} %")
+    return f"not precise yet: {listed(wide)}; more replications would narrow that" if wide else ""
 
 
 def interval_of_budget(budget: Document) -> str:

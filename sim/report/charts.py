@@ -106,9 +106,10 @@ def percentile_curve(shown: Sequence[Shown], column: str = "latency_s") -> str:
     furthest = max(float(rarity[-1]) for _, rarity, *_ in curves)
     with chart(f"percentiles-{column.replace('_', '-')}", f"{column} by percentile") as drawing:
         axes = drawing.axes
-        for one, rarity, value, low, high in curves:
+        for layer, (one, rarity, value, low, high) in enumerate(curves):
             axes.fill_between(rarity, low, high, color=one.color, alpha=0.16, linewidth=0)
-            axes.plot(rarity, value, color=one.color, label=one.name, linestyle="--" if one.dashed else "-")
+            style, above = ("--", 3) if one.dashed else ("-", 2.9 - layer / 100)  # what others are compared with lies above them
+            axes.plot(rarity, value, color=one.color, label=one.name, linestyle=style, zorder=above)
         axes.set_xscale("log")
         decades = [(1, "0 %"), (2, "P50"), (10, "P90"), (100, "P99"), (1000, "P99.9"), (10_000, "P99.99"), (100_000, "P99.999")]
         ticks = [(place, word) for place, word in decades if place <= furthest * 1.05]

@@ -18,7 +18,21 @@ from sim.report.shown import Shown, shown_runs
 from sim.results import Results
 from sim.scenario.model import Fault
 from sim.text import FIGURES, at, compared, error, outcome_share
-from sim.wording import NOT_KNOWN, Document, budget_value, dollars, interval, metric_words, number, percent, say, seconds, times, verdict
+from sim.wording import (
+    NOT_KNOWN,
+    Document,
+    budget_value,
+    dollars,
+    imprecise,
+    interval,
+    metric_words,
+    number,
+    percent,
+    say,
+    seconds,
+    times,
+    verdict,
+)
 
 FOLDER = Path(__file__).parent
 PART_COLORS = dict(zip([*PARTS.values(), OTHER], [f"series-{number}" for number in (3, 7, 5, 6, 2, 0, 1)] + ["shade"], strict=True))
@@ -60,6 +74,7 @@ def page(results: Results) -> dict[str, Any]:
             for outcome in OUTCOMES
             if any(entry["outcomes"][outcome] for entry in entries)
         ],
+        "imprecise": imprecise(summary["runs"]),
         "outcome_share": outcome_share,
         "budgets": budget_rows(entries),
         "document": document,

@@ -12,7 +12,7 @@ from synthetic_runs import rows, run_of, scenario, synthetic_run
 from sim.compare import compare
 from sim.summary import summarize
 from sim.text import console_of, print_summary
-from sim.wording import dollars, interval, listed, number, percent, seconds, verdict
+from sim.wording import dollars, imprecise, interval, listed, number, percent, seconds, verdict
 
 SHA = "ab" * 32
 
@@ -75,6 +75,18 @@ def test_the_verdict_of_a_measurement(noise: float, why: tuple[str, ...], start:
 
 def test_the_table_is_as_it_was() -> None:
     matches_golden_text(printed([synthetic_run(1), synthetic_run(10)]), "predict.txt")
+
+
+def test_a_figure_that_is_not_precise_yet_is_named() -> None:
+    wide = {"value": 10.0, "low": 8.5, "high": 11.5}
+    sharp = {"value": 10.0, "low": 9.5, "high": 10.5}
+    unknown = {"value": 10.0, "low": None, "high": None}
+    run = {"kind": "prediction", "scale": 10, "latency_s": {"mean": sharp, "p50": unknown, "p99": wide}, "cost_usd": {"per_month": wide}}
+    assert (
+        imprecise([run])
+        == "not precise yet: latency P99 at 10x ± 15 % and cost per month at 10x ± 15 %; more replications would narrow that"
+    )
+    assert imprecise([run | {"latency_s": dict.fromkeys(("mean", "p50", "p99"), sharp), "cost_usd": {"per_month": unknown}}]) == ""
 
 
 def test_what_is_not_a_terminal_gets_no_colour() -> None:

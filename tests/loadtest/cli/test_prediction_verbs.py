@@ -2,6 +2,10 @@
 
 import json
 import re
+import signal
+import subprocess
+import sys
+import time
 from pathlib import Path
 from xml.etree import ElementTree as Xml
 
@@ -88,6 +92,18 @@ def test_a_scenario_that_is_not_there_is_named(scenario: Path, capsys: pytest.Ca
     said = capsys.readouterr()
     assert "nowhere.yaml" in said.err
     assert said.out == ""
+
+
+@pytest.mark.slow
+def test_ctrl_c_ends_a_prediction_at_once_and_leaves_nothing(scenario: Path) -> None:
+    arguments = [sys.executable, "-m", "loadtest.cli.main", "predict", str(scenario), "--scale", "500", "--out", "kept"]
+    process = subprocess.Popen(arguments, stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True, text=True)
+    time.sleep(2)
+    assert process.poll() is None
+    process.send_signal(signal.SIGINT)
+    out, err = process.communicate(timeout=10)
+    assert (process.returncode, out, err.split()[-1]) == (exit_codes.INTERRUPTED, "", "interrupted")
+    assert list(scenario.parent.iterdir()) == [scenario]
 
 
 def test_check_passes_when_every_budget_holds(scenario: Path, capsys: pytest.CaptureFixture[str]) -> None:
