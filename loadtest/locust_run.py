@@ -19,8 +19,8 @@ START_S = 90.0  # a schedule of millions of requests takes a while to draw
 LEAD_S = 1.0  # from "all parts are ready" to t0: long enough to tell them all
 POLL_S = 0.25
 
-Progress = Callable[[float, int, int], None]
-"""(seconds since t0, requests answered, of them failed)"""
+Progress = Callable[[float, int, int, int], None]
+"""(seconds since t0, requests planned (0: not known), requests answered, of them not served)"""
 
 
 class LocustRun:
@@ -88,7 +88,7 @@ class LocustRun:
             if event == "started":
                 t0 = document["t0"]
             elif event == "progress":
-                progress(time.time() - t0, document["requests"], document["failures"])
+                progress(time.time() - t0, self.planned, document["requests"], document["failures"])
             elif event == "failed":
                 raise RunFailed(f"the load generator failed: {document['why']}")
             elif event == "done":

@@ -47,7 +47,6 @@ def command(
     from loadtest.cli.running import RunProgress, ends_cleanly
     from loadtest.control import is_loopback
     from loadtest.supervisor import RunFailed
-    from sim.scenario.checks import expected_requests
     from sim.scenario.load import load
     from sim.store import StoreError, whole_directory
 
@@ -56,11 +55,10 @@ def command(
             raise click.UsageError(f"{each} is not this machine; --allow-remote sends load there all the same")
     loaded = load(path, (*overrides, *(() if seed is None else (f"seed={seed}",))))
     place = None if as_json and out is None else prepared(out, loaded.scenario.name, "load")
-    planned = round(expected_requests(loaded.scenario, scale))
     with ends_cleanly(), ExitStack() as stack:
         try:
             folder = stack.enter_context(whole_directory(place)) if place is not None else None
-            with RunProgress(loaded.scenario.workload.duration, planned, quiet) as progress:
+            with RunProgress(loaded.scenario.workload.duration, quiet) as progress:
                 document = play(loaded, scale, url, mocks, workers, locust_web, folder, progress)
         except RunFailed as failure:
             raise CannotPlay(str(failure)) from None
@@ -146,7 +144,7 @@ def figures(scenario: Any, samples: Any) -> dict[str, Any]:
 
     from sim.records import OUTCOMES, Outcome
 
-    counted = samples[samples["arrival_s"] >= scenario.workload.warmup]
+    counted = samples[samples["arrival_s"] >= scenario.workload.warmup_s]
     served = counted[counted["outcome"] <= Outcome.FALLBACK]
     quantiles = {
         name: {f"p{q}": float(np.nanquantile(served[name], q / 100)) if np.isfinite(served[name]).any() else None for q in (50, 95, 99)}

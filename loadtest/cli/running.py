@@ -20,9 +20,8 @@ class RunProgress:
     A bar on a terminal, a line now and then elsewhere, nothing if quiet.
     """
 
-    def __init__(self, duration_s: float, planned: int, quiet: bool) -> None:
+    def __init__(self, duration_s: float, quiet: bool) -> None:
         self.duration_s = duration_s
-        self.planned = planned
         self.quiet = quiet
         self.live = not quiet and sys.stderr.isatty()
         self._spoke_at = time.monotonic()
@@ -45,8 +44,8 @@ class RunProgress:
         if not self.live and not self.quiet:
             click.echo(what, err=True)
 
-    def tick(self, elapsed_s: float, requests: int, failures: int) -> None:
-        counts = f"{requests:,} of {self.planned:,} answered" if self.planned else f"{requests:,} answered"
+    def tick(self, elapsed_s: float, planned: int, requests: int, failures: int) -> None:
+        counts = f"{requests:,} of {planned:,} answered" if planned else f"{requests:,} answered"
         if failures:
             counts += f", {failures:,} not served"
         waiting = elapsed_s > self.duration_s

@@ -78,14 +78,13 @@ def run(order: Any, replications: int, place: Path | None, as_json: bool, quiet:
     from loadtest.verify import measure
     from sim.compare import compare
     from sim.results import gather
-    from sim.scenario.checks import expected_requests
     from sim.text import console_of, print_summary
 
     loaded = order.loaded
-    planned = round(expected_requests(loaded.scenario, order.scale))
-    with RunProgress(loaded.scenario.workload.duration, planned, quiet) as progress:
-        measured = measure(order, progress.say, progress.tick)
+    # First what takes seconds: a model that cannot predict this should not cost a run.
     prediction = predict_scales(loaded, [order.scale], replications, quiet=quiet)[0]
+    with RunProgress(loaded.scenario.workload.duration, quiet) as progress:
+        measured = measure(order, progress.say, progress.tick)
     comparison = compare(prediction, measured.run, why_invalid=measured.why_invalid, certificate=measured.document())
     results = gather([prediction, measured.run], loaded.sha256, loaded.yaml_text, comparison)
     if place is not None:
