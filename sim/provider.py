@@ -120,6 +120,7 @@ class ServiceDraws:
         self.per_token = model.per_token
         self.correlation = model.correlation
         self.blocks: dict[tuple[int, int], list[tuple[float, float, float]]] = {}
+        self.get(0, 0)  # what drawing imports (scipy: up to a second) a mock must have imported before its first request
 
     def get(self, prompt: int, occurrence: int) -> tuple[float, float, float]:
         if occurrence == 0 and prompt < SPARSE:

@@ -387,3 +387,20 @@ def test_a_common_start_sets_its_clock() -> None:
                 assert answer.status == 400
 
     asyncio.run(run())
+
+
+@pytest.mark.parametrize("streamed", [True, False])
+def test_a_hedge_answers_when_the_first_provider_is_slow_and_the_loser_is_cancelled(streamed: bool) -> None:
+    async def slow(request: web.Request) -> web.StreamResponse:
+        return await stream(request, ROLE, 2.0, WORD, STOP, DONE)
+
+    async def run() -> None:
+        hedge = {"hedge": {"after": "100ms", "at_most": 1, "to": "next"}}
+        async with gateway(scenario(hedge, ("openai", "openai")), slow, fine) as front:
+            status, headers, body = await front.ask(stream=streamed)
+            assert (status, headers["x-tenfold-outcome"]) == (200, "ok")
+            assert body.count(b"word") == 3
+            assert [len(provider.asked) for provider in front.providers] == [1, 1]
+            assert await until(lambda: front.providers[0].left == 1)
+
+    asyncio.run(run())
