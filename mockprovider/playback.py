@@ -59,7 +59,7 @@ class Playback:
     """
 
     __slots__ = (
-        "_content", "_deadlines", "_fd", "_frame", "_ledger", "_transport", "blocked_since_s", "closing", "done", "due_s",
+        "_behind", "_content", "_deadlines", "_fd", "_frame", "_ledger", "_transport", "blocked_since_s", "closing", "done", "due_s",
         "first_late_s", "how", "last_late_s", "most_late_s", "opening", "per_token_s", "stop", "written",
     )  # fmt: skip
 
@@ -75,6 +75,7 @@ class Playback:
         self.blocked_since_s = 0.0
         self.how = End.COMPLETE
         self._content = True
+        self._behind = False  # the client reads more slowly than we write: no write is ours to be late with
 
     def whole(self, due_s: float, content: bytes, how: End) -> None:
         """Write ``content`` at ``due_s``, and that is all."""
@@ -144,18 +145,20 @@ class Playback:
             data = self.opening + data
         if until == stop:
             data += self.closing
-        prompt_reader = send(self._transport, self._fd, data)
+        taken = send(self._transport, self._fd, data)
         wrote_s = monotonic()
-        if prompt_reader:
-            self._record(k, until, wrote_s)
-        else:
+        if not taken:
             self._ledger.blocked += 1
+            self._behind = True
+        elif not self._behind:
+            self._record(k, until, wrote_s)
         self.written = until
         if until == stop:
             self._end(now_s)
         elif until < due:
             self._deadlines.at(now_s, self._fire)
         else:
+            self._behind = self._behind and not taken
             self._deadlines.at(first_due_s + until * per_token_s, self._fire)
 
     def _record(self, k: int, until: int, wrote_s: float) -> None:
@@ -181,6 +184,7 @@ class Playback:
         self.done.set_result(self.how)
 
     def _wait_for_reader(self, now_s: float) -> None:
+        self._behind = True
         if not self.blocked_since_s:
             self.blocked_since_s = now_s
         if now_s - self.blocked_since_s > BLOCKED_PATIENCE_S:

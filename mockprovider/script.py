@@ -11,7 +11,6 @@ ENDS = {
     Ending.COMPLETE: End.COMPLETE, Ending.FILTERED: End.COMPLETE, Ending.RESET: End.RESET, Ending.TRUNCATED: End.TRUNCATED,
     Ending.STREAM_ERROR: End.STREAM_ERROR, Ending.MALFORMED: End.MALFORMED, Ending.STALLED: End.STALLED,
 }  # fmt: skip
-MALFORMED = b'data: {"id": "mock", "choices": [{"index": 0, "delta": {"content": "\n\n'
 
 
 def perform(playback: Playback, arrived_s: float, plan: Plan, answer: Answer, dialect: Dialect, errors: Errors) -> None:
@@ -37,15 +36,20 @@ def perform_stream(playback: Playback, arrived_s: float, plan: Plan, answer: Ans
         playback.trickle(arrived_s, arrived_s + plan.first_token_s, head)
         head = b""
     opening = head + b"".join(map(http.chunk, stream.opening))
+    frame = stream.frame
     closing = stream.closing
     if plan.final_status != 200:
         playback.how = ENDS[plan.ending]
-        closing = {End.STREAM_ERROR: stream.failure, End.MALFORMED: (MALFORMED,)}.get(playback.how, ())
+        closing = {End.STREAM_ERROR: stream.failure, End.MALFORMED: (malformed(frame(0)),)}.get(playback.how, ())
     ending = b"".join(map(http.chunk, closing))
     if playback.how not in (End.RESET, End.STALLED):
         ending += http.LAST_CHUNK
-    frame = stream.frame
     playback.play(arrived_s + plan.first_token_s, plan.per_token_s, opening, plan.output_tokens, lambda k: http.chunk(frame(k)), ending)
+
+
+def malformed(frame: bytes) -> bytes:
+    """An event of which the end is missing."""
+    return frame[: len(frame) * 2 // 3] + b"\n\n"
 
 
 def perform_whole(playback: Playback, arrived_s: float, plan: Plan, answer: Answer, dialect: Dialect, errors: Errors) -> None:

@@ -190,9 +190,12 @@ class Service:
         self, request: web.BaseRequest, call: Call, plan: Plan, playback: Playback, end: End, arrived_s: float, ended_s: float
     ) -> None:
         whole_answer = plan.status == 200 and not call.stream
-        produced = plan.output_tokens if whole_answer and end is End.COMPLETE else playback.written
         if end is End.CLIENT_LEFT:
+            end = how_it_ended(plan, playback)
+        if end in (End.CLIENT_LEFT, End.STALLED):
             produced = plan.produced(ended_s - arrived_s)
+        else:
+            produced = plan.output_tokens if whole_answer else playback.written
         self.metrics.count(call.model, plan.status, end, plan.input_tokens, plan.cached_tokens, produced)
         self.truth.add(
             number_in(request, "x-tenfold-request"),
@@ -219,6 +222,15 @@ class Service:
     def close(self) -> None:
         self.deadlines.close()
         self.truth.close()
+
+
+def how_it_ended(plan: Plan, playback: Playback) -> End:
+    """Why the connection is gone: our own doing, a silence of ours that the client lost patience with, or the client alone."""
+    if playback.done.done() and not playback.done.cancelled():
+        return playback.done.result()
+    if plan.hang:
+        return End.HANG
+    return End.STALLED if plan.ending is Ending.STALLED else End.CLIENT_LEFT
 
 
 def number_in(request: web.BaseRequest, header: str) -> int:

@@ -1,4 +1,4 @@
-"""A client that times streamed tokens: one thread, raw sockets, epoll, so that what it adds is microseconds and the same for every server."""
+"""A client that times streamed tokens: one thread, raw sockets, epoll; what it adds is microseconds, the same for every server."""
 
 from __future__ import annotations
 
@@ -31,17 +31,18 @@ class Timing:
     client_cpu: float
 
     def summary(self) -> dict[str, float | int]:
-        seen = self.late_s[~np.isnan(self.late_s)]
-        p50, p99, p999 = np.percentile(seen, [50, 99, 99.9]) if len(seen) else (np.nan,) * 3
+        seen = self.late_s[~np.isnan(self.late_s)] * 1e3
+        p50, p99, p999, most = np.percentile(seen, [50, 99, 99.9, 100]).round(3).tolist() if len(seen) else [float("nan")] * 4
         return {
-            "p50_ms": round(float(p50) * 1e3, 3), "p99_ms": round(float(p99) * 1e3, 3), "p999_ms": round(float(p999) * 1e3, 3),
-            "max_ms": round(float(seen.max()) * 1e3, 3) if len(seen) else float("nan"), "tokens": len(seen), "missing": int(self.late_s.size - len(seen)),
-            "failed_streams": self.failed, "client_cpu": round(self.client_cpu, 3),
+            "p50_ms": p50, "p99_ms": p99, "p999_ms": p999, "max_ms": most, "tokens": len(seen),
+            "missing_tokens": int(self.late_s.size - len(seen)), "failed_streams": self.failed, "client_cpu": round(self.client_cpu, 3),
         }  # fmt: skip
 
 
 def request_bytes(number: int, tokens: int, host: str, key: str, model: str, prompt: str) -> bytes:
-    body = json.dumps({"model": model, "stream": True, "messages": [{"role": "user", "content": prompt.format(number=number, tokens=tokens)}]})
+    body = json.dumps(
+        {"model": model, "stream": True, "messages": [{"role": "user", "content": prompt.format(number=number, tokens=tokens)}]}
+    )
     return (
         f"POST /v1/chat/completions HTTP/1.1\r\nhost: {host}\r\nauthorization: Bearer {key}\r\ncontent-type: application/json\r\n"
         f"content-length: {len(body)}\r\n\r\n{body}"
