@@ -218,13 +218,13 @@ def outcomes(window: Window) -> dict[str, int]:
 
 def cost_by_model(window: Window) -> dict[str, Estimate]:
     """USD per 30 days of this traffic, by provider/model."""
-    attempts, n = window.attempts, window.run.replications
+    attempts, targets = window.attempts, window.run.targets
     factor = DAY_S * MONTH_DAYS / window.seconds
-    return {
-        target: mean_estimate(np.bincount(rows["replication"], weights=rows["cost_usd"], minlength=n)).times(factor)
-        for index, target in enumerate(window.run.targets)
-        if len(rows := attempts[attempts["target"] == index])
-    }
+    place = attempts["replication"].astype(np.int64) * len(targets) + attempts["target"]
+    cells = window.run.replications * len(targets)
+    spent = np.bincount(place, weights=attempts["cost_usd"], minlength=cells).reshape(-1, len(targets))
+    sent = np.bincount(attempts["target"], minlength=len(targets))
+    return {target: mean_estimate(spent[:, index]).times(factor) for index, target in enumerate(targets) if sent[index]}
 
 
 def cost_by_feature(window: Window) -> dict[str, Estimate]:

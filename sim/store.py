@@ -18,6 +18,7 @@ import os
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -31,6 +32,7 @@ from sim.scenario.errors import ScenarioError
 from sim.scenario.model import Scenario
 from sim.scenario.tree import Source, read_text, read_tree
 from sim.summary import clean
+from sim.warmup import warmed
 
 MOST_ROWS = 300_000
 """Rows kept of one run. Beyond that whole replications are left out, the last first; the figures in summary.json are over all of them."""
@@ -91,7 +93,7 @@ def write_results(results: Results, place: Path) -> Path:
     from sim.report.render import render
 
     with whole_directory(place) as folder:
-        kept = [keep(run) for run in results.runs]
+        kept = tuple(keep(run) for run in results.runs)
         (folder / "scenario.yaml").write_text(results.scenario_yaml, encoding="utf-8")
         for table, dtype in TABLES.items():
             write_table(folder / f"{table}.parquet", [getattr(run, table) for run in kept], dtype)
@@ -102,8 +104,9 @@ def write_results(results: Results, place: Path) -> Path:
         manifest = results.manifest | {"hashes": {name: sha256_of(folder / name) for name in HASHED}}
         for entry, run in zip(manifest["runs"], kept, strict=True):
             entry["replications_kept"] = run.replications
+            entry["warmup_s"] = run.warmup_s
         (folder / "manifest.json").write_text(json.dumps(manifest, indent=1, allow_nan=False) + "\n", encoding="utf-8")
-        (folder / "report.html").write_text(render(results), encoding="utf-8")
+        (folder / "report.html").write_text(render(replace(results, runs=kept)), encoding="utf-8")
     return place
 
 
@@ -161,7 +164,7 @@ def read_whole(place: Path, manifest: dict[str, Any]) -> Results:
         runs.append(
             Run(
                 kind=entry["kind"],
-                scenario=scenario,
+                scenario=warmed(scenario, float(entry.get("warmup_s", 0.0))),
                 scale=float(entry["scale"]),
                 seed=int(entry["seed"]),
                 replications=int(entry["replications_kept"]),

@@ -12,6 +12,7 @@ from synthetic_runs import synthetic_run
 from sim import store
 from sim.compare import compare
 from sim.provenance import command_line
+from sim.report.render import render
 from sim.results import Results, gather
 from sim.scenario.load import canonical, to_yaml
 from sim.store import StoreError, default_place, prepare, read_results, write_results
@@ -69,6 +70,7 @@ def test_of_large_runs_the_first_replications_are_kept(tmp_path: Path, monkeypat
     assert (found.runs[0].replications, found.manifest["runs"][0]["replications"]) == (2, 4)
     assert np.unique(found.runs[0].requests["replication"]).tolist() == [0, 1]
     assert found.summary["runs"][0]["replications"] == 4
+    assert render(found) == (place / "report.html").read_text()
 
 
 def test_the_manifest_says_where_it_comes_from_and_no_secrets(place: Path) -> None:
