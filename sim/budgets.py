@@ -189,7 +189,7 @@ def phase_spans(scenario: Scenario, phase: str, fault: str | None = None, budget
     faults = [one for one in scenario.faults if fault in (None, one.kind)]
     if not faults:
         raise BudgetError(f"{budget!r}: the scenario has no fault{f' of kind {fault}' if fault else ''}, so there is no such phase")
-    first, last = scenario.workload.warmup, scenario.workload.duration
+    first, last = scenario.workload.warmup_s, scenario.workload.duration
     if phase == "before":
         spans = [(first, min(one.at for one in faults))]
     elif phase == "after":

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Generator, Iterator
 from concurrent.futures import Executor
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -15,6 +16,7 @@ from sim.draws import Purpose, replication_seed, uniforms
 from sim.engines import choose
 from sim.gateway import Gateway, target_names
 from sim.invariants import Replication, hold
+from sim.precision import MINIMUM, MOST, to_precision
 from sim.provider import ProviderState
 from sim.records import ATTEMPT_COLUMNS, ATTEMPTS, REQUESTS, TIMELINE, Outcome
 from sim.request import INFINITY, Record, Request
@@ -22,6 +24,7 @@ from sim.run import Run
 from sim.scenario.distributions import Constant, Distribution
 from sim.scenario.model import Closed, Scenario
 from sim.usage import usage
+from sim.warmup import with_warmup
 from sim.workload.closed import ClosedWorkload
 from sim.workload.schedule import Schedule, build_schedule
 from sim.world import Life, SimPyWorld
@@ -61,29 +64,72 @@ def predict(
     """
     started_s = time.perf_counter()
     seed = scenario.seed if seed is None else seed
-    parts = []
-    jobs = [(scenario, scale, seed, replication) for replication in range(replications)]
     chosen = choose(engine, scenario, scale, replications).engine
-    work = replicator(chosen)
-    results = map(work, jobs) if executor is None else executor.map(work, jobs)
-    for done, part in enumerate(results, start=1):
+    parts = simulate(chosen, scenario, scale, seed, range(replications), executor, progress)
+    return as_run(chosen, scenario, scale, seed, parts, time.perf_counter() - started_s)
+
+
+def predict_to_precision(
+    scenario: Scenario,
+    precision: float,
+    scale: float = 1.0,
+    seed: int | None = None,
+    executor: Executor | None = None,
+    progress: Callable[[int], None] | None = None,
+    engine: str = "auto",
+    most: int = MOST,
+) -> Run:
+    """As many replications as it takes to know the figures of ``sim.precision`` to within ``precision`` (0.02: 2 %), ``most`` at most."""
+    started_s = time.perf_counter()
+    seed = scenario.seed if seed is None else seed
+    least = min(MINIMUM, most)
+    chosen = choose(engine, scenario, scale, least).engine
+    parts: list[Part] = []
+
+    def run_first(replications: int) -> Run:
+        parts.extend(simulate(chosen, scenario, scale, seed, range(len(parts), replications), executor, progress))
+        return as_run(chosen, scenario, scale, seed, parts, time.perf_counter() - started_s)
+
+    run, reached = to_precision(precision, run_first, least, most)
+    return replace(run, precision=reached)
+
+
+def simulate(
+    engine: str,
+    scenario: Scenario,
+    scale: float,
+    seed: int,
+    replications: range,
+    executor: Executor | None,
+    progress: Callable[[int], None] | None,
+) -> list[Part]:
+    """The replications asked for; ``progress`` is told the number of the last one done, from 1."""
+    work = replicator(engine)
+    jobs = [(scenario, scale, seed, replication) for replication in replications]
+    parts = []
+    for part in map(work, jobs) if executor is None else executor.map(work, jobs):
         parts.append(part)
         if progress is not None:
-            progress(done)
+            progress(replications.start + len(parts))
+    return parts
+
+
+def as_run(engine: str, scenario: Scenario, scale: float, seed: int, parts: list[Part], wall_s: float) -> Run:
+    requests = np.concatenate([part.requests for part in parts])
     run = Run(
         kind="prediction",
-        scenario=scenario,
+        scenario=with_warmup(scenario, requests),
         scale=scale,
         seed=seed,
-        engine=chosen,
-        replications=replications,
+        engine=engine,
+        replications=len(parts),
         targets=target_names(scenario),
-        requests=np.concatenate([part.requests for part in parts]),
+        requests=requests,
         attempts=np.concatenate([part.attempts for part in parts]),
         timeline=np.concatenate([part.timeline for part in parts]),
         events=[event for part in parts for event in part.events],
         limited={by: sum(part.limited[by] for part in parts) for by in parts[0].limited},
-        wall_s=time.perf_counter() - started_s,
+        wall_s=wall_s,
     )
     return add_usage(run)
 

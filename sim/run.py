@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from sim.records import Kind
 from sim.scenario.model import Scenario
+
+if TYPE_CHECKING:
+    from sim.precision import Precision
 
 
 @dataclass(frozen=True)
@@ -18,7 +21,8 @@ class Run:
     ``requests`` has dtype records.REQUESTS and ``attempts`` records.ATTEMPTS; ``timeline`` has dtype records.TIMELINE, one row per second and
     replication (fewer on long runs); ``events`` are dicts ``{"at_s", "replication", "event", …}`` (breaker moves, faults). ``targets`` are the
     provider/model names that ``target`` columns index. ``usage`` are the rows of ``sim.usage``; ``limited`` counts requests refused by
-    the "global" and the "per_user" limit. ``engine`` is the one that predicted it.
+    the "global" and the "per_user" limit. ``engine`` is the one that predicted it; ``precision`` what was asked
+    for and reached, where replications were added until they sufficed.
     """
 
     kind: Kind
@@ -35,10 +39,11 @@ class Run:
     limited: dict[str, int] = field(default_factory=dict)
     wall_s: float = 0.0
     engine: str = "simpy"
+    precision: Precision | None = None
 
     @property
     def warmup_s(self) -> float:
-        return self.scenario.workload.warmup
+        return self.scenario.workload.warmup_s
 
     @property
     def counted(self) -> np.ndarray:

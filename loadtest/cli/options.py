@@ -28,6 +28,16 @@ def positive(text: str) -> float:
     return number
 
 
+def read_precision(_ctx: click.Context, _param: click.Parameter, value: str | None) -> float | None:
+    if value is None:
+        return None
+    text = value.strip()
+    number = positive(text.removesuffix("%")) / (100 if text.endswith("%") else 1)
+    if number >= 1:
+        raise click.BadParameter(f"expected a share such as 2% or 0.02, found {value!r}")
+    return number
+
+
 def read_scale(_ctx: click.Context, _param: click.Parameter, value: str) -> float:
     return positive(value)
 
@@ -63,6 +73,12 @@ SCALE_HELP = "Arrival rate times K, capacity untouched.  [default: 1]"
 scale = click.option("--scale", default="1", metavar="K", callback=read_scale, help=SCALE_HELP)
 scales = click.option("--scale", "scales", default="1", metavar="K[,K…]", callback=read_scales, help=SCALE_HELP)
 seed = click.option("--seed", type=click.IntRange(0, 2**63 - 1), help="Replaces the scenario's seed.")
+precision = click.option(
+    "--precision",
+    metavar="SHARE",
+    callback=read_precision,
+    help="Add replications (10 to 200) until mean latency, its P99 and the cost per request are known to within this share, e.g. 2%.",
+)
 as_json = click.option("--json", "as_json", is_flag=True, help="One JSON document on stdout, nothing else.")
 out = click.option(
     "-o", "--out", type=click.Path(path_type=Path), metavar="DIR", callback=writable, help="Directory to write the run into."

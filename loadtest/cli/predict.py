@@ -24,6 +24,7 @@ from loadtest.cli.options import examples
 @options.scales
 @options.seed
 @options.replications(10)
+@options.precision
 @click.option("--fingerprint", "fingerprinted", is_flag=True, help="Print the SHA-256 of the trajectory: same seed, same fingerprint.")
 @options.as_json
 @options.out
@@ -34,6 +35,7 @@ def command(
     scales: tuple[float, ...],
     seed: int | None,
     replications: int,
+    precision: float | None,
     fingerprinted: bool,
     as_json: bool,
     out: Path | None,
@@ -51,7 +53,7 @@ def command(
 
     loaded = load(path, overrides)
     place = None if as_json and out is None else prepared(out, loaded.scenario.name, "prediction")
-    runs = predict_scales(loaded, scales, replications, seed, quiet)
+    runs = predict_scales(loaded, scales, replications, seed, quiet, precision)
     summary = summarize(runs, loaded.sha256)
     if fingerprinted:
         from sim.fingerprint import fingerprint
@@ -66,6 +68,9 @@ def command(
     from sim.text import console_of, print_summary
 
     print_summary(summary, console_of(sys.stdout))
+    for run in runs:
+        if run.precision is not None:
+            click.echo(f"at {run.scale:g}x: {run.precision.says}")
     if fingerprinted:
         for entry in summary["runs"]:
             click.echo(f"fingerprint at {entry['scale']:g}x: {entry['fingerprint']}")

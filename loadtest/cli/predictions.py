@@ -16,13 +16,18 @@ WORTH_A_POOL = 30_000
 """Requests, over all replications, from which starting processes pays."""
 
 
-def predict_scales(loaded: Loaded, scales: Sequence[float], replications: int, seed: int | None = None, quiet: bool = False) -> list[Run]:
-    """One predicted Run per scale, in their order. Warnings about the scenario and progress go to stderr; ``quiet``: no progress."""
+def predict_scales(
+    loaded: Loaded, scales: Sequence[float], replications: int, seed: int | None = None, quiet: bool = False, precision: float | None = None
+) -> list[Run]:
+    """One predicted Run per scale, in their order; with ``precision``, as many replications as that takes.
+
+    Warnings about the scenario and progress go to stderr; ``quiet``: no progress.
+    """
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 
     from sim.cluster import open_executor
-    from sim.experiment import predict
+    from sim.experiment import predict, predict_to_precision
 
     for warning in loaded.warnings:
         click.echo(f"warning: {warning}", err=True)
@@ -40,7 +45,10 @@ def predict_scales(loaded: Loaded, scales: Sequence[float], replications: int, s
             def tell(done: int, task: TaskID = task) -> None:
                 progress.update(task, completed=done)
 
-            runs.append(predict(loaded.scenario, scale, replications, seed, executor, tell))
+            if precision is None:
+                runs.append(predict(loaded.scenario, scale, replications, seed, executor, tell))
+            else:
+                runs.append(predict_to_precision(loaded.scenario, precision, scale, seed, executor, tell))
     return runs
 
 

@@ -48,15 +48,30 @@ def run_is_finite(scenario: Scenario) -> Iterator[Finding]:
     workload = scenario.workload
     if workload.duration <= 0:
         yield Finding(("workload", "duration"), "expected a duration above zero")
-    elif workload.warmup >= workload.duration:
+    elif workload.warmup_s >= workload.duration:
         yield Finding(
             ("workload", "warmup"),
-            f"expected a warm-up shorter than the duration ({workload.duration:g}s), found {workload.warmup:g}s",
+            f"expected a warm-up shorter than the duration ({workload.duration:g}s), found {workload.warmup_s:g}s",
             "the duration includes the warm-up: with nothing after it there is nothing to count",
         )
     if (requests := expected_requests(scenario)) > MOST_REQUESTS:
         hint = "shorten the run or lower the rate; several replications of a shorter run say more"
         yield Finding(("workload", "arrivals"), f"about {requests:,.0f} requests; a run may have {MOST_REQUESTS:,}", hint)
+
+
+def analysis_fits(scenario: Scenario) -> Iterator[Finding]:
+    """A steady state has a start to leave out; a span of time begins where it begins."""
+    warmup = scenario.workload.warmup
+    if scenario.analysis == "terminating":
+        if warmup == "auto":
+            message = "a terminating run begins as it stands: there is no steady state whose warm-up could be found"
+            yield Finding(("workload", "warmup"), message, "say analysis: steady-state, or give the warm-up as a duration")
+        return
+    if warmup == 0:
+        message = "a steady-state run starts empty and needs a warm-up"
+        yield Finding(("analysis",), message, "say workload.warmup: auto, or give it as a duration")
+    if scenario.faults:
+        yield Finding(("analysis",), "faults come and go, so this run has no steady state", "say analysis: terminating", warning=True)
 
 
 def arrivals_make_sense(scenario: Scenario) -> Iterator[Finding]:
@@ -247,6 +262,7 @@ def budgets_parse(scenario: Scenario) -> Iterator[Finding]:
 
 RULES: tuple[Callable[[Scenario], Iterator[Finding]], ...] = (
     run_is_finite,
+    analysis_fits,
     arrivals_make_sense,
     conversations_fit_arrivals,
     classes_are_a_mix,

@@ -21,6 +21,14 @@ Duration = Annotated[
     BeforeValidator(parse_duration, json_schema_input_type=Annotated[str, Field(pattern=f"^{DURATION.pattern}$")] | Literal[0]),
     PlainSerializer(lambda value: f"{value:.12g}s", return_type=str, when_used="json"),
 ]
+Warmup = Annotated[
+    float | Literal["auto"],
+    BeforeValidator(
+        lambda value: value if value == "auto" else parse_duration(value),
+        json_schema_input_type=Annotated[str, Field(pattern=f"^{DURATION.pattern}$")] | Literal[0, "auto"],
+    ),
+    PlainSerializer(lambda value: value if value == "auto" else f"{value:.12g}s", return_type=str, when_used="json"),
+]
 RateLimit = Annotated[
     Rate,
     BeforeValidator(parse_rate, json_schema_input_type=Annotated[str, Field(pattern=f"^{RATE.pattern}$")]),
@@ -158,11 +166,18 @@ class RequestClass(Model):
 class Workload(Model):
     arrivals: Arrivals
     duration: Duration
-    warmup: Duration = Field(Seconds(0.0), description="at the start, served but not counted")
+    warmup: Warmup = Field(
+        Seconds(0.0), description="at the start, served but not counted; auto finds it by MSER-5 in a prediction of a steady state"
+    )
     client: Client = Client()
     users: Population = Population()
     conversations: Conversations | None = None
     requests: Annotated[tuple[RequestClass, ...], Field(min_length=1, max_length=1000)]
+
+    @property
+    def warmup_s(self) -> float:
+        """The warm-up in seconds; 0 while one that is ``auto`` has not been found."""
+        return 0.0 if self.warmup == "auto" else self.warmup
 
 
 # ---- gateway ---------------------------------------------------------------------------------------------------------
@@ -436,6 +451,10 @@ class Scenario(Model):
     name: Name
     description: str = ""
     seed: Annotated[int, Field(ge=0, lt=2**63)] = 0
+    analysis: Literal["terminating", "steady-state"] = Field(
+        "terminating",
+        description="terminating: a span of time, begun as it stands (a launch, an outage); steady-state: the long run, after its warm-up",
+    )
     workload: Workload
     gateway: Gateway
     providers: Annotated[dict[Name, Provider], Field(min_length=1)]
