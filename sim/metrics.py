@@ -218,7 +218,9 @@ def outcomes(window: Window) -> dict[str, int]:
 
 def cost_by_model(window: Window) -> dict[str, Estimate]:
     """USD per 30 days of this traffic, by provider/model."""
-    attempts, targets = window.attempts, window.run.targets
+    attempts, targets = window.attempts[window.attempts["target"] >= 0], window.run.targets
+    if window.seconds <= 0 or not len(attempts):
+        return {}
     factor = DAY_S * MONTH_DAYS / window.seconds
     place = attempts["replication"].astype(np.int64) * len(targets) + attempts["target"]
     cells = window.run.replications * len(targets)
@@ -229,6 +231,8 @@ def cost_by_model(window: Window) -> dict[str, Estimate]:
 
 def cost_by_feature(window: Window) -> dict[str, Estimate]:
     """USD per 30 days of this traffic, by feature (a request class's ``feature``, else its name)."""
+    if window.seconds <= 0:
+        return {}
     factor = DAY_S * MONTH_DAYS / window.seconds
     features: dict[str, np.ndarray] = {}
     for index, kind in enumerate(window.run.scenario.workload.requests):

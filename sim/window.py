@@ -45,7 +45,7 @@ class Window:
     @property
     def seconds(self) -> float:
         """Length of the spans: one replication's observed time."""
-        return sum(end - start for start, end in self.spans)
+        return sum(max(0.0, end - start) for start, end in self.spans)
 
     @property
     def users(self) -> int:

@@ -6,11 +6,11 @@ from typing import Any
 import numpy as np
 import pytest
 from golden import matches_golden_json
-from synthetic_runs import rows, run_of, synthetic_run
+from synthetic_runs import rows, run_of, scenario, synthetic_run
 
 from sim.breakdown import where_time_went
 from sim.metrics import measure
-from sim.records import OUTCOMES, Outcome
+from sim.records import ATTEMPTS, OUTCOMES, Outcome
 from sim.run import Run
 from sim.summary import summarize
 from sim.window import Window
@@ -55,6 +55,16 @@ def test_the_contract_holds(run: Run) -> None:
     for estimate in estimates(said):
         if None not in estimate.values():
             assert estimate["low"] <= estimate["value"] <= estimate["high"]
+
+
+def test_a_trace_that_is_over_before_the_warm_up_has_no_figures() -> None:
+    plain = scenario().model_dump(by_alias=True, mode="json", exclude_none=True)
+    trace = scenario(workload=plain["workload"] | {"arrivals": {"kind": "trace", "file": "calls.csv"}})
+    run = run_of(rows(30), scenario=trace, attempts=np.zeros(3, ATTEMPTS))
+    (said,) = json.loads(json.dumps(summarize([run], SHA), allow_nan=False))["runs"]
+    assert said["requests"] == 0
+    assert said["cost_usd"]["per_month"]["value"] is None
+    assert said["cost_usd"]["by_model"] == {}
 
 
 def test_a_budget_that_cannot_be_judged_is_neither_true_nor_false() -> None:
