@@ -38,7 +38,7 @@ class Run:
     usage: list[dict[str, Any]] = field(default_factory=list)
     limited: dict[str, int] = field(default_factory=dict)
     wall_s: float = 0.0
-    engine: str = "simpy"
+    engine: str = ""
     precision: Precision | None = None
 
     @property

@@ -57,6 +57,7 @@ def summarize_run(run: Run) -> dict[str, Any]:
         "budgets": [judged(judgement) for judgement in judge(run, window=window)],
         "counted_s": window.seconds,
         "wall_s": run.wall_s,
+        "engine": run.engine or None,
         **({"precision": run.precision.as_dict()} if run.precision is not None else {}),
     }
 

@@ -79,6 +79,13 @@ precision = click.option(
     callback=read_precision,
     help="Add replications (10 to 200) until mean latency, its P99 and the cost per request are known to within this share, e.g. 2%.",
 )
+engine = click.option(
+    "--engine",
+    type=click.Choice(["auto", "simpy", "compiled"]),
+    default="auto",
+    show_default=True,
+    help="What runs the model: SimPy, or compiled code that says the same faster; auto takes it for long runs it can do.",
+)
 as_json = click.option("--json", "as_json", is_flag=True, help="One JSON document on stdout, nothing else.")
 out = click.option(
     "-o", "--out", type=click.Path(path_type=Path), metavar="DIR", callback=writable, help="Directory to write the run into."

@@ -25,6 +25,7 @@ from loadtest.cli.options import examples
 @options.seed
 @options.replications(10)
 @options.precision
+@options.engine
 @click.option("--fingerprint", "fingerprinted", is_flag=True, help="Print the SHA-256 of the trajectory: same seed, same fingerprint.")
 @options.as_json
 @options.out
@@ -36,6 +37,7 @@ def command(
     seed: int | None,
     replications: int,
     precision: float | None,
+    engine: str,
     fingerprinted: bool,
     as_json: bool,
     out: Path | None,
@@ -53,7 +55,7 @@ def command(
 
     loaded = load(path, overrides)
     place = None if as_json and out is None else prepared(out, loaded.scenario.name, "prediction")
-    runs = predict_scales(loaded, scales, replications, seed, quiet, precision)
+    runs = predict_scales(loaded, scales, replications, seed, quiet, precision, engine)
     summary = summarize(runs, loaded.sha256)
     if fingerprinted:
         from sim.fingerprint import fingerprint

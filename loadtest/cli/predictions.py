@@ -4,24 +4,32 @@ from __future__ import annotations
 
 import multiprocessing
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 
 import click
 
+from sim.engines import Choice, choose
 from sim.run import Run
 from sim.scenario.load import Loaded
 
-WORTH_A_POOL = 30_000
+WORTH_A_POOL = {"simpy": 30_000, "compiled": 2_000_000}
 """Requests, over all replications, from which starting processes pays."""
 
 
 def predict_scales(
-    loaded: Loaded, scales: Sequence[float], replications: int, seed: int | None = None, quiet: bool = False, precision: float | None = None
+    loaded: Loaded,
+    scales: Sequence[float],
+    replications: int,
+    seed: int | None = None,
+    quiet: bool = False,
+    precision: float | None = None,
+    engine: str = "auto",
 ) -> list[Run]:
     """One predicted Run per scale, in their order; with ``precision``, as many replications as that takes.
 
-    Warnings about the scenario and progress go to stderr; ``quiet``: no progress.
+    Warnings about the scenario, the engine that ``auto`` takes if it is not SimPy, and progress go to stderr; ``quiet``: warnings only.
+    Raises ScenarioError if the engine asked for cannot run the scenario.
     """
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
@@ -31,31 +39,37 @@ def predict_scales(
 
     for warning in loaded.warnings:
         click.echo(f"warning: {warning}", err=True)
+    choices = [choose(engine, loaded.scenario, scale, replications) for scale in scales]
+    for scale, choice in zip(scales, choices, strict=True):
+        if engine == "auto" and choice.engine == "compiled" and not quiet:
+            click.echo(f"engine at {scale:g}x: compiled ({choice.why})", err=True)
     shown = not quiet and sys.stderr.isatty()
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     runs = []
     with (
-        open_executor(1 if little_to_do(loaded, max(scales), replications) else None) as executor,
+        open_executor(1 if little_to_do(loaded, zip(scales, choices, strict=True), replications) else None) as executor,
         no_worker_survives(),
         Progress(*columns, console=Console(stderr=True), transient=True, disable=not shown) as progress,
     ):
-        for scale in scales:
+        for scale, choice in zip(scales, choices, strict=True):
             task = progress.add_task(f"predicting {scale:g}x: replications", total=replications)
 
             def tell(done: int, task: TaskID = task) -> None:
                 progress.update(task, completed=done)
 
             if precision is None:
-                runs.append(predict(loaded.scenario, scale, replications, seed, executor, tell))
+                runs.append(predict(loaded.scenario, scale, replications, seed, executor, tell, choice.engine))
             else:
-                runs.append(predict_to_precision(loaded.scenario, precision, scale, seed, executor, tell))
+                runs.append(predict_to_precision(loaded.scenario, precision, scale, seed, executor, tell, choice.engine))
     return runs
 
 
-def little_to_do(loaded: Loaded, scale: float, replications: int) -> bool:
+def little_to_do(loaded: Loaded, runs: Iterable[tuple[float, Choice]], replications: int) -> bool:
+    """No run is long enough for its engine to have it done by several processes."""
     from sim.scenario.checks import expected_requests
 
-    return replications == 1 or 0 < expected_requests(loaded.scenario, scale) * replications < WORTH_A_POOL
+    lengths = [(expected_requests(loaded.scenario, scale) * replications, WORTH_A_POOL[choice.engine]) for scale, choice in runs]
+    return replications == 1 or all(0 < requests < worth for requests, worth in lengths)
 
 
 @contextmanager
