@@ -9,6 +9,7 @@ from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema
 
 from sim.scenario.distributions import Distribution
+from sim.scenario.presets import known
 from sim.units import DURATION, RATE, Rate, Seconds, parse_duration, parse_rate
 
 
@@ -348,6 +349,9 @@ class ColdStart(Model):
 
 
 class ProviderModel(Model):
+    preset: Annotated[str, AfterValidator(known)] | None = Field(
+        None, description="latency of a hosted model, by its name in scenarios/presets/hosted.yaml; own fields win"
+    )
     latency: Durations | None = Field(None, description="the whole answer at once, instead of ttft and per_token")
     ttft: Durations | None = None
     per_token: Durations | None = None

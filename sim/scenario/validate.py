@@ -11,6 +11,7 @@ from pydantic import BaseModel, ValidationError
 from sim.scenario.errors import Problem, did_you_mean
 from sim.scenario.hints import hint_for
 from sim.scenario.model import Scenario
+from sim.scenario.presets import with_presets
 from sim.scenario.tree import Mark, Node, Steps
 
 MOST_EXAMINED = 500
@@ -45,7 +46,7 @@ PATTERNS = {
 def validate(root: Node) -> tuple[Scenario | None, list[Problem]]:
     """The Scenario of a tree, or None and its problems. Errors below ``broken`` nodes are left out: they have been told."""
     try:
-        return Scenario.model_validate_json(json.dumps(root.plain()), strict=True), []
+        return Scenario.model_validate_json(json.dumps(with_presets(root.plain())), strict=True), []
     except ValidationError as failure:
         return None, translate(root, failure.errors(include_url=False)[:MOST_EXAMINED])
 
