@@ -46,7 +46,7 @@ def command(argv: list[str]) -> list[str]:
 
 
 if __name__ == "__main__":
-    signal.pthread_sigmask(signal.SIG_UNBLOCK, (signal.SIGINT, signal.SIGTERM))  # our parent blocks them while it starts us
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, (signal.SIGINT, signal.SIGTERM, signal.SIGHUP))  # our parent blocks them while it starts us
     if sys.platform == "linux":
         die_with_parent(int(sys.argv[1]))
     os.execvp(sys.argv[3], sys.argv[3:])

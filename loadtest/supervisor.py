@@ -18,7 +18,7 @@ from loadtest import lifeline
 
 STOP_S = 8.0  # from SIGTERM to SIGKILL
 LAST_LINES = 5
-TERMINAL = (signal.SIGINT, signal.SIGTERM)
+TERMINAL = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 class RunFailed(Exception):
@@ -137,7 +137,7 @@ def stop_all(children: Sequence[Child], within_s: float = STOP_S) -> None:
 
 @contextlib.contextmanager
 def deaf() -> Iterator[None]:
-    """No Ctrl-C and no SIGTERM in here: a teardown that is interrupted leaves processes behind."""
+    """No Ctrl-C, SIGTERM or SIGHUP in here: a teardown that is interrupted leaves processes behind."""
     held = [(number, signal.signal(number, signal.SIG_IGN)) for number in TERMINAL]
     try:
         yield
@@ -148,16 +148,17 @@ def deaf() -> Iterator[None]:
 
 @contextlib.contextmanager
 def interruptible() -> Iterator[None]:
-    """SIGTERM raises Interrupted, as Ctrl-C raises KeyboardInterrupt, so that both unwind through every ``finally``."""
+    """SIGTERM, and SIGHUP of a terminal that closes, raise Interrupted as Ctrl-C raises KeyboardInterrupt: all unwind every ``finally``."""
 
     def interrupt(number: int, frame: FrameType | None) -> None:
         raise Interrupted
 
-    before = signal.signal(signal.SIGTERM, interrupt)
+    before = [(number, signal.signal(number, interrupt)) for number in (signal.SIGTERM, signal.SIGHUP)]
     try:
         yield
     finally:
-        signal.signal(signal.SIGTERM, before)
+        for number, handler in before:
+            signal.signal(number, handler)
 
 
 class Crew:

@@ -14,7 +14,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -24,13 +24,14 @@ from loadtest import samples as sample_files
 from loadtest.certificate import Certificate, certify, certify_closed
 from loadtest.control import fetch, post
 from loadtest.locust_run import LEAD_S, LocustRun, Progress
-from loadtest.measurement import GatewayLog, measured_run
+from loadtest.measurement import measured_run
 from loadtest.plan import LoadPlan
 from loadtest.supervisor import Child, Crew, RunFailed
 from loadtest.targets import find_target
 from loadtest.targets.base import Place, Running
 from mockprovider.playback import End
 from mockprovider.truth import TRUTH
+from sim.records import Outcome
 from sim.run import Run
 from sim.scenario.errors import Problem, ScenarioError
 from sim.scenario.load import Loaded, load
@@ -64,8 +65,6 @@ class Measured:
     certificate: Certificate
     mocks: dict[str, dict[str, Any]]
     why_invalid: tuple[str, ...] = ()
-    gateway: GatewayLog | None = None
-    warnings: tuple[str, ...] = field(default=())
 
     def document(self) -> dict[str, Any]:
         """The certificate as the verify document has it."""
@@ -89,6 +88,8 @@ def measure(order: Order, say: Say, progress: Progress) -> Measured:
         scenario_file.write_text(order.loaded.yaml_text, encoding="utf-8")
         say("starting the mock providers")
         mocks = start_mocks(order, scenario_file, crew)
+        if order.mock_port:
+            say("mock providers: " + ", ".join(f"{name} at {url}" for name, url in mocks.items()))
         say(f"starting the target {order.target}")
         running = target.start(Place(order.loaded, scenario_file, mocks, crew, order.url, order.port))
         say("starting the load generator")
@@ -109,7 +110,9 @@ def measure(order: Order, say: Say, progress: Progress) -> Measured:
     run = measured_run(order.loaded.scenario, order.scale, samples, truth, gateway, time.monotonic() - started)
     certificate = certify_run(order.loaded.scenario, order.scale, samples, reports)
     reasons = [*certificate.reasons, *(f"mock of {name}: {why}" for name, each in certificates.items() for why in each["why_invalid"])]
-    return Measured(run, certificate, certificates, tuple(reasons), gateway)
+    if not any(map(len, truth.values())) and (run.requests["outcome"] == Outcome.OK).any():
+        reasons.append(f"answers came, but no mock was asked for any: does the target send to {' and '.join(mocks.values())}?")
+    return Measured(run, certificate, certificates, tuple(reasons))
 
 
 @contextmanager

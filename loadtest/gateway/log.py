@@ -15,7 +15,7 @@ from sim.records import ATTEMPT_COLUMNS, ATTEMPTS, REQUESTS, TIMELINE
 from sim.request import Record, Request
 
 BLOCK = 4096
-MAX_ROWS = 5_000_000  # ~800 MB; a run that is longer keeps its first rows
+MAX_ROWS = 1_000_000  # some 200 MB; a run that is longer keeps its first rows
 MAX_TIMELINE_ROWS = 1200
 FROM_REQUEST = ("arrival_s", "kind", "user", "conversation", "turn", "prompt")
 FROM_RECORD = (

@@ -15,7 +15,7 @@ from aiohttp.typedefs import Handler
 
 from loadtest.gateway.answers import CANNED, REFUSALS, Answer, BodyStore, error_body
 from loadtest.gateway.delivery import Sink, StreamingDelivery, WholeDelivery
-from loadtest.gateway.log import RequestLog, Timeline, archive
+from loadtest.gateway.log import MAX_ROWS, RequestLog, Timeline, archive
 from loadtest.gateway.metrics import Metrics
 from loadtest.gateway.parsing import BadRequest, ChatRequest, decode, parse
 from loadtest.gateway.upstream import HttpUpstream, keys_of, upstream_session
@@ -77,8 +77,8 @@ class GatewayServer:
                 for name, provider in self.scenario.providers.items()
             }
             # Whether an answer is committed by its first byte depends on how its client wants it: two worlds over the same gateway.
-            self.streaming = AsyncioWorld(self.gateway, upstreams, StreamingDelivery())
-            self.whole = AsyncioWorld(self.gateway, upstreams, WholeDelivery())
+            self.streaming = AsyncioWorld(self.gateway, upstreams, StreamingDelivery(), keep=MAX_ROWS)
+            self.whole = AsyncioWorld(self.gateway, upstreams, WholeDelivery(), keep=MAX_ROWS)
             self.start_clock(time.time())
             yield
             if self.sampler is not None:

@@ -269,3 +269,16 @@ def test_proxies_of_the_environment_are_not_asked_about_loopback(start: Start, s
     code, out, _ = run.end(60)
     assert json.loads(out)["paired"]["requests"] > 20
     assert code in (0, 4, 5)
+
+
+def test_a_gateway_that_asks_other_providers_than_the_mocks_is_noticed(start: Start, scenario: Path) -> None:
+    """A stub that answers everything by itself, as a gateway with real upstreams would."""
+    from tests.loadtest.test_load import Server
+
+    stub = Server()
+    stub.start()
+    assert stub.ready.wait(10)
+    run = start("verify", str(scenario), "--set", "workload.duration=3s", "--target", "url", "--url", stub.url, "--json", "-q")
+    code, out, err = run.end(60)
+    assert code == 5, err
+    assert any("no mock was asked for any" in reason for reason in json.loads(out)["why_invalid"])
