@@ -20,6 +20,7 @@ from sim.invariants import Level
 from sim.policy.admission import Ticket
 from sim.policy.hedge import Race
 from sim.policy.router import TargetState
+from sim.prompt_cache import request_prefixes
 from sim.provider import Plan, ProviderState
 from sim.records import CANCELLED, TIMED_OUT
 from sim.request import NAN, Answer, Record, Request
@@ -183,7 +184,9 @@ class SimPyWorld:
     ) -> Answer:  # fmt: skip
         env, provider = self.env, self.providers[target.provider]
         started_s, number = env._now, record.attempts - 1
-        plan = provider.begin(started_s, target.model, key, request.prompt, record.context_tokens, request.output_tokens)
+        tokens = record.context_tokens
+        prefixes = request_prefixes(request, tokens) if provider.caches else ()
+        plan = provider.begin(started_s, target.model, key, request.prompt, tokens, request.output_tokens, prefixes)
         status, ends_s = plan.final_status, plan.duration_s
         if plan.first_token_s > first_token_timeout_s:
             status, ends_s = TIMED_OUT, first_token_timeout_s

@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager
 
 from loadtest.gateway.world import AsyncioWorld, Piece
 from sim.flow import serve
+from sim.prompt_cache import request_prefixes
 from sim.provider import Plan, ProviderState
 from sim.records import REFUSED
 from sim.request import Record
@@ -55,7 +56,9 @@ class PlanUpstream:
     @asynccontextmanager
     async def call(self, request, record, target, key):
         loop = asyncio.get_running_loop()
-        plan = self.provider.begin(loop.time(), target.model, key, request.prompt, record.context_tokens, request.output_tokens)
+        tokens = record.context_tokens
+        prefixes = request_prefixes(request, tokens) if self.provider.caches else ()
+        plan = self.provider.begin(loop.time(), target.model, key, request.prompt, tokens, request.output_tokens, prefixes)
         reply = PlannedReply(plan, loop.time(), loop)
         try:
             if plan.status != 200:
