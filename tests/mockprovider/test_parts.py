@@ -1,0 +1,138 @@
+"""Text, lateness, truth, certificate, wire details."""
+
+from __future__ import annotations
+
+import asyncio
+
+import httpx
+import numpy as np
+import orjson
+import pyarrow as pa
+import pytest
+
+from mockprovider import http
+from mockprovider.certificate import BOUND_S, Certificate
+from mockprovider.clock import Deadlines
+from mockprovider.dialects.openai_errors import spell_duration
+from mockprovider.dialects.tools import example
+from mockprovider.lateness import BUCKET_S, Histogram
+from mockprovider.playback import End
+from mockprovider.text import TOKENS, passage, token
+from mockprovider.truth import BLOCK_ROWS, TRUTH, TRUTH_COLUMNS, TruthLog
+from sim.marker import count_tokens
+from tests.mockprovider.conftest import Handle
+
+
+def test_a_passage_is_its_tokens_and_needs_no_escaping() -> None:
+    for start, tokens in ((0, 5), (len(TOKENS) - 2, 7), (2**64 - 1, 3), (123, len(TOKENS) * 2 + 5)):
+        text = passage(start, tokens)
+        assert text == b"".join(token(start, k) for k in range(tokens))
+        assert count_tokens(text.decode()) == tokens
+        assert orjson.dumps(text.decode()) == b'"' + text + b'"'
+
+
+def test_quantiles_of_lateness_are_right_to_a_bucket() -> None:
+    histogram = Histogram()
+    values = np.random.default_rng(1).exponential(0.003, 20_000)
+    for value in values:
+        histogram.add(float(value))
+    for q in (0.5, 0.9, 0.99, 0.999):
+        assert histogram.quantile(q) == pytest.approx(np.quantile(values, q), abs=2 * BUCKET_S)
+    assert histogram.summary()["max"] == values.max()
+    assert Histogram().quantile(0.5) is None
+
+
+def test_what_is_early_counts_as_on_time_and_what_is_very_late_is_told() -> None:
+    histogram = Histogram()
+    histogram.add(-0.0002)
+    histogram.add(30.0)
+    assert (histogram.quantile(0.5), histogram.quantile(1.0)) == (BUCKET_S, 30.0)
+
+
+def test_the_truth_reads_back_as_it_was_written_across_blocks() -> None:
+    log = TruthLog()
+    rows = BLOCK_ROWS * 2 + 3
+    for number in range(rows):
+        log.add(number, -number, 0, 1, 2, 200, End.COMPLETE, True, -1, 10, 0, 5, 1.5, 0.1, 0.01, 0.2, 0.0, 0.0, 0.0)
+    read = log.read()
+    assert read.dtype == TRUTH
+    assert len(read) == rows
+    assert read["prompt"].tolist() == [-number for number in range(rows)]
+    log.clear()
+    assert len(log.read()) == 0
+    log.close()
+
+
+def test_a_certificate_is_refused_beyond_its_bound_and_for_lost_rows() -> None:
+    async def main() -> None:
+        loop = asyncio.get_running_loop()
+        deadlines = Deadlines(loop)
+        certificate = Certificate(loop, deadlines)
+        for _ in range(2000):
+            certificate.ledger.tokens.add(BOUND_S / 2)
+        assert certificate.report(lost_rows=0)["valid"]
+        assert certificate.report(lost_rows=3)["why_invalid"] == ["3 attempts did not fit into the truth log"]
+        for _ in range(30):
+            certificate.ledger.tokens.add(BOUND_S * 2)
+        report = certificate.report(lost_rows=0)
+        assert not report["valid"]
+        assert "P99 lateness of token writes is 10.0 ms, more than 5 ms" in report["why_invalid"][0]
+        deadlines.close()
+
+    asyncio.run(main())
+
+
+@pytest.mark.parametrize(("seconds", "spelt"), [(0.012, "12ms"), (1.0, "1s"), (6.5, "6.5s"), (360.0, "6m0s"), (3661.0, "1h1m1s")])
+def test_resets_are_spelt_as_openai_spells_them(seconds: float, spelt: str) -> None:
+    assert spell_duration(seconds) == spelt
+
+
+def test_an_empty_chunk_is_no_chunk_because_it_would_end_the_answer() -> None:
+    assert http.chunk(b"") == b""
+    assert http.chunk(b"abc") == b"3\r\nabc\r\n"
+
+
+def test_an_example_fits_its_schema_however_deep() -> None:
+    schema: dict[str, object] = {"type": "string"}
+    for _ in range(100):
+        schema = {"type": "object", "properties": {"x": schema}, "required": ["x"]}
+    assert "x" in example(schema)
+    assert example({"type": ["integer", "null"], "minimum": 7}) == 7
+    assert example({"anyOf": [{"const": "a"}, {"const": "b"}]}) == "a"
+
+
+@pytest.mark.sockets
+def test_the_truth_is_the_same_as_lines_and_as_arrow(openai_mock: Handle) -> None:
+    for number in range(3):
+        body = {"model": "m", "messages": [{"role": "user", "content": "hello"}]}
+        openai_mock.post("/v1/chat/completions", json=body, headers={"x-tenfold-request": str(number)})
+    lines = openai_mock.settled(3)
+    table = pa.ipc.open_file(httpx.get(f"{openai_mock.url}/_mock/truth?format=arrow").content).read_all()
+    assert set(TRUTH_COLUMNS) <= set(table.column_names)
+    assert table.select(["request", "model", "end", "output_tokens"]).to_pylist() == [
+        {name: row[name] for name in ("request", "model", "end", "output_tokens")} for row in lines
+    ]
+    assert [row["request"] for row in lines] == [0, 1, 2]
+
+
+@pytest.mark.sockets
+def test_metrics_count_what_happened(openai_mock: Handle) -> None:
+    openai_mock.restart({"kind": "errors", "status": 500, "first": 1})
+    body = {"model": "m", "messages": [{"role": "user", "content": "[tf:9:7]12345678"}]}
+    assert [openai_mock.post("/v1/chat/completions", json=body).status_code for _ in range(3)] == [500, 200, 200]
+    text = httpx.get(f"{openai_mock.url}/_mock/metrics").text
+    assert 'tenfold_mock_attempts_total{provider="openai",model="m",status="500",end="error"} 1' in text
+    assert 'tenfold_mock_attempts_total{provider="openai",model="m",status="200",end="complete"} 2' in text
+    assert 'tenfold_mock_tokens_total{provider="openai",model="m",kind="output"} 14' in text
+    assert 'tenfold_mock_tokens_total{provider="openai",model="m",kind="input"} 4' in text
+
+
+@pytest.mark.sockets
+def test_faults_come_and_go_at_run_time(openai_mock: Handle) -> None:
+    body = {"model": "m", "messages": [{"role": "user", "content": "hello"}]}
+    url = f"{openai_mock.url}/_mock/faults"
+    assert httpx.post(url, json={"kind": "outage", "for": "1h"}).json() == {"faults": 1}
+    assert openai_mock.post("/v1/chat/completions", json=body).status_code == 503
+    assert [(fault["kind"], fault["injected"]) for fault in httpx.get(url).json()] == [("outage", True)]
+    assert httpx.delete(url).json() == {"removed": 1}
+    assert openai_mock.post("/v1/chat/completions", json=body).status_code == 200
