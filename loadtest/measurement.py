@@ -14,13 +14,16 @@ from loadtest.samples import to_requests
 from mockprovider.playback import End
 from sim.gateway import target_names
 from sim.pricing import unit_prices
-from sim.records import ATTEMPTS, CANCELLED, TIMED_OUT, TIMELINE
+from sim.records import ATTEMPTS, CANCELLED, REFUSED, TIMED_OUT, TIMELINE
 from sim.run import Run
 from sim.scenario.model import Scenario
 
 FROM_GATEWAY = (
     "queue_wait_s", "coalesced_s", "cpu_s", "failed_s", "backoff_s", "first_token_s", "generation_s", "target", "input_tokens",
 )  # fmt: skip
+
+LEFT = (End.CLIENT_LEFT, End.STALLED, End.HANG, End.CUT_OFF)
+BROKEN = (End.RESET, End.TRUNCATED, End.STREAM_ERROR, End.MALFORMED)  # an answer began, but whoever read it has none
 
 
 @dataclass(frozen=True)
@@ -75,10 +78,10 @@ def attempt_rows(scenario: Scenario, truth: dict[str, np.ndarray], samples: np.n
             part[name] = rows[name]
         names = [f"{provider}/{model}" for model in scenario.providers[provider].models]
         part["target"] = np.array([targets[name] for name in names])[rows["model"]]
-        left = rows["end"] == End.CLIENT_LEFT
         came = (rows["status"] == 200) & (rows["first_token_s"] <= rows["duration_s"])
         part["first_token_s"] = np.where(came, rows["first_token_s"], np.nan)
-        part["status"][left] = TIMED_OUT  # unless the gateway says that it cancelled
+        part["status"][np.isin(rows["end"], LEFT)] = TIMED_OUT  # unless the gateway says that it cancelled
+        part["status"][np.isin(rows["end"], BROKEN)] = REFUSED
         billed = (rows["status"] == 200) & np.isfinite(rows["first_token_s"])
         part["input_tokens"] = np.where(billed, rows["input_tokens"], 0)
         part["output_tokens"] = np.where(billed, rows["output_tokens"], 0)
