@@ -54,7 +54,7 @@ def open_session(read_buffer: int = 2**16) -> aiohttp.ClientSession:
     """
     trace = aiohttp.TraceConfig()
     trace.on_request_headers_sent.append(_stamp_sent)
-    headers = {"Content-Type": "application/json"}
+    headers = {"Content-Type": "application/json", "Accept-Encoding": "identity"}  # a compressed stream comes in lumps
     if key := os.environ.get("TENFOLD_KEY_CLIENT"):
         headers["Authorization"] = f"Bearer {key}"
     return aiohttp.ClientSession(

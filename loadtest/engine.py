@@ -8,6 +8,7 @@ samples-<part>.bin. Nothing but this runs in the process: no tokenising, no stat
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import gc
 import os
 import resource
@@ -62,7 +63,7 @@ class Engine:
         self.writer = BodyWriter(self.scenario)
         self.closed = isinstance(self.scenario.workload.arrivals, Closed)
         self.ended: list[Exchange] = []
-        self.flying: set[asyncio.Task[Any]] = set()
+        self.flying: dict[asyncio.Task[Exchange], Exchange] = {}
         self.most_flying = 0
         self.sent = self.dropped = self.finished = 0
         self.origin = 0.0
@@ -129,26 +130,32 @@ class Engine:
             return None
         task = asyncio.create_task(self.client.send(exchange, body, headers))
         self.sent += 1
-        self.flying.add(task)
+        self.flying[task] = exchange
         self.most_flying = max(self.most_flying, len(self.flying))
         task.add_done_callback(self._landed)
         return task
 
     def _landed(self, task: asyncio.Task[Exchange]) -> None:
-        self.flying.discard(task)
-        if not task.cancelled():
+        exchange = self.flying.pop(task)
+        if task.cancelled():
+            exchange.ended = time.monotonic()
+            exchange.outcome, exchange.error = Outcome.ABANDONED, f"no answer {self.plan.drain_s:g} s after the last request was sent"
+        else:
             self.finished += 1
-            self.ended.append(task.result())
+        self.ended.append(exchange)
 
     async def _play_closed(self) -> None:
+        """A client whose answer never comes would wait for ever: after the run's time and the time to drain, all stop."""
         from loadtest.closed import play
 
-        await play(self)
+        left_s = self.origin - time.monotonic() + self.scenario.workload.duration + self.plan.drain_s
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(play(self), left_s)
 
     async def _drain(self) -> int:
         """Wait for the answers still to come. Returns how many never did."""
         if self.flying:
-            await asyncio.wait(self.flying, timeout=self.plan.drain_s)
+            await asyncio.wait(list(self.flying), timeout=self.plan.drain_s)
         left = list(self.flying)
         for task in left:
             task.cancel()

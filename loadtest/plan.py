@@ -27,7 +27,7 @@ class LoadPlan:
     replication: int = 0
     part: int = 0
     parts: int = 1
-    drain_s: float = 300.0
+    drain_s: float = 120.0
 
     def load_scenario(self) -> Scenario:
         return Scenario.model_validate_json(self.scenario)

@@ -58,6 +58,7 @@ def test_reasoning_counts_as_content(tmp_path: Path) -> None:
     assert np.all(rows["latency_s"] > 0.199)
 
 
+@pytest.mark.slow
 def test_latency_counts_from_the_intended_send_time_so_a_stall_is_not_omitted(tmp_path: Path) -> None:
     """100/s for 20 s against a server that stands still for 2 s once: of 2000 requests, 200 wait 2 s to 0 s, so P99 is about 1 s or more.
 
@@ -161,6 +162,16 @@ def test_an_answer_that_is_not_streamed_has_its_first_content_at_its_end(tmp_pat
     assert set(rows["output_tokens"]) == {3}
 
 
+def test_an_answer_that_never_comes_is_a_row_all_the_same(tmp_path: Path) -> None:
+    async def silent(request: web.Request) -> web.StreamResponse:
+        return await stream(request, ROLE, 60.0)
+
+    rows, report = asyncio.run(play(scenario(duration="200ms"), silent, tmp_path, drain_s=0.3))
+    assert report["never_answered"] == len(rows) == 4
+    assert set(rows["outcome"]) == {Outcome.ABANDONED}
+    assert set(rows["error"]) == {b"no answer 0.3 s after the last request was sent"}
+
+
 def test_parts_share_the_schedule_between_them(tmp_path: Path) -> None:
     sent = []
     for part in range(3):
@@ -219,6 +230,15 @@ def test_closed_clients_wait_for_their_answers_and_think(tmp_path: Path) -> None
         mine = np.sort(rows[rows["user"] == user], order="arrival_s")
         assert 8 <= len(mine) <= 10  # a turn takes 0.2 s and a little
         assert np.all(mine["arrival_s"][1:] - mine["ended_s"][:-1] == pytest.approx(0.1, abs=1e-6))
+
+
+def test_closed_clients_whose_answers_never_come_do_not_hold_up_the_end(tmp_path: Path) -> None:
+    async def silent(request: web.Request) -> web.StreamResponse:
+        return await stream(request, ROLE, 60.0)
+
+    what = scenario({"kind": "closed", "clients": 3, "think": {"kind": "constant", "value": "50ms"}}, "500ms")
+    rows, _ = asyncio.run(play(what, silent, tmp_path, drain_s=0.3))
+    assert rows["outcome"].tolist() == [Outcome.ABANDONED] * 3
 
 
 def test_requests_that_would_need_more_connections_than_there_are_are_dropped_and_told(
