@@ -21,6 +21,7 @@ from mockprovider.playback import End, Playback
 from mockprovider.quotas import quotas
 from mockprovider.routes import FAMILIES, Route, clean
 from mockprovider.script import perform, reusable
+from mockprovider.sharing import Pace, SharedPlayback
 from mockprovider.truth import TruthLog
 from sim.draws import MASK, mix
 from sim.faults import Timeline
@@ -55,6 +56,7 @@ class Service:
         self.state = ProviderState(self.scenario, self.provider, self.seed)
         for draws in self.state.draws.values():
             draws.get(0, 0)  # draws are pure: this only loads what the first one needs, so that no request waits for it
+        self.paces = {server: Pace(server, self.deadlines, t0_s) for server in self.state.shared.values()}
         self.metrics = Metrics()
         self.injected = 0
         self.truth.clear()
@@ -156,18 +158,36 @@ class Service:
         prefixes = self.identifier.prefixes(call) if state.caches else ()
         call.texts = []  # a long prompt need not stay in memory as long as its answer takes
         plan = state.begin(arrived_s - self.t0_s, call.model, key, prompt, input_tokens, tokens, prefixes)
-        playback = Playback(self.deadlines, transport, self.certificate.ledger, self.loop.create_future())
+        playback = self.playback(transport, plan, arrived_s)
         end = End.CLIENT_LEFT
         self.serving += 1
         try:
             perform(playback, arrived_s, plan, self.describe(call, plan, tokens < wanted), dialect, self.family.errors)
+            self.retime(plan)
             end = await playback.done
             return KEEP if reusable(end, call.stream) else CLOSE
         finally:
             ended_s = monotonic()
             self.serving -= 1
+            if end is End.CLIENT_LEFT:
+                end = how_it_ended(plan, playback)
+            produced = produced_by(plan, playback, end, call.stream, ended_s - arrived_s)
             state.finish(plan, ended_s - self.t0_s)
-            self.record(request, call, plan, playback, end, arrived_s, ended_s)
+            self.retime(plan)
+            self.record(request, call, plan, playback, end, produced, arrived_s, ended_s)
+
+    def retime(self, plan: Plan) -> None:
+        """On a shared server whoever comes or goes moves the others' deadlines."""
+        if plan.shared in self.paces:
+            self.paces[plan.shared].retime()
+
+    def playback(self, transport: asyncio.Transport, plan: Plan, arrived_s: float) -> Playback:
+        done: asyncio.Future[End] = self.loop.create_future()
+        if plan.shared is None:
+            return Playback(self.deadlines, transport, self.certificate.ledger, done)
+        playback = SharedPlayback(self.deadlines, transport, self.certificate.ledger, done)
+        playback.enter(self.paces[plan.shared], arrived_s)
+        return playback
 
     def describe(self, call: Call, plan: Plan, cut_at_limit: bool) -> Answer:
         """The answer in no dialect, with the key's quotas as they stand after this attempt."""
@@ -187,15 +207,16 @@ class Service:
         return plan.input_tokens // cache.step * cache.step - plan.cached_tokens
 
     def record(
-        self, request: web.BaseRequest, call: Call, plan: Plan, playback: Playback, end: End, arrived_s: float, ended_s: float
+        self,
+        request: web.BaseRequest,
+        call: Call,
+        plan: Plan,
+        playback: Playback,
+        end: End,
+        produced: int,
+        arrived_s: float,
+        ended_s: float,
     ) -> None:
-        whole_answer = plan.status == 200 and not call.stream
-        if end is End.CLIENT_LEFT:
-            end = how_it_ended(plan, playback)
-        if end in (End.CLIENT_LEFT, End.STALLED):
-            produced = plan.produced(ended_s - arrived_s)
-        else:
-            produced = plan.output_tokens if whole_answer else playback.written
         self.metrics.count(call.model, plan.status, end, plan.input_tokens, plan.cached_tokens, produced)
         self.truth.add(
             number_in(request, "x-tenfold-request"),
@@ -211,7 +232,7 @@ class Service:
             plan.cached_tokens,
             produced,
             arrived_s - self.t0_s,
-            plan.duration_s if whole_answer else plan.first_token_s,
+            plan.first_token_s if call.stream or plan.status != 200 else plan.duration_s,
             plan.per_token_s,
             ended_s - arrived_s,
             playback.first_late_s,
@@ -231,6 +252,13 @@ def how_it_ended(plan: Plan, playback: Playback) -> End:
     if plan.hang:
         return End.HANG
     return End.STALLED if plan.ending is Ending.STALLED else End.CLIENT_LEFT
+
+
+def produced_by(plan: Plan, playback: Playback, end: End, streamed: bool, elapsed_s: float) -> int:
+    """Output tokens that came to be, and are billed."""
+    if end in (End.CLIENT_LEFT, End.STALLED):
+        return playback.produced(plan, elapsed_s)
+    return playback.written if streamed or plan.status != 200 else plan.output_tokens
 
 
 def number_in(request: web.BaseRequest, header: str) -> int:

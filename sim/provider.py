@@ -17,6 +17,7 @@ from sim.prompt_cache import PrefixCache, Prefixes
 from sim.records import REFUSED
 from sim.scenario.model import Fault, ProviderModel, Scenario
 from sim.shaping import Shape, coupled, is_shaped
+from sim.sharing import SharedServer, enter, leave
 
 DEFAULT_ERROR_AFTER_S = 0.1
 INFINITY = float("inf")
@@ -52,12 +53,13 @@ class Plan:
 
     A 200 answer may also break off: ``ending`` says how, ``output_tokens`` and ``duration_s`` then are those until it does (forever for
     a stalled one), and ``final_status`` is what a client is left with: REFUSED for a broken answer, ``status`` otherwise.
-    ``slow_headers``: from arrival on the answer's head trickles in.
+    ``slow_headers``: from arrival on the answer's head trickles in. On a ``shared`` server times are amounts of work: the more requests
+    are in service, the slower they pass.
     """
 
     __slots__ = (
         "cached_tokens", "duration_s", "ending", "final_status", "first_token_s", "input_tokens", "key", "model", "occurrence",
-        "output_tokens", "per_token_s", "prompt", "retry_after_s", "slow_headers", "status",
+        "output_tokens", "per_token_s", "prompt", "retry_after_s", "shared", "slow_headers", "status",
     )  # fmt: skip
 
     def __init__(self, model: str, key: int, prompt: int, occurrence: int, input_tokens: int, output_tokens: int) -> None:
@@ -75,6 +77,7 @@ class Plan:
         self.per_token_s = 0.0
         self.duration_s = 0.0
         self.retry_after_s: float | None = None
+        self.shared: SharedServer | None = None
 
     @property
     def hang(self) -> bool:
@@ -177,6 +180,7 @@ class ProviderState:
         models = self.config.models
         self.shapes = {name: Shape(models[name], seed, self.draws[name].entity) for name in models if is_shaped(models[name])}
         self.windows = {name: model.context for name, model in models.items() if model.context is not None}
+        self.shared = {name: SharedServer(model.batching) for name, model in models.items() if model.batching is not None}
         cache = self.config.prompt_cache
         self.caches = {name: PrefixCache(cache) for name in models} if cache is not None else {}
         self.rtt_s = self.config.rtt
@@ -224,6 +228,10 @@ class ProviderState:
         first_token_s, per_token_s, error = self.draws[model].get(prompt, occurrence)
         if error < self.error_rate:
             return self._refuse(plan, self.error_status, None)
+        if self.shared and model in self.shared:
+            if not enter(self.shared[model], now_s):
+                return self._refuse(plan, 429, None)
+            plan.shared = self.shared[model]
         if self.shapes and model in self.shapes:
             first_token_s, per_token_s = self.shapes[model].stretch(now_s, first_token_s, per_token_s, input_tokens, plan.cached_tokens)
         plan.first_token_s = first_token_s * ttft_factor + self.rtt_s
@@ -238,6 +246,8 @@ class ProviderState:
         self.in_service -= 1
         if self.shapes and plan.model in self.shapes:
             self.shapes[plan.model].leave(now_s)
+        if plan.shared is not None:
+            leave(plan.shared, now_s)
 
     def _struck(self, plan: Plan, fault: Fault) -> Plan:
         if fault.kind == "outage" and fault.mode == "hang":

@@ -21,10 +21,11 @@ from sim.policy.admission import Ticket
 from sim.policy.hedge import Race
 from sim.policy.router import TargetState
 from sim.prompt_cache import request_prefixes
-from sim.provider import Plan, ProviderState
+from sim.provider import Plan, ProviderState, produced_tokens
 from sim.records import CANCELLED, TIMED_OUT
 from sim.request import NAN, Answer, Record, Request
 from sim.scenario.model import Client
+from sim.sharing import SharedServer, advance, mark, next_in_s, reached
 
 LIFE, TIMER = 7, 8  # priorities beyond SimPy's own URGENT (0) and NORMAL (1)
 
@@ -151,6 +152,7 @@ class SimPyWorld:
         self.worker_free_s = [0.0] * workers
         self.turn_of_worker = 0
         self.inside = Level()
+        self.alarms: dict[SharedServer, Ticket] = {}
         self.requests: list[tuple[Request, Record, float]] = []
         self.attempts: list[tuple[Any, ...]] = []
 
@@ -194,7 +196,9 @@ class SimPyWorld:
             status, ends_s = TIMED_OUT, deadline_s - started_s
         ended_status = CANCELLED
         try:
-            if race is None:
+            if plan.shared is not None:
+                status, ends_s = await self.share(plan.shared, plan, first_token_timeout_s, deadline_s, race, racer)
+            elif race is None:
                 await pause(ends_s)
             else:
                 await self.run_race(race, racer, plan, ends_s)
@@ -203,6 +207,8 @@ class SimPyWorld:
             if ended_status == CANCELLED:
                 ends_s = env._now - started_s
             provider.finish(plan, env._now)
+            if plan.shared is not None:
+                self.change(plan.shared)
             content = plan.status == 200 and plan.first_token_s <= ends_s
             first_token_s = plan.first_token_s if content else NAN
             produced = plan.produced(ends_s)
@@ -214,6 +220,62 @@ class SimPyWorld:
                  ended_status, billed, produced, cost_usd)
             )  # fmt: skip
         return Answer(status, ends_s, first_token_s, produced, plan.retry_after_s, content and self.streams)
+
+    async def share(
+        self, server: SharedServer, plan: Plan, first_token_timeout_s: float, deadline_s: float, race: Race | None, racer: int
+    ) -> tuple[int, float]:
+        """(status, seconds) of an attempt on a shared server. What the plan says in work becomes the times that came true."""
+        env, started_s, started_work_s = self.env, self.env._now, server.work_s
+        first_s, whole_s = plan.first_token_s, plan.duration_s
+        plan.duration_s = INFINITY
+        try:
+            if not await self.worked(server, first_s, min(first_token_timeout_s, deadline_s - started_s)):
+                return TIMED_OUT, env._now - started_s
+            plan.first_token_s = env._now - started_s
+            if race is not None and self.streams:
+                race.win(racer)
+            if whole_s > first_s and not await self.worked(server, started_work_s + whole_s - server.work_s, deadline_s - env._now):
+                return TIMED_OUT, env._now - started_s
+            plan.duration_s = env._now - started_s
+            if race is not None and plan.final_status == 200:
+                race.win(racer)
+            return plan.final_status, plan.duration_s
+        finally:
+            if plan.duration_s == INFINITY:  # cut
+                advance(server, env._now)
+                done_s, plan.duration_s = server.work_s - started_work_s, env._now - started_s
+                plan.output_tokens = produced_tokens(done_s, first_s, plan.per_token_s, whole_s, plan.output_tokens)
+                if done_s < first_s:
+                    plan.first_token_s = plan.duration_s + first_s - done_s
+
+    async def worked(self, server: SharedServer, work_s: float, timeout_s: float) -> bool:
+        """Wait until the server has done so much for each of its requests. False if time was up before."""
+        ticket = Ticket()
+        mark(server, work_s, ticket)
+        self.change(server)
+        try:
+            await self.wait(ticket, timeout_s)
+        finally:
+            ticket.left = not ticket.granted
+        return ticket.granted
+
+    def change(self, server: SharedServer) -> None:
+        """Somebody came, went, or waits for another mark: the server's next one is due at another time."""
+        if server not in self.alarms:
+            self.alarms[server] = Ticket()
+            self.env.start(Life(self.keep_time(server)))
+        else:
+            self.alarms[server].granted = True
+            self.wake(self.alarms[server])
+
+    async def keep_time(self, server: SharedServer) -> None:
+        while True:
+            alarm = self.alarms[server] = Ticket()
+            await self.wait(alarm, next_in_s(server))
+            if not alarm.granted:
+                for ticket in reached(server, self.env._now):
+                    ticket.granted = True
+                    self.wake(ticket)
 
     async def run_race(self, race: Race, racer: int, plan: Plan, ends_s: float) -> None:
         """The time of an attempt in a race, which it wins with its first streamed content or its whole answer."""

@@ -348,6 +348,17 @@ class ColdStart(Model):
     delay: Durations
 
 
+class Batching(Model):
+    """A server that its requests share while they are in service; the model's latencies are those at full speed.
+
+    With n in service each runs at speed min(1, parallel / n) / (1 + slowdown · n), changing as others come and go.
+    """
+
+    slots: Count | Literal["unlimited"] = Field("unlimited", description="requests in service at once; more are answered 429")
+    slowdown: Annotated[float, Field(ge=0, le=1000)] = Field(0.0, description="continuous batching: what each request costs all the others")
+    parallel: Count | None = Field(None, description="processor sharing: this many run at full speed, more share it")
+
+
 class ProviderModel(Model):
     preset: Annotated[str, AfterValidator(known)] | None = Field(
         None, description="latency of a hosted model, by its name in scenarios/presets/hosted.yaml; own fields win"
@@ -366,11 +377,16 @@ class ProviderModel(Model):
         None, description="continuous batching: time per token is multiplied by 1 + n / doubles_at, with n other requests in service"
     )
     cold_start: ColdStart | None = None
+    batching: Batching | None = Field(
+        None, description="exactly, as requests come and go; doubles_at instead goes by the load that a request finds on arrival"
+    )
 
     @model_validator(mode="after")
     def one_way_to_say_it(self) -> ProviderModel:
         if (self.latency is None) == (self.ttft is None) or (self.latency is not None and self.per_token is not None):
             raise ValueError("expected either latency, or ttft with per_token")
+        if self.batching is not None and self.doubles_at is not None:
+            raise ValueError("expected either batching or doubles_at: both say how load slows answers")
         return self
 
 

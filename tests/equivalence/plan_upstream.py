@@ -7,27 +7,68 @@ from contextlib import asynccontextmanager
 
 from loadtest.gateway.world import AsyncioWorld, Piece
 from sim.flow import serve
+from sim.policy.admission import Ticket
 from sim.prompt_cache import request_prefixes
 from sim.provider import Plan, ProviderState
 from sim.records import REFUSED
 from sim.request import Record
+from sim.sharing import SharedServer, advance, mark, next_in_s, reached
+
+
+class SharedClock:
+    """Wakes those who wait for work done by a shared server, on the loop's clock."""
+
+    def __init__(self, server: SharedServer, loop: asyncio.AbstractEventLoop) -> None:
+        self.server, self.loop = server, loop
+        self.timer: asyncio.TimerHandle | None = None
+
+    def change(self) -> None:
+        if self.timer is not None:
+            self.timer.cancel()
+        delay_s = next_in_s(self.server)
+        self.timer = self.loop.call_at(self.loop.time() + delay_s, self.due) if delay_s < float("inf") else None
+
+    def due(self) -> None:
+        for ticket in reached(self.server, self.loop.time()):
+            if not ticket.waker.done():
+                ticket.waker.set_result(None)
+        self.change()
+
+    async def worked(self, work_s: float) -> None:
+        ticket = Ticket()
+        ticket.waker = self.loop.create_future()
+        mark(self.server, work_s, ticket)
+        self.change()
+        try:
+            await ticket.waker
+        finally:
+            ticket.left = True
 
 
 class PlannedReply:
-    def __init__(self, plan: Plan, started_s: float, loop: asyncio.AbstractEventLoop) -> None:
-        self.plan, self.started_s, self.loop = plan, started_s, loop
+    def __init__(self, plan: Plan, started_s: float, loop: asyncio.AbstractEventLoop, clock: SharedClock | None) -> None:
+        self.plan, self.started_s, self.loop, self.clock = plan, started_s, loop, clock
+        self.started_work_s = 0.0 if clock is None else clock.server.work_s
         self.status, self.retry_after_s = plan.status, plan.retry_after_s
         self.input_tokens = 0 if plan.hang else plan.input_tokens
         self.ended = False
 
     @property
     def output_tokens(self) -> int:
-        return self.plan.output_tokens if self.ended else self.plan.produced(self.loop.time() - self.started_s)
+        if self.ended:
+            return self.plan.output_tokens
+        if self.clock is None:
+            return self.plan.produced(self.loop.time() - self.started_s)
+        advance(self.clock.server, self.loop.time())
+        return self.plan.produced(self.clock.server.work_s - self.started_work_s)
 
     def take(self, request) -> None:
         pass
 
     async def until(self, offset_s: float) -> None:
+        if self.clock is not None:
+            await self.clock.worked(self.started_work_s + offset_s - self.clock.server.work_s)
+            return
         if offset_s == float("inf"):
             await self.loop.create_future()
         arrived = self.loop.create_future()
@@ -52,6 +93,7 @@ class PlannedReply:
 class PlanUpstream:
     def __init__(self, provider: ProviderState) -> None:
         self.provider = provider
+        self.clocks: dict[SharedServer, SharedClock] = {}
 
     @asynccontextmanager
     async def call(self, request, record, target, key):
@@ -59,7 +101,10 @@ class PlanUpstream:
         tokens = record.context_tokens
         prefixes = request_prefixes(request, tokens) if self.provider.caches else ()
         plan = self.provider.begin(loop.time(), target.model, key, request.prompt, tokens, request.output_tokens, prefixes)
-        reply = PlannedReply(plan, loop.time(), loop)
+        clock = None
+        if plan.shared is not None:
+            clock = self.clocks.setdefault(plan.shared, SharedClock(plan.shared, loop))
+        reply = PlannedReply(plan, loop.time(), loop, clock)
         try:
             if plan.status != 200:
                 await reply.until(plan.first_token_s)
@@ -68,6 +113,8 @@ class PlanUpstream:
             yield reply
         finally:
             self.provider.finish(plan, loop.time())
+            if clock is not None:
+                clock.change()
 
 
 class Nowhere:

@@ -30,6 +30,11 @@ VARIANTS = {
         "gateway.hedge={after: 700ms, at_most: 0.3, to: next}", "workload.client.patience={kind: exponential, mean: 1s}",
         "workload.requests.faq.priority=5", "workload.requests.reasoning.priority=2",
     ),
+    "sharing": (
+        "providers.alpha.models.mini.batching={slots: 24, slowdown: 0.03}", "providers.beta.models.haiku.batching={parallel: 8}",
+        "workload.client.timeout=7s", "gateway.cancel_on_disconnect=true",
+    ),
+    "sharing, hedged": ("providers.alpha.models.mini.batching={slowdown: 0.03}", "gateway.hedge={after: 700ms, at_most: 0.3, to: next}"),
     "whole answers, hedged": ("workload.client.stream=false", "gateway.hedge={after: 2s, at_most: 0.3}", "gateway.timeout.first_token=6s"),
 }
 
@@ -72,9 +77,10 @@ def test_each_variant_exercises_what_it_is_for(both):
     missing = {
         "patient": {"error", "abandoned"}, "impatient": {"fallback", "timeout"}, "whole answers": {"error", "timeout", "abandoned"},
         "hedged": {"error", "rejected"}, "whole answers, hedged": {"error", "timeout", "abandoned"},
+        "sharing": {"error", "timeout"}, "sharing, hedged": {"error", "abandoned"},
     }  # fmt: skip
     assert seen == set(OUTCOMES) - missing[variant]
-    if "hedged" in variant:
+    if variant == "hedged":
         assert sum(row[9] == CANCELLED for row in attempts) > 100, "races were run"
     assert len(rows) >= 5_000
     assert (rows["queue_wait_s"] > 0).sum() > 100

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 import copy
 from collections.abc import Iterator
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 COMPARISONS: dict[type[ast.cmpop], type[ast.cmpop]] = {
     ast.Lt: ast.LtE, ast.LtE: ast.Lt, ast.Gt: ast.GtE, ast.GtE: ast.Gt, ast.Eq: ast.NotEq, ast.NotEq: ast.Eq, ast.Is: ast.IsNot, ast.IsNot: ast.Is,
@@ -58,11 +58,11 @@ def places(node: ast.AST, path: Path = ()) -> Iterator[Path]:
                 yield from places(child, (*path, (name, index if isinstance(value, list) else None)))
 
 
-def node_at(tree: ast.AST, path: Path) -> ast.expr | ast.stmt:
-    node: object = tree
+def node_at(tree: ast.AST, path: Path) -> Any:
+    """An expression or statement, or (on the way) what holds one, such as a keyword argument."""
+    node: Any = tree
     for name, index in path:
         node = getattr(node, name) if index is None else getattr(node, name)[index]
-    assert isinstance(node, ast.expr | ast.stmt)
     return node
 
 

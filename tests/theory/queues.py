@@ -200,6 +200,35 @@ def closed() -> Iterator[Entry]:
         yield Entry(name, [arrivals, SLOTS.format(values["c"])], figures, seconds, 100.0, quick=0.1)
 
 
+def sharing() -> Iterator[Entry]:
+    """Servers that slow down with the number in service: insensitive to the law of the work."""
+    values = VALUES["mg1_ps/rho0.8"]
+    for law, words in ((lognormal(1.0, 4.0), "lognormal cv² 4"), ("{kind: exponential, mean: 1s}", "exponential")):
+        sets = [
+            RATE.format(values["lam"]), "gateway.queue={concurrency: unlimited}", service(law),
+            "providers.server.models.job.batching={parallel: 1}",
+        ]  # fmt: skip
+        figures = [
+            Figure("mean time in system", metric("latency_s.mean"), values["T_mean"], MEANS),
+            Figure("mean number in system", metric("in_service.mean"), values["L"]),
+        ]
+        yield Entry(f"mg1_ps/rho0.8 {words}", sets, figures, 80_000 / 0.8, 2_000.0)
+    name = "batch_ps/phi_n_over_1+0.05n_N32_lam8"
+    values = VALUES[name]
+    for law, words in ((lognormal(1.0, 2.0), "lognormal cv² 2"), ("{kind: exponential, mean: 1s}", "exponential")):
+        sets = [
+            RATE.format(values["lam"]), "gateway.queue={concurrency: unlimited}", service(law),
+            "providers.server.models.job.batching={slots: 32, slowdown: 0.05}",
+        ]  # fmt: skip
+        figures = [
+            Figure("mean time, accepted", metric("latency_s.mean"), values["T_mean_accepted"], MEANS),
+            Figure("P(block)", share_that(Outcome.ERROR), values["P_block"]),
+            Figure("mean number in service", metric("in_service.mean"), values["L"]),
+            Figure("throughput", metric("throughput_rps"), values["throughput"], MEANS),
+        ]
+        yield Entry(f"{name} {words}", sets, figures, 5_000.0, 100.0)
+
+
 def cold_starts() -> Iterator[Entry]:
     """A server that is off when nothing is there, and takes a set-up time to start (Welch 1964)."""
     values = VALUES["mg1_setup"]
@@ -227,6 +256,6 @@ def networks() -> Iterator[Entry]:
 
 def entries() -> Iterator[Entry]:
     for family in (
-        markovian, finite, erlang_b, general_service, general_arrivals, impatience, priorities, closed, cold_starts, networks,
+        markovian, finite, erlang_b, general_service, general_arrivals, impatience, priorities, closed, sharing, cold_starts, networks,
     ):  # fmt: skip
         yield from family()
