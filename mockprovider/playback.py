@@ -11,6 +11,7 @@ from time import monotonic
 
 from mockprovider.clock import SLACK_S, Deadlines
 from mockprovider.lateness import Histogram
+from sim.provider import Plan
 
 BLOCKED_BYTES = 256 * 1024
 """A client this far behind gets nothing more until it has read: the memory one slow client can hold."""
@@ -114,6 +115,10 @@ class Playback:
         if not self.done.done() and not self._transport.is_closing():
             send(self._transport, self._fd, piece)
 
+    def produced(self, plan: Plan, elapsed_s: float) -> int:
+        """Output tokens that exist ``elapsed_s`` after the request's arrival, written or not."""
+        return plan.produced(elapsed_s)
+
     def wait_forever(self, due_s: float) -> None:
         """Write nothing."""
         self._deadlines.at(due_s + NEVER_S, self._abandon)
@@ -130,20 +135,28 @@ class Playback:
             self._write_due(now_s)
 
     def _write_due(self, now_s: float) -> None:
-        k, first_due_s, per_token_s, stop = self.written, self.due_s, self.per_token_s, self.stop
+        k, per_token_s, stop = self.written, self.per_token_s, self.stop
         if not self._content:
             self._end(now_s)
             return
-        if per_token_s > 0.0:
-            due = max(k, int((now_s + SLACK_S - first_due_s) / per_token_s)) + 1
-        else:
-            due = stop
+        due = max(k, int((now_s + SLACK_S - self.due_s) / per_token_s)) + 1 if per_token_s > 0.0 else stop
         until = min(stop, due, k + TOKENS_AT_ONCE)
+        taken = self._write(k, until)
+        if until == stop:
+            return
+        if until < due:
+            self._deadlines.at(now_s, self._fire)
+        else:
+            self._behind = self._behind and not taken
+            self._deadlines.at(self.due_s + until * per_token_s, self._fire)
+
+    def _write(self, k: int, until: int) -> bool:
+        """Write tokens k to ``until``, with what comes before the first and after the last. True if the client took it all."""
         frame = self._frame
         data = b"".join([frame(i) for i in range(k, until)]) if frame is not None else b""
         if k == 0:
             data = self.opening + data
-        if until == stop:
+        if until == self.stop:
             data += self.closing
         taken = send(self._transport, self._fd, data)
         wrote_s = monotonic()
@@ -153,13 +166,9 @@ class Playback:
         elif not self._behind:
             self._record(k, until, wrote_s)
         self.written = until
-        if until == stop:
-            self._end(now_s)
-        elif until < due:
-            self._deadlines.at(now_s, self._fire)
-        else:
-            self._behind = self._behind and not taken
-            self._deadlines.at(first_due_s + until * per_token_s, self._fire)
+        if until == self.stop:
+            self._end(wrote_s)
+        return taken
 
     def _record(self, k: int, until: int, wrote_s: float) -> None:
         ledger, due_s, per_token_s = self._ledger, self.due_s, self.per_token_s
