@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import gc
 import time
 from collections.abc import Callable, Generator, Iterator
 from concurrent.futures import Executor
+from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any, NamedTuple
 
@@ -18,8 +20,9 @@ from sim.gateway import Gateway, target_names
 from sim.invariants import Replication, hold
 from sim.precision import MINIMUM, MOST, to_precision
 from sim.provider import ProviderState
-from sim.records import ATTEMPT_COLUMNS, ATTEMPTS, REQUESTS, TIMELINE, Outcome
-from sim.request import INFINITY, Record, Request
+from sim.records import TIMELINE
+from sim.request import INFINITY, Request
+from sim.rows import BLOCK, attempt_rows, request_rows
 from sim.run import Run
 from sim.scenario.distributions import Constant, Distribution
 from sim.scenario.model import Closed, Scenario
@@ -33,7 +36,6 @@ Job = tuple[Scenario, float, int, int]
 """Scenario, scale, seed of the run, number of the replication."""
 
 DEFAULT_REPLICATIONS = 10
-BLOCK = 4096
 SAMPLES = 1200  # of the timeline, at most; never more often than once a second
 DEFAULT_REDIS_LOOKUP_S = 0.001
 
@@ -172,17 +174,24 @@ def replicate(job: Job) -> Part:
         duration_s = schedule.duration_s
         world.play(requests_of(schedule, scenario, seed))
     world.env.process(sample(world, duration_s, timeline))
-    world.env.run_dry()
-    rows = request_rows(world.requests, scenario, replication)
-    attempts = np.zeros(len(world.attempts), ATTEMPTS)
-    attempts["replication"] = replication
-    if world.attempts:
-        names = [name for name in ATTEMPT_COLUMNS if name != "replication"]
-        for name, column in zip(names, zip(*world.attempts, strict=True), strict=True):
-            attempts[name] = column
+    with no_garbage_collection():
+        world.env.run_dry()
+    rows, inside_s = request_rows(world.requests, scenario, replication)
+    attempts = attempt_rows(world.attempts, replication)
     samples = np.array([(replication, *row) for row in timeline], TIMELINE)
-    inside_s = np.array([ended_s - record.arrived_s for _, record, ended_s in world.requests])
     return part_of(job, Replication(rows, attempts, inside_s, world.inside, gateway, providers, samples))
+
+
+@contextmanager
+def no_garbage_collection() -> Iterator[None]:
+    """A run leaves rows and no cycles of references: going through its objects again and again would find nothing."""
+    collecting = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if collecting:
+            gc.enable()
 
 
 def part_of(job: Job, done: Replication) -> Part:
@@ -278,7 +287,7 @@ def sampling(duration_s: float) -> tuple[int, float]:
 
 
 def sample(world: SimPyWorld, duration_s: float, timeline: list[tuple[float, int, int, int]]) -> Generator[simpy.Event, Any, None]:
-    """A native SimPy process: the state of the queue and the breakers, at regular times."""
+    """A native SimPy process: the state of the queue and the breakers, at regular times. Packs the rows of the time since."""
     count, every_s = sampling(duration_s)
     admission, targets = world.gateway.admission, world.gateway.targets
     for number in range(count):
@@ -286,40 +295,5 @@ def sample(world: SimPyWorld, duration_s: float, timeline: list[tuple[float, int
         in_service = admission.in_service if admission else sum(target.in_flight for target in targets)
         opened = sum(target.breaker is not None and target.breaker.state != 0 for target in targets)
         timeline.append((world.env.now, admission.waiting if admission else 0, in_service, opened))
-
-
-def request_rows(served: list[tuple[Request, Record, float]], scenario: Scenario, replication: int) -> np.ndarray:
-    """Rows in the order of the schedule, as the clients saw them."""
-    served.sort(key=lambda entry: entry[0].index)
-    rows = np.zeros(len(served), REQUESTS)
-    if not served:
-        return rows
-    rows["replication"] = replication
-    requests, records, ended_s = zip(*served, strict=True)
-    for column, field in (
-        ("request", "index"), ("arrival_s", "arrival_s"), ("kind", "kind"), ("user", "user"), ("conversation", "conversation"),
-        ("turn", "turn"), ("prompt", "prompt"),
-    ):  # fmt: skip
-        rows[column] = [getattr(request, field) for request in requests]
-    for column, field in (
-        ("outcome", "outcome"), ("ttft_s", "first_content_s"), ("queue_wait_s", "queue_wait_s"), ("coalesced_s", "coalesced_s"),
-        ("cpu_s", "cpu_s"), ("failed_s", "failed_s"), ("backoff_s", "backoff_s"), ("first_token_s", "first_token_s"),
-        ("generation_s", "generation_s"), ("attempts", "attempts"), ("target", "target"), ("input_tokens", "context_tokens"),
-        ("output_tokens", "output_tokens"), ("cost_usd", "cost_usd"),
-    ):  # fmt: skip
-        rows[column] = [getattr(record, field) for record in records]
-    rows["latency_s"] = np.array(ended_s) - rows["arrival_s"]
-    rows["ttft_s"] -= rows["arrival_s"]
-    return as_clients_saw(rows, scenario)
-
-
-def as_clients_saw(rows: np.ndarray, scenario: Scenario) -> np.ndarray:
-    """The rows, changed in place: answers of the gateway itself come at once, and who would have left by then has abandoned."""
-    at_once = (rows["outcome"] == Outcome.CACHE_HIT) | (rows["outcome"] == Outcome.FALLBACK)
-    rows["ttft_s"][at_once] = rows["latency_s"][at_once]
-    patience_s = scenario.workload.client.timeout
-    if patience_s is not None:
-        gone = rows["latency_s"] > patience_s
-        rows["outcome"][gone] = Outcome.ABANDONED
-        rows["latency_s"][gone] = patience_s
-    return rows
+        world.requests.pack(BLOCK)
+        world.attempts.pack(BLOCK)

@@ -71,7 +71,9 @@ async def serve(request: Request, record: Record, gateway: Gateway, world: World
     if request.cpu_s > 0.0:
         await world.work(request.cpu_s)
         record.cpu_s = world.now() - now_s
-    await recall(request, record, gateway, world)
+    if request.lookup_s > 0.0:
+        await world.sleep(request.lookup_s)
+    record.context_tokens = request.input_tokens + recall(request, gateway, world.now())
 
     deadline_s = now_s + gateway.total_timeout_s
     if gateway.cache is None or record.context_tokens > request.input_tokens:
@@ -83,16 +85,14 @@ async def serve(request: Request, record: Record, gateway: Gateway, world: World
     record.outcome = outcome
 
 
-async def recall(request: Request, record: Record, gateway: Gateway, world: World) -> None:
-    """What of the conversation goes along: what the session remembers, cut down by the context policy."""
+def recall(request: Request, gateway: Gateway, now_s: float) -> int:
+    """Tokens of the conversation that go along: what the session remembers of it, cut down by the context policy."""
     history = request.history
     if gateway.sessions is not None:
-        if request.lookup_s > 0.0:
-            await world.sleep(request.lookup_s)
-        first_turn = resume(gateway.sessions, request.conversation, request.turn, world.now())
+        first_turn = resume(gateway.sessions, request.conversation, request.turn, now_s)
         if first_turn > 0 and history:
             history = history[first_turn:]
-    record.context_tokens = request.input_tokens + (context_tokens(gateway.context, history) if history else 0)
+    return context_tokens(gateway.context, history) if history else 0
 
 
 async def through_cache(request: Request, record: Record, gateway: Gateway, world: World, deadline_s: float) -> Outcome:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from itertools import cycle, islice
 from typing import Any
 
@@ -90,15 +90,12 @@ class Gateway:
         targets = permitted(self.order(request), now_s)
         return targets if self.next_provider or self.retry.to == "next" else targets[:1]
 
-    def itinerary(self, request: Request, now_s: float) -> Iterator[TargetState]:
+    def itinerary(self, request: Request, now_s: float) -> list[TargetState]:
         """One target per possible attempt."""
         targets = self.candidates(request, now_s)
         if self.retry.to == "next":
-            yield from islice(cycle(targets), self.retry.attempts)
-        else:
-            for target in targets:
-                for _ in range(self.retry.attempts):
-                    yield target
+            return list(islice(cycle(targets), self.retry.attempts))
+        return [target for target in targets for _ in range(self.retry.attempts)]
 
     def allows(self, target: TargetState, now_s: float) -> bool:
         """May a call be made to the target? In half-open this takes a permit."""

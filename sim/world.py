@@ -22,8 +22,9 @@ from sim.policy.hedge import Race
 from sim.policy.router import TargetState
 from sim.prompt_cache import request_prefixes
 from sim.provider import Plan, ProviderState, produced_tokens
-from sim.records import CANCELLED, TIMED_OUT
+from sim.records import ATTEMPTS, CANCELLED, REQUESTS, TIMED_OUT
 from sim.request import NAN, Answer, Record, Request
+from sim.rows import ATTEMPT_FIELDS, REQUEST_FIELDS, RowLog, request_row
 from sim.scenario.model import Client
 from sim.sharing import SharedServer, advance, mark, next_in_s, reached
 
@@ -114,15 +115,30 @@ class CoroutineEnvironment(simpy.Environment):
             self.resume(life)
 
     def run_dry(self) -> None:
-        """Until nothing is left to happen."""
-        queue, step = self._queue, self.step
+        """Until nothing is left to happen: ``step`` again and again, written out."""
+        queue, resume = self._queue, self.resume
         while queue:
-            step()
+            if queue[0][1] < LIFE:
+                super().step()
+                continue
+            self._now, priority, _, entry = heappop(queue)
+            if priority == LIFE:
+                resume(entry)
+            elif entry.waker is not None:
+                life, entry.waker = entry.waker, None
+                resume(life)
 
 
 @coroutine
 def pause(delay_s: float) -> Iterator[float]:
     yield delay_s
+
+
+@coroutine
+def park(env: CoroutineEnvironment, ticket: Ticket, timeout_s: float = INFINITY) -> Iterator[None]:
+    """Wait until ``ticket`` is woken, or time is up."""
+    env.park(ticket, timeout_s)
+    yield None
 
 
 async def only_pause(delay_s: float) -> None:
@@ -138,8 +154,7 @@ def once(call: Callable[[], None]) -> Callable[[], None]:
 class SimPyWorld:
     """A World over one gateway, the scenario's providers, and a CoroutineEnvironment.
 
-    ``inside`` counts requests in and out, ``requests`` collects (request, record, end time), ``attempts`` rows in the order of
-    ``records.ATTEMPT_COLUMNS`` without replication.
+    ``inside`` counts requests in and out, ``requests`` and ``attempts`` collect rows (``sim.rows``).
     """
 
     def __init__(self, gateway: Gateway, providers: dict[str, ProviderState], workers: int, client: Client) -> None:
@@ -153,8 +168,8 @@ class SimPyWorld:
         self.turn_of_worker = 0
         self.inside = Level()
         self.alarms: dict[SharedServer, Ticket] = {}
-        self.requests: list[tuple[Request, Record, float]] = []
-        self.attempts: list[tuple[Any, ...]] = []
+        self.requests = RowLog(REQUEST_FIELDS, REQUESTS)
+        self.attempts = RowLog(ATTEMPT_FIELDS, ATTEMPTS)
 
     # ---- what the flow asks for
     def now(self) -> float:
@@ -172,10 +187,8 @@ class SimPyWorld:
         self.worker_free_s[worker] = done_s
         return pause(done_s - now_s)
 
-    @coroutine
-    def wait(self, ticket: Ticket, timeout_s: float) -> Iterator[None]:
-        self.env.park(ticket, timeout_s)
-        yield None
+    def wait(self, ticket: Ticket, timeout_s: float) -> Any:
+        return park(self.env, ticket, timeout_s)
 
     def wake(self, ticket: Ticket) -> None:
         self.env.wake(ticket)
@@ -338,7 +351,7 @@ class SimPyWorld:
             await serve(request, record, self.gateway, self)
         finally:
             self.inside.leave(self.env._now)
-            self.requests.append((request, record, self.env._now))
+            self.requests.append(request_row(request, record, self.env._now))
 
     def play(self, requests: Iterator[Request]) -> None:
         """Schedule an open-loop stream of requests, each sent at its own time."""

@@ -10,11 +10,12 @@ import numpy as np
 from sim.compiled.cache import directory, is_warm
 from sim.compiled.engine import Engine, engine_of, with_more_events, with_more_lives
 from sim.draws import Purpose, replication_seed
-from sim.experiment import Job, Part, as_clients_saw, drawn, lookup_law, part_of, sampling
+from sim.experiment import Job, Part, drawn, lookup_law, part_of, sampling
 from sim.gateway import Gateway
 from sim.invariants import Level, Replication
 from sim.policy.breaker import STATES
 from sim.provider import ProviderState
+from sim.rows import as_clients_saw
 from sim.scenario.model import Scenario
 from sim.workload.schedule import Schedule, build_schedule
 

@@ -8,6 +8,9 @@ time zero); the anchored window starts at the first request after the last windo
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
 from sim.units import Rate
 
 INFINITY = float("inf")
@@ -30,9 +33,11 @@ class TokenBucket:
 
 def take_from_bucket(bucket: TokenBucket, now_s: float, cost: float) -> bool:
     """True and ``cost`` spent, or False and nothing spent. A cost beyond the burst passes on a full bucket and leaves it in debt."""
-    level = min(bucket.burst, bucket.level + (now_s - bucket.at_s) * bucket.rate)
+    level = bucket.level + (now_s - bucket.at_s) * bucket.rate
+    if level > bucket.burst:
+        level = bucket.burst
     bucket.at_s = now_s
-    if level < min(cost, bucket.burst):
+    if level < cost and level < bucket.burst:
         bucket.level = level
         return False
     bucket.level = level - cost
@@ -108,7 +113,7 @@ def wait_for_window(window: Window, now_s: float, cost: float) -> float:
 
 
 # algorithm -> state, take(state, now_s, cost) -> bool, wait(state, now_s, cost) -> seconds
-ALGORITHMS = {
+ALGORITHMS: dict[str, tuple[Callable[[Rate], Any], Callable[[Any, float, float], bool], Callable[[Any, float, float], float]]] = {
     "token-bucket": (TokenBucket, take_from_bucket, wait_for_bucket),
     "sliding-log": (SlidingLog, take_from_log, wait_for_log),
     "fixed-window": (Window, take_from_fixed_window, wait_for_window),

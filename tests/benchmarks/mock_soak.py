@@ -45,8 +45,7 @@ def main() -> None:
     grown_mb = steady[-1]["memory_mb"] - steady[0]["memory_mb"]
     minutes, streams = steady[-1]["minutes"] - steady[0]["minutes"], given.streams * len(steady)
     verdicts = {
-        f"memory steady over {minutes:.1f} min ({grown_mb:+.1f} MB, {streams} streams)": grown_mb
-        < 5.0,
+        f"memory steady over {minutes:.1f} min ({grown_mb:+.1f} MB, {streams} streams)": grown_mb < 5.0,
         f"file descriptors steady ({steady[0]['files']} to {steady[-1]['files']})": steady[-1]["files"] <= steady[0]["files"],
         f"every token came ({sum(row['tokens'] for row in samples)})": all(row["missing_tokens"] == 0 for row in samples),
         f"certificate valid {certificate['why_invalid'] or ''}": certificate["valid"],

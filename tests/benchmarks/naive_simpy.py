@@ -127,7 +127,16 @@ class Gateway:
         turn = 0
         while random.random() < 0.75:
             turn += 1
-        row = {"request": number, "arrived": arrived, "kind": kind, "user": user, "prompt": prompt, "attempts": 0, "cost": 0.0, "waited": 0.0}
+        row = {
+            "request": number,
+            "arrived": arrived,
+            "kind": kind,
+            "user": user,
+            "prompt": prompt,
+            "attempts": 0,
+            "cost": 0.0,
+            "waited": 0.0,
+        }
         self.rows.append(row)
         bucket = self.per_user.get(user)
         if bucket is None:

@@ -12,6 +12,7 @@ from sim.prompt_cache import request_prefixes
 from sim.provider import Plan, ProviderState
 from sim.records import REFUSED
 from sim.request import Record
+from sim.rows import request_row
 from sim.sharing import SharedServer, advance, mark, next_in_s, reached
 
 
@@ -139,7 +140,7 @@ class ClockedWorld(AsyncioWorld):
 
 
 async def play(world: AsyncioWorld, requests, timeout_s: float | None):
-    """Send every request at its time; the client leaves after ``timeout_s``. Returns (request, record, end time) like SimPyWorld."""
+    """Send every request at its time; the client leaves after ``timeout_s``. Returns rows like SimPyWorld."""
     served = []
 
     async def life(request) -> None:
@@ -147,7 +148,7 @@ async def play(world: AsyncioWorld, requests, timeout_s: float | None):
         try:
             await serve(request, record, world.gateway, world)
         finally:
-            served.append((request, record, world.now()))
+            served.append(request_row(request, record, world.now()))
 
     tasks = []
     for request in requests:

@@ -10,10 +10,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from sim.experiment import request_rows, requests_of
+from sim.experiment import requests_of
 from sim.gateway import Gateway
 from sim.provider import ProviderState
 from sim.records import CANCELLED, OUTCOMES
+from sim.rows import request_rows
 from sim.scenario.load import load
 from sim.workload.schedule import build_schedule
 from sim.world import SimPyWorld
@@ -45,7 +46,7 @@ def in_simpy(scenario):
     world = SimPyWorld(gateway, providers, 1, scenario.workload.client)
     world.play(requests_of(build_schedule(scenario), scenario, scenario.seed))
     world.env.run_dry()
-    return request_rows(world.requests, scenario, 0), world.attempts, gateway
+    return request_rows(world.requests, scenario, 0)[0], world.attempts, gateway
 
 
 def in_asyncio(scenario):
@@ -55,7 +56,7 @@ def in_asyncio(scenario):
         world = ClockedWorld(gateway, upstreams, Nowhere(scenario.workload.client.stream))
         client = scenario.workload.client
         served = await play(world, requests_of(build_schedule(scenario), scenario, scenario.seed), client.timeout)
-        return request_rows(served, scenario, 0), world.attempts, gateway
+        return request_rows(served, scenario, 0)[0], world.attempts, gateway
 
     return run(main)
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 from copy import deepcopy
 from typing import Any
 
-from sim.experiment import request_rows
 from sim.gateway import Gateway
 from sim.provider import ProviderState
 from sim.records import OUTCOMES
 from sim.request import Request
+from sim.rows import request_rows
 from sim.scenario.model import Scenario
 from sim.world import SimPyWorld
 
@@ -43,7 +43,7 @@ class Served:
 
     def __init__(self, world: SimPyWorld, scenario: Scenario) -> None:
         self.world = world
-        self.rows = request_rows(world.requests, scenario, 0)
+        self.rows = request_rows(world.requests, scenario, 0)[0]
         self.attempts = world.attempts
 
     @property
