@@ -33,12 +33,12 @@ def table(rows: list[Row]) -> list[str]:
 
 
 def scenarios(rows: list[Row]) -> list[str]:
-    lines = ["| entry | requests | `tenfold predict scenarios/validation/mm1.yaml` with |", "|---|---|---|"]
+    lines = ["| entry | requests | engine | `tenfold predict scenarios/validation/mm1.yaml` with |", "|---|---|---|---|"]
     for row in {row.entry.name: row for row in rows}.values():
         entry = row.entry
         times = [f"workload.duration={entry.warmup_s + entry.duration_s:g}s", f"workload.warmup={entry.warmup_s:g}s"]
         said = " ".join(f"--set '{each}'" for each in (*entry.sets, *times))
-        lines.append(f"| {entry.name} | {row.requests:,} | `--replications {entry.replications} {said.replace('|', '/')}` |")
+        lines.append(f"| {entry.name} | {row.requests:,} | {row.engine} | `--replications {entry.replications} {said.replace('|', '/')}` |")
     return lines
 
 
@@ -53,8 +53,8 @@ def report(rows: list[Row], wall_s: float) -> str:
     lines = [
         "# The model beside queueing theory",
         "",
-        f"{inside} of {len(rows)} figures inside their intervals; {narrow} of {len(held)} intervals as narrow as asked (half-width ≤ 2 % on",
-        f"means and shares, ≤ 5 % on P99). {requests:,} requests in {wall_s:.0f} s; {datetime.date.today()}, commit {commit},",
+        f"{inside} of {len(rows)} figures inside their intervals; {narrow} of {len(held)} intervals as narrow as asked (half-width ≤ 2 %",
+        f"on means and shares, ≤ 5 % on P99). {requests:,} requests in {wall_s:.0f} s; {datetime.date.today()}, commit {commit},",
         f"Python {platform.python_version()} on {platform.machine()}. Written by `python -m tests.theory`.",
         "",
         "Intervals come from independent replications (Student's t). All figures together are 95 % certain (Bonferroni), so a single one",

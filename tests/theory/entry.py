@@ -66,8 +66,8 @@ class Entry:
         times = [f"workload.duration={self.warmup_s + self.duration_s * part:.12g}s", f"workload.warmup={self.warmup_s:.12g}s"]
         return load(BASE, [*own, *times, *self.sets]).scenario
 
-    def run(self, part: float = 1.0, executor: Any = None) -> Run:
-        return predict(self.scenario(part), replications=self.replications, executor=executor)
+    def run(self, part: float = 1.0, executor: Any = None, engine: str = "auto") -> Run:
+        return predict(self.scenario(part), replications=self.replications, executor=executor, engine=engine)
 
 
 # ---- figures ----------------------------------------------------------------------------------------------------------

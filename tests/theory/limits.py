@@ -17,8 +17,8 @@ def rate_limiters() -> Iterator[Entry]:
     """Poisson arrivals at a limit: a token bucket loses as M/D/1/b, a sliding log as Erlang's B, a fixed window E(N - L)⁺."""
     algorithms = {"token_bucket_GCRA": "token-bucket", "fixed_window_1s": "fixed-window", "sliding_log_1s": "sliding-log"}
     for name, rate, limit, requests, used in (
-        ("rate_limiter/lam8_r10_b10", 8, "10/s", 60_000, ("token_bucket_GCRA", "fixed_window_1s", "sliding_log_1s")),
-        ("rate_limiter/lam10_r10_b10", 10, "10/s", 60_000, ("token_bucket_GCRA", "fixed_window_1s", "sliding_log_1s")),
+        ("rate_limiter/lam8_r10_b10", 8, "10/s", 30_000, ("token_bucket_GCRA", "fixed_window_1s", "sliding_log_1s")),
+        ("rate_limiter/lam10_r10_b10", 10, "10/s", 80_000, ("token_bucket_GCRA", "fixed_window_1s", "sliding_log_1s")),
         ("rate_limiter/lam100_r10_b10", 100, "10/s", 10_000, ("token_bucket_GCRA", "fixed_window_1s", "sliding_log_1s")),
         ("rate_limiter/lam10_r10_b1", 1, "1/s", 20_000, ("token_bucket_GCRA",)),  # ten times slower: one token, a new one every second
     ):
@@ -51,7 +51,7 @@ def caches() -> Iterator[Entry]:
             name,
             sets,
             [Figure("hit ratio", metric("cache_hit_rate"), VALUES[name]["hit_fixed_ttl"], MEANS)],
-            4_000.0,
+            2_000.0,
             2.0 * ttl_s,
             quick=0.15,
         )
@@ -76,7 +76,7 @@ def slow_fetches() -> Iterator[Entry]:
                 f"workload.arrivals.rate={rate_rps}/s", NO_QUEUE, service(f"{{kind: constant, value: {fetch_s}s}}"), catalog(1, 1.0), cache,
             ],
             figures if single_flight else figures[:2],
-            8_000.0,
+            4_000.0,
             100.0,
             quick=0.1,
         )  # fmt: skip

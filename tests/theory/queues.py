@@ -143,7 +143,7 @@ def impatience() -> Iterator[Entry]:
             Figure("utilisation", metric("in_service.mean", 1 / values["c"]), values["util"]),
         ]
         yield Entry(name, [RATE.format(values["lam"]), SLOTS.format(values["c"]), patience], figures, seconds, 50.0, quick=0.1)
-    for name, tau, seconds in (("mmc_plus_D/lam9_c10_tau1", 1, 15_000.0), ("mmc_plus_D/10x_lam80_c10_tau2", 2, 300.0)):
+    for name, tau, seconds in (("mmc_plus_D/lam9_c10_tau1", 1, 11_000.0), ("mmc_plus_D/10x_lam80_c10_tau2", 2, 100.0)):
         values = VALUES[name]
         figures = [
             Figure("P(abandon)", share_that(Outcome.REJECTED), values["P_abandon"], MEANS),
@@ -156,7 +156,7 @@ def impatience() -> Iterator[Entry]:
 
 def priorities() -> Iterator[Entry]:
     """Non-preemptive priorities; classes with service laws of their own go to models of their own behind one queue."""
-    for name, requests in (("priority_mg1/exp_.2_.3_.3", 150_000), ("priority_mg1/mixed", 100_000)):
+    for name, requests in (("priority_mg1/exp_.2_.3_.3", 75_000), ("priority_mg1/mixed", 50_000)):
         values = VALUES[name]
         total = sum(values["lams"])
         tokens = "tokens: {input: {kind: constant, value: 100}, output: {kind: constant, value: 1}}"

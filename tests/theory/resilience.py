@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import pairwise
 
 import numpy as np
 from scipy import stats
@@ -76,7 +77,7 @@ def failover() -> Iterator[Entry]:
         "gateway.routing={kind: cheapest, models: [server/job, other/job]}",
     ]  # fmt: skip
     unavailable = [Figure("share not served", metric("error_rate.total"), 1 - VALUES["availability"]["A_99_1of2"])]
-    yield Entry("availability/A_99_1of2", sets, unavailable, 100.0, quick=0.2)
+    yield Entry("availability/A_99_1of2", sets, unavailable, 50.0, quick=0.3)
 
 
 def outages() -> Iterator[Entry]:
@@ -92,7 +93,8 @@ def outages() -> Iterator[Entry]:
     # Overlaps of the table's two are too rare to see (17 s a year): the same closed form, (MTTR / (MTBF + MTTR))², for an MTBF of 9 h.
     often = outage.replace("720h", "9h")
     both = [
-        "workload.arrivals.rate=6/h", NO_QUEUE, INSTANT, errors(0.0), f"providers.other={OTHER.replace('0.01', '0')}", "gateway.fallback=[next-provider]",
+        "workload.arrivals.rate=6/h", NO_QUEUE, INSTANT, errors(0.0), f"providers.other={OTHER.replace('0.01', '0')}",
+        "gateway.fallback=[next-provider]",
         "gateway.routing={kind: cheapest, models: [server/job, other/job]}", f"faults=[{often % 'server'}, {often % 'other'}]",
     ]  # fmt: skip
     figures = [Figure("share not served", metric("error_rate.total"), 0.1**2)]
@@ -118,7 +120,7 @@ def reopened(window: Window) -> Estimate:
             moves[event["replication"]].append(event["state"])
     shares = []
     for states in moves:
-        after = [following for state, following in zip(states, states[1:], strict=False) if state == "half-open"]
+        after = [following for state, following in pairwise(states) if state == "half-open"]
         shares.append(sum(following == "open" for following in after) / len(after))
     return mean_estimate(shares)
 
@@ -140,7 +142,7 @@ def breakers() -> Iterator[Entry]:
         settings = breaker(window_size=10, minimum_calls=10, half_open_calls=10, open_for="5s")
         sets = [clock(1), NO_QUEUE, INSTANT, errors(float(p)), settings]
         figures = [Figure("P(reopen)", reopened, values["P_reopen_halfopen_10_50pct"][p])]
-        yield Entry(f"circuit_breaker/P_reopen_halfopen_10_50pct p={p}", sets, figures, 40_000.0, quick=0.15)
+        yield Entry(f"circuit_breaker/P_reopen_halfopen_10_50pct p={p}", sets, figures, 20_000.0, quick=0.3)
 
 
 def varying_load() -> Iterator[Entry]:
@@ -151,9 +153,9 @@ def varying_load() -> Iterator[Entry]:
     values = VALUES["mt_m_inf/sin"]
     day_s, period = 86_400.0, values["period"]
     calls = values["lam_bar"] * period
-    mean_s = day_s / period / values["mu"]
+    mean_s, peak = day_s / period / values["mu"], 1 + values["A"] / values["lam_bar"]
     sets = [
-        f"workload.arrivals={{kind: users, daily_active: 1, calls_per_day: {calls:g}, peak_to_mean: {1 + values['A'] / values['lam_bar']:g}, start_hour: 8}}",
+        f"workload.arrivals={{kind: users, daily_active: 1, calls_per_day: {calls:g}, peak_to_mean: {peak:g}, start_hour: 8}}",
         "gateway.queue=null", service(f"{{kind: exponential, mean: {mean_s:g}s}}"),
     ]  # fmt: skip
 

@@ -26,13 +26,15 @@ NOT_SAID = {
     "forkjoin_queue": "as fan-out; besides, n > 2 is an approximation",
     "token_bucket_shaper": "the gateway's limits refuse, as every gateway in the field does; none delays",
     "retry/layers_3x4_attempts": "one layer retries, the gateway; clients and agents do not",
-    "retry/grpc_throttle_critical_failure_rate": "the budget is Finagle's (requests pay in, retries pay out), not gRPC's (successes and failures)",
+    "retry/grpc_throttle_critical_failure_rate": "the budget is Finagle's (requests pay in, retries out), not gRPC's",
     "retry/google_throttle": "client-side adaptive throttling is not a policy of the gateway",
     "ttl/*/hit_sliding_ttl": "an entry's life is not prolonged by a hit",
     "lru_che/*/static_topC": "no static cache; and the cache's fill is not a metric (mean_items_fixed)",
     "cache_exact/fifo_or_random": "least recently used is the only eviction; so too lfu_static",
     "priority_mg1/*/T_preemptive_resume": "an answer under way is never interrupted for another",
-    "jackson/agent_loop": "a request is asked once; an agent that goes on after each answer with a probability is not in the language",
+    "jackson/agent_loop": "a request is asked once; an agent that goes on after each answer is not in the language",
+    "failover_request_loss": "a rule of thumb; outages are noticed call by call, by a breaker, not after a fixed time to detect",
+    "metastable_retry": "an attempt that times out is cut and its work stops: no server here goes on with what nobody waits for",
     "hpa": "the number of workers is fixed in a scenario",
     "rare_event/mm1_hit_n_before_empty": "needs importance splitting: 1e-6 events are out of reach of plain replications",
 }
@@ -46,20 +48,22 @@ class Row(NamedTuple):
     goal: float | None
     verdict: Verdict
     requests: int
+    engine: str
 
 
 def family_of(entries: Iterable[Entry]) -> int:
     return sum(len(entry.figures) for entry in entries)
 
 
-def check(entry: Entry, family: int, part: float = 1.0, executor: Executor | None = None) -> list[Row]:
+def check(entry: Entry, family: int, part: float = 1.0, executor: Executor | None = None, engine: str = "auto") -> list[Row]:
     """Run an entry and hold its figures to their closed forms, ``family`` figures being asked in all."""
-    run = entry.run(part, executor)
+    run = entry.run(part, executor, engine)
     window = Window(run)
+    verdicts = [verdict(figure.of(window), entry.replications, family, figure.bracket) for figure in entry.figures]
     return [
-        Row(entry, figure.label, figure.bracket, figure.goal, verdict(figure.of(window), entry.replications, family, figure.bracket), len(run.requests))
-        for figure in entry.figures
-    ]  # fmt: skip
+        Row(entry, figure.label, figure.bracket, figure.goal, found, len(run.requests), run.engine)
+        for figure, found in zip(entry.figures, verdicts, strict=True)
+    ]
 
 
 def check_all(entries: Iterable[Entry], executor: Executor | None = None, tell: Callable[[str], None] = lambda text: None) -> list[Row]:

@@ -92,12 +92,12 @@ def test_two_priorities_at_two_servers():
         ],
     )
     tokens = "tokens: {input: {kind: constant, value: 100}, output: {kind: constant, value: 1}}"
-    price = "price: {input: 0, output: 0}"
+    model = "{{latency: {{kind: exponential, mean: {}s}}, price: {{input: 0, output: 0}}}}"
     ours = by_tenfold(
         [
             "workload.arrivals.rate=1/s", "gateway.queue.concurrency=2", "gateway.routing={kind: capability, h: [server/h], l: [server/l]}",
-            f"workload.requests=[{{name: high, share: 0.6, needs: h, priority: 1, {tokens}}}, {{name: low, share: 0.4, needs: l, {tokens}}}]",
-            f"providers.server.models={{h: {{latency: {{kind: exponential, mean: 1s}}, {price}}}, l: {{latency: {{kind: exponential, mean: 2s}}, {price}}}}}",
+            f"workload.requests=[{{name: hi, share: 0.6, needs: h, priority: 1, {tokens}}}, {{name: lo, share: 0.4, needs: l, {tokens}}}]",
+            f"providers.server.models={{h: {model.format(1)}, l: {model.format(2)}}}",
         ],
         [lambda rows: rows["queue_wait_s"][rows["kind"] == 0].mean(), lambda rows: rows["queue_wait_s"][rows["kind"] == 1].mean()],
     )  # fmt: skip
