@@ -39,7 +39,8 @@ def run(seed, rate, cv, service, mean_s, servers, duration_s=256.0, more=()):
     """A G/G/c queue without a limit; the rows of its requests, in order of arrival."""
     sets = [
         f"seed={seed}", f"workload.arrivals={{kind: gamma, rate: {rate:.17g}/s, cv: {cv}}}", f"workload.duration={duration_s:.17g}s",
-        "workload.warmup=0s", f"gateway.queue.concurrency={servers}", f"providers.server.models.job.latency={service.format(mean_s)}", *more,
+        "workload.warmup=0s", f"gateway.queue.concurrency={servers}",
+        f"providers.server.models.job.latency={service.format(mean_s)}", *more,
     ]  # fmt: skip
     return predict(load(MM1, sets).scenario, replications=1, engine="simpy").requests
 
