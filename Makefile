@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 INSTALL := $(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
-.PHONY: demo test test-slow bench lint clean
+.PHONY: demo test test-slow theory mutation bench lint clean
 
 demo: .venv/ready
 	$(BIN)/tenfold predict scenarios/demo.yaml --scale 1,10,100
@@ -14,6 +14,14 @@ test: .venv/dev
 
 test-slow: .venv/dev
 	$(BIN)/pytest -m slow
+
+# The model beside queueing theory, whole: results/validation/theory.md (some minutes).
+theory: .venv/dev
+	$(BIN)/python -m tests.theory
+
+# Wrong policies against the tests: results/validation/mutation.md (a quarter of an hour).
+mutation: .venv/dev
+	$(BIN)/python -m tests.mutation
 
 bench: .venv/dev
 	$(BIN)/python -m tests.benchmarks

@@ -39,7 +39,7 @@ KNOWN: dict[type[BaseModel], str] = {
     model.Price: "input output",
     model.Errors: "rate status after",
     model.Fault: "kind provider model at for_ mode status share ttft_factor per_token_factor",
-    model.Scenario: "tenfold name description seed workload gateway providers faults budgets",
+    model.Scenario: "tenfold name description seed analysis workload gateway providers faults budgets",
 }
 SCHEDULED = (
     model.Poisson, model.Gamma, model.Stages, model.Stage, model.Users, model.Trace, model.Closed, model.Population, model.Conversations,
