@@ -20,6 +20,7 @@ SWEEP_EVERY = 1024  # bodies whose key the flow's cache has forgotten are looked
 REFUSALS: dict[Outcome, tuple[int, str, str]] = {
     Outcome.RATE_LIMITED: (429, "rate_limit_exceeded", "Too many requests: the gateway's rate limit is reached."),
     Outcome.REJECTED: (503, "overloaded", "The gateway is full; no place became free in time."),
+    Outcome.ABANDONED: (499, "client_closed_request", "The client's patience ended in the queue."),
     Outcome.TIMEOUT: (504, "timeout", "No provider answered in time."),
     Outcome.ERROR: (502, "upstream_error", "No provider could answer."),
 }

@@ -10,6 +10,7 @@ import orjson
 
 from sim.marker import count_tokens, read_marker
 from sim.request import Request
+from sim.scenario.model import HIGHEST_PRIORITY
 
 MAX_MESSAGES = 4096
 DEFAULT_OUTPUT_TOKENS = 256  # what a token limit charges for an answer of unknown length
@@ -96,6 +97,7 @@ def parse(document: dict[str, Any], headers: Mapping[str, str], arrival_s: float
         input_tokens=max(1, sum(map(count_tokens, texts))),
         output_tokens=output_tokens,
         needs=model if model in capabilities else None,
+        priority=min(HIGHEST_PRIORITY, max(0, _number(headers, "x-tenfold-priority") or 0)),
         history=[sum(count_tokens(text_of(message)) for message in turn) for turn in turns],
     )
     request.document = document

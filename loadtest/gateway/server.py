@@ -7,8 +7,10 @@ import logging
 import os
 import resource
 import time
+from collections.abc import Callable
 from typing import Any
 
+import numpy as np
 import orjson
 from aiohttp import web
 from aiohttp.typedefs import Handler
@@ -20,6 +22,8 @@ from loadtest.gateway.metrics import Metrics
 from loadtest.gateway.parsing import BadRequest, ChatRequest, decode, parse
 from loadtest.gateway.upstream import HttpUpstream, keys_of, upstream_session
 from loadtest.gateway.world import AsyncioWorld, Upstream
+from sim.distributions import inverse
+from sim.draws import Purpose, uniforms
 from sim.flow import serve
 from sim.gateway import Gateway
 from sim.records import Outcome
@@ -32,6 +36,14 @@ UNMARKED = 2**40  # requests whose client gave them no number are counted from h
 SHUTDOWN_S = 10.0
 JSON = "application/json"
 log = logging.getLogger("tenfold.gateway")
+
+
+def patience_by_index(scenario: Scenario) -> Callable[[int], float] | None:
+    """How long the client of request number ``index`` waits in the queue: the model's own draw. None if all wait for ever."""
+    if scenario.workload.client.patience is None:
+        return None
+    law = inverse(scenario.workload.client.patience)
+    return lambda index: float(law(uniforms(scenario.seed, Purpose.PATIENCE, np.array([index])))[0])
 
 
 class GatewayServer:
@@ -48,6 +60,7 @@ class GatewayServer:
         self.urls = upstreams
         self.gateway = Gateway(scenario, scenario.seed)
         self.cancels = scenario.gateway.cancel_on_disconnect
+        self.patience = patience_by_index(scenario)
         self.capabilities = frozenset(scenario.gateway.routing.capabilities if isinstance(scenario.gateway.routing, Capability) else ())
         self.bodies = BodyStore(self.gateway.cache)
         self.log = RequestLog()
@@ -122,6 +135,8 @@ class GatewayServer:
         world = self.streaming if request.stream else self.whole
         record = Record(world.now())
         request.arrival_s = record.arrived_s
+        if self.patience is not None:
+            request.patience_s = self.patience(request.index)
         try:
             await serve(request, record, self.gateway, world)
         except Exception:
