@@ -104,9 +104,10 @@ def measure(order: Order, say: Say, progress: Progress) -> Measured:
         settle(mocks)
         say("collecting the logs")
         truth = {name: read_truth(order, name, url) for name, url in mocks.items()}
-        certificates = {name: json.loads(fetch(f"the mock of {name}", f"{url}/_mock/certificate")) for name, url in mocks.items()}
         gateway = running.collect()
         samples = sample_files.read(folder)
+        asked = f"_mock/certificate?bound_s={bearable_lateness_s(samples):.6f}"
+        certificates = {name: json.loads(fetch(f"the mock of {name}", f"{url}/{asked}")) for name, url in mocks.items()}
     run = measured_run(order.loaded.scenario, order.scale, samples, truth, gateway, time.monotonic() - started)
     certificate = certify_run(order.loaded.scenario, order.scale, samples, reports)
     reasons = [*certificate.reasons, *(f"mock of {name}: {why}" for name, each in certificates.items() for why in each["why_invalid"])]
@@ -174,6 +175,12 @@ def settle(mocks: dict[str, str]) -> None:
         if not any(json.loads(fetch(f"the mock of {name}", f"{url}/_mock/health"))["serving"] for name, url in mocks.items()):
             return
         time.sleep(0.1)
+
+
+def bearable_lateness_s(samples: np.ndarray) -> float:
+    """P99 lateness of the mocks that the measurement can bear: a hundredth of its P99 latency, a tenth of the tolerance on that."""
+    answered = samples["latency_s"][samples["outcome"] == Outcome.OK]
+    return 0.01 * float(np.quantile(answered, 0.99)) if len(answered) else 0.0
 
 
 def read_truth(order: Order, name: str, url: str) -> np.ndarray:

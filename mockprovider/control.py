@@ -13,6 +13,7 @@ import orjson
 from aiohttp import web
 from pydantic import ValidationError
 
+from mockprovider.certificate import BOUND_S
 from mockprovider.connection import TooLarge, TooSlow, Unreadable, read_body
 from mockprovider.metrics import CONTENT_TYPE
 from mockprovider.playback import End
@@ -86,7 +87,12 @@ class Control:
         return body
 
     async def certificate(self, request: web.BaseRequest) -> web.StreamResponse:
-        return answer({"provider": self.service.provider, **self.service.certificate.report(self.service.truth.lost)})
+        """``?bound_s=0.02``: the P99 lateness that whoever asks can bear."""
+        try:
+            bound_s = float(request.query.get("bound_s", BOUND_S))
+        except ValueError:
+            raise BadControl(f"bound_s: expected seconds, found {request.query['bound_s']!r}") from None
+        return answer({"provider": self.service.provider, **self.service.certificate.report(self.service.truth.lost, bound_s)})
 
     async def metrics(self, request: web.BaseRequest) -> web.StreamResponse:
         service = self.service

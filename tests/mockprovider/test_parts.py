@@ -77,6 +77,10 @@ def test_a_certificate_is_refused_beyond_its_bound_and_for_lost_rows() -> None:
         report = certificate.report(lost_rows=0)
         assert not report["valid"]
         assert "P99 lateness of token writes is 10.0 ms, more than 5 ms" in report["why_invalid"][0]
+        assert certificate.report(lost_rows=0, p99_bound_s=0.02)["valid"], "whoever measures seconds can bear a late P99"
+        for _ in range(4000):
+            certificate.ledger.tokens.add(BOUND_S * 2)
+        assert "P50 lateness" in certificate.report(lost_rows=0, p99_bound_s=0.02)["why_invalid"][0], "but not a late median"
         deadlines.close()
 
     asyncio.run(main())
