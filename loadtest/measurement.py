@@ -13,7 +13,7 @@ import numpy as np
 from loadtest.samples import to_requests
 from mockprovider.playback import End
 from sim.gateway import target_names
-from sim.pricing import unit_prices
+from sim.pricing import cached_prices, unit_prices
 from sim.records import ATTEMPTS, CANCELLED, REFUSED, TIMED_OUT, TIMELINE
 from sim.run import Run
 from sim.scenario.model import Scenario
@@ -70,7 +70,7 @@ def measured_run(
 def attempt_rows(scenario: Scenario, truth: dict[str, np.ndarray], samples: np.ndarray) -> np.ndarray:
     """Every attempt that reached a provider, in order of arrival there; billed as the model bills."""
     targets = {name: number for number, name in enumerate(target_names(scenario))}
-    prices = unit_prices(scenario)
+    prices, cached = unit_prices(scenario), cached_prices(scenario)
     parts = [np.zeros(0, ATTEMPTS)]
     for provider, rows in truth.items():
         part = np.zeros(len(rows), ATTEMPTS)
@@ -85,8 +85,9 @@ def attempt_rows(scenario: Scenario, truth: dict[str, np.ndarray], samples: np.n
         billed = (rows["status"] == 200) & np.isfinite(rows["first_token_s"])
         part["input_tokens"] = np.where(billed, rows["input_tokens"], 0)
         part["output_tokens"] = np.where(billed, rows["output_tokens"], 0)
-        usd = np.array([prices[name] for name in names])[rows["model"]]
-        part["cost_usd"] = part["input_tokens"] * usd[:, 0] + part["output_tokens"] * usd[:, 1]
+        usd = np.array([(*prices[name], cached.get(name, prices[name][0])) for name in names])[rows["model"]]
+        from_cache = np.where(billed, rows["cached_tokens"], 0)
+        part["cost_usd"] = part["input_tokens"] * usd[:, 0] + part["output_tokens"] * usd[:, 1] - from_cache * (usd[:, 0] - usd[:, 2])
         parts.append(part[rows["model"] >= 0])
     attempts = np.concatenate(parts)
     attempts = attempts[np.argsort(attempts["started_s"], kind="stable")]

@@ -61,7 +61,7 @@ class Playback:
 
     __slots__ = (
         "_behind", "_content", "_deadlines", "_fd", "_frame", "_ledger", "_transport", "blocked_since_s", "closing", "done", "due_s",
-        "first_late_s", "how", "last_late_s", "most_late_s", "opening", "per_token_s", "stop", "written",
+        "first_due_s", "first_late_s", "how", "last_late_s", "most_late_s", "opening", "per_token_s", "stop", "written",
     )  # fmt: skip
 
     def __init__(self, deadlines: Deadlines, transport: asyncio.Transport, ledger: Ledger, done: asyncio.Future[End]) -> None:
@@ -76,6 +76,7 @@ class Playback:
         self.blocked_since_s = 0.0
         self.how = End.COMPLETE
         self._content = True
+        self.first_due_s: float | None = None  # of a shared server, once it is known
         self._behind = False  # the client reads more slowly than we write: no write is ours to be late with
 
     def whole(self, due_s: float, content: bytes, how: End) -> None:

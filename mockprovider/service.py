@@ -232,7 +232,7 @@ class Service:
             plan.cached_tokens,
             produced,
             arrived_s - self.t0_s,
-            plan.first_token_s if call.stream or plan.status != 200 else plan.duration_s,
+            first_write_s(plan, playback, call.stream, arrived_s, ended_s),
             plan.per_token_s,
             ended_s - arrived_s,
             playback.first_late_s,
@@ -259,6 +259,14 @@ def produced_by(plan: Plan, playback: Playback, end: End, streamed: bool, elapse
     if end in (End.CLIENT_LEFT, End.STALLED):
         return playback.produced(plan, elapsed_s)
     return playback.written if streamed or plan.status != 200 else plan.output_tokens
+
+
+def first_write_s(plan: Plan, playback: Playback, streamed: bool, arrived_s: float, ended_s: float) -> float:
+    """When, after its arrival, the first token or the whole answer was due; beyond the end if a shared server never got so far."""
+    if plan.shared is None:
+        return plan.first_token_s if streamed or plan.status != 200 else plan.duration_s
+    due_s = playback.first_due_s
+    return due_s - arrived_s if due_s is not None else ended_s - arrived_s + plan.first_token_s
 
 
 def number_in(request: web.BaseRequest, header: str) -> int:

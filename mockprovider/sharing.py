@@ -67,6 +67,8 @@ class SharedPlayback(Playback):
         if self.done.done():
             return
         self.due_s = due_s
+        if self.first_due_s is None:
+            self.first_due_s = due_s
         self._due += 1
         if self._due < self.stop:
             self._wait()

@@ -16,7 +16,7 @@ from sim.policy.limiter import ALGORITHMS
 from sim.policy.retry import BackoffRule, RetryBudget, withdraw
 from sim.policy.router import TargetState, by_weight, permitted, rotate
 from sim.policy.session import SessionStore
-from sim.pricing import unit_prices
+from sim.pricing import cached_prices, unit_prices
 from sim.request import Request
 from sim.scenario.model import Limits, Scenario
 
@@ -66,6 +66,8 @@ class Gateway:
             for index, name in enumerate(target_names(scenario))
         )
         self.by_name = {target.name: target for target in self.targets}
+        for name, cached_usd in cached_prices(scenario).items():
+            self.by_name[name].cached_saving_usd = self.by_name[name].input_usd - cached_usd
         self.per_user = Limiter(config.limits.per_user) if config.limits.per_user else None
         self.overall = Limiter(config.limits.global_) if config.limits.global_ else None
         self.sessions = SessionStore(config.sessions) if config.sessions else None

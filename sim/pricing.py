@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from decimal import Decimal
 from functools import lru_cache
+from typing import NamedTuple
 
 from sim.scenario.errors import Problem, ScenarioError
 from sim.scenario.model import Scenario
@@ -37,6 +38,22 @@ def unit_prices(scenario: Scenario) -> dict[str, tuple[float, float]]:
     return prices
 
 
+def cached_prices(scenario: Scenario) -> dict[str, float]:
+    """USD per input token that is read from the prompt cache, of the targets whose provider has one. What is nowhere stated costs as input
+    does. For scenarios whose ``unit_prices`` are known.
+    """
+    prices, known = unit_prices(scenario), {}
+    for provider, config in scenario.providers.items():
+        for model, behaviour in config.models.items() if config.prompt_cache is not None else ():
+            name = f"{provider}/{model}"
+            if behaviour.price is None:
+                known[name] = list_prices(provider, model, config.dialect).cached_input or prices[name][0]
+            else:
+                cached = behaviour.price.cached_input
+                known[name] = prices[name][0] if cached is None else cached / MILLION
+    return known
+
+
 def unknown(scenario: str, provider: str, model: str) -> Problem:
     return Problem(
         scenario,
@@ -46,9 +63,22 @@ def unknown(scenario: str, provider: str, model: str) -> Problem:
     )
 
 
-@lru_cache(maxsize=1024)
+class ListPrices(NamedTuple):
+    """USD per token."""
+
+    input: float
+    output: float
+    cached_input: float | None
+
+
 def list_price(provider: str, model: str, dialect: str) -> tuple[float, float]:
-    """USD per token, in and out. A provider that genai-prices does not know by name (a second region, say) has the prices of the vendor
+    """USD per token, in and out. Raises LookupError as ``list_prices`` does."""
+    return list_prices(provider, model, dialect)[:2]
+
+
+@lru_cache(maxsize=1024)
+def list_prices(provider: str, model: str, dialect: str) -> ListPrices:
+    """List prices. A provider that genai-prices does not know by name (a second region, say) has the prices of the vendor
     whose dialect it speaks. Raises LookupError for a model without a price for both.
     """
     from genai_prices.data_snapshot import get_snapshot
@@ -59,7 +89,12 @@ def list_price(provider: str, model: str, dialect: str) -> tuple[float, float]:
     except LookupError:
         _, found = snapshot.find_provider_model(model, None, dialect, None)
     prices = found.get_prices(PRICED_AT)
-    return usd_per_token(getattr(prices, "input_mtok", None)), usd_per_token(getattr(prices, "output_mtok", None))
+    cached = getattr(prices, "cache_read_mtok", None)
+    return ListPrices(
+        usd_per_token(getattr(prices, "input_mtok", None)),
+        usd_per_token(getattr(prices, "output_mtok", None)),
+        None if cached is None else usd_per_token(cached),
+    )
 
 
 def usd_per_token(price: object) -> float:

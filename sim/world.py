@@ -227,6 +227,8 @@ class SimPyWorld:
             produced = plan.produced(ends_s)
             billed = plan.input_tokens if plan.status == 200 and not plan.hang else 0
             cost_usd = billed * target.input_usd + produced * target.output_usd
+            if billed and plan.cached_tokens:
+                cost_usd -= plan.cached_tokens * target.cached_saving_usd
             record.cost_usd += cost_usd
             self.attempts.append(
                 (request.index, number, target.index, key, request.prompt, plan.occurrence, started_s, first_token_s, ends_s,

@@ -13,7 +13,8 @@ class TargetState:
     """One provider/model as the gateway sees it: its breaker, calls in flight, smoothed latency, prices."""
 
     __slots__ = (
-        "breaker", "in_flight", "index", "input_usd", "keys", "latency_s", "model", "name", "next_key", "output_usd", "provider",
+        "breaker", "cached_saving_usd", "in_flight", "index", "input_usd", "keys", "latency_s", "model", "name", "next_key", "output_usd",
+        "provider",
     )  # fmt: skip
 
     def __init__(self, index: int, name: str, keys: int, breaker: BreakerState | None, prices_usd: tuple[float, float]) -> None:
@@ -24,6 +25,7 @@ class TargetState:
         self.next_key = 0
         self.breaker = breaker
         self.input_usd, self.output_usd = prices_usd
+        self.cached_saving_usd = 0.0  # per input token that comes from the provider's prompt cache
         self.in_flight = 0
         self.latency_s = 0.0
 

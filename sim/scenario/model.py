@@ -339,6 +339,9 @@ class Price(Model):
 
     input: Annotated[float, Field(ge=0)]
     output: Annotated[float, Field(ge=0)]
+    cached_input: Annotated[float, Field(ge=0)] | None = Field(
+        None, description="of input tokens read from the prompt cache; default: as any input, or the list price of such"
+    )
 
 
 class ColdStart(Model):

@@ -102,3 +102,25 @@ def test_models_that_nobody_knows_are_all_named_with_the_fix():
 def test_a_model_without_a_price_per_token_counts_as_unknown():
     with pytest.raises(ScenarioError, match="no list price is known for openai/dall-e-3"):
         unit_prices(scenario({"openai": models("dall-e-3")}))
+
+
+def test_tokens_from_a_prompt_cache_cost_what_is_stated_or_listed_or_as_much_as_input() -> None:
+    from sim.pricing import cached_prices
+
+    constant = {"kind": "constant", "value": 1}
+    latency = {"latency": {"kind": "constant", "value": "1s"}}
+    models = {
+        "stated": {**latency, "price": {"input": 3, "output": 15, "cached_input": 0.3}},
+        "plain": {**latency, "price": {"input": 3, "output": 15}},
+        "claude-haiku-4-5": latency,
+    }
+    scenario = Scenario.model_validate({
+        "tenfold": 1, "name": "cached", "gateway": {"routing": {"kind": "round-robin", "models": ["anthropic/plain"]}},
+        "workload": {"arrivals": {"kind": "poisson", "rate": "1/s"}, "duration": "1m",
+                     "requests": [{"name": "r", "tokens": {"input": constant, "output": constant}}]},
+        "providers": {"anthropic": {"dialect": "anthropic", "prompt_cache": {}, "models": models},
+                      "other": {"models": {"plain": models["plain"]}}},
+    })  # fmt: skip
+    assert cached_prices(scenario) == pytest.approx(
+        {"anthropic/stated": 0.3e-6, "anthropic/plain": 3e-6, "anthropic/claude-haiku-4-5": 0.1e-6}
+    )
