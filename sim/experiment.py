@@ -22,11 +22,11 @@ from sim.precision import MINIMUM, MOST, to_precision
 from sim.provider import ProviderState
 from sim.records import TIMELINE
 from sim.request import INFINITY, Request
-from sim.rows import BLOCK, attempt_rows, request_rows
+from sim.rows import BLOCK, attempt_rows, joined, picked, request_rows
 from sim.run import Run
 from sim.scenario.distributions import Constant, Distribution
 from sim.scenario.model import Closed, Scenario
-from sim.usage import usage
+from sim.usage import ATTEMPT_NEEDS, REQUEST_NEEDS, usage
 from sim.warmup import with_warmup
 from sim.workload.closed import ClosedWorkload
 from sim.workload.schedule import Schedule, build_schedule
@@ -90,7 +90,7 @@ def predict_to_precision(
 
     def run_first(replications: int) -> Run:
         parts.extend(simulate(chosen, scenario, scale, seed, range(len(parts), replications), executor, progress))
-        return as_run(chosen, scenario, scale, seed, parts, time.perf_counter() - started_s)
+        return as_run(chosen, scenario, scale, seed, list(parts), time.perf_counter() - started_s)
 
     run, reached = to_precision(precision, run_first, least, most)
     return replace(run, precision=reached)
@@ -117,20 +117,26 @@ def simulate(
 
 
 def as_run(engine: str, scenario: Scenario, scale: float, seed: int, parts: list[Part], wall_s: float) -> Run:
-    requests = np.concatenate([part.requests for part in parts])
+    """The parts as one Run. Empties ``parts``: a long run does not fit into memory twice."""
+    replications = len(parts)
+    requests, attempts, timelines = ([part[place] for part in parts] for place in range(3))
+    events = [event for part in parts for event in part.events]
+    limited = {by: sum(part.limited[by] for part in parts) for by in parts[0].limited}
+    parts.clear()
+    rows = joined(requests)
     run = Run(
         kind="prediction",
-        scenario=with_warmup(scenario, requests),
+        scenario=with_warmup(scenario, rows),
         scale=scale,
         seed=seed,
         engine=engine,
-        replications=len(parts),
+        replications=replications,
         targets=target_names(scenario),
-        requests=requests,
-        attempts=np.concatenate([part.attempts for part in parts]),
-        timeline=np.concatenate([part.timeline for part in parts]),
-        events=[event for part in parts for event in part.events],
-        limited={by: sum(part.limited[by] for part in parts) for by in parts[0].limited},
+        requests=rows,
+        attempts=joined(attempts),
+        timeline=joined(timelines),
+        events=events,
+        limited=limited,
         wall_s=wall_s,
     )
     return add_usage(run)
@@ -148,8 +154,8 @@ def replicator(engine: str) -> Callable[[Job], Part]:
 
 def add_usage(run: Run) -> Run:
     """Fill ``run.usage``: see ``sim.usage``."""
-    counted = run.counted
-    attempts = run.attempts[run.attempts["started_s"] >= run.warmup_s]
+    counted = picked(run.requests, REQUEST_NEEDS, run.requests["arrival_s"] >= run.warmup_s)
+    attempts = picked(run.attempts, ATTEMPT_NEEDS, run.attempts["started_s"] >= run.warmup_s)
     span_s = (run.scenario.workload.duration - run.warmup_s) * run.replications
     run.usage.extend(usage(run.scenario, span_s, counted, attempts, run.targets, run.limited))
     return run

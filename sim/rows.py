@@ -94,3 +94,23 @@ def as_clients_saw(rows: np.ndarray, scenario: Scenario) -> np.ndarray:
         rows["outcome"][gone] = Outcome.ABANDONED
         rows["latency_s"][gone] = patience_s
     return rows
+
+
+def joined(arrays: list[np.ndarray]) -> np.ndarray:
+    """Their concatenation. Takes them out of the list one by one, so that memory holds hardly more than one copy."""
+    arrays.reverse()
+    whole = np.empty(sum(map(len, arrays)), arrays[-1].dtype)
+    filled = 0
+    while arrays:
+        array = arrays.pop()
+        whole[filled : filled + len(array)] = array
+        filled += len(array)
+    return whole
+
+
+def picked(rows: np.ndarray, names: Sequence[str], mask: np.ndarray) -> np.ndarray:
+    """Some columns of some rows, as rows."""
+    some = np.empty(int(mask.sum()), [(name, rows.dtype[name]) for name in names])
+    for name in names:
+        some[name] = rows[name][mask]
+    return some

@@ -15,6 +15,12 @@ from sim.distributions import mean
 from sim.records import Outcome
 from sim.scenario.model import Scenario
 
+REQUEST_NEEDS = (
+    "replication", "user", "outcome", "latency_s", "queue_wait_s", "coalesced_s", "cpu_s", "attempts", "input_tokens", "output_tokens",
+)  # fmt: skip
+ATTEMPT_NEEDS = ("target", "status", "input_tokens", "output_tokens", "duration_s")
+"""Columns of the rows that ``usage`` reads."""
+
 
 def usage(
     scenario: Scenario, span_s: float, requests: np.ndarray, attempts: np.ndarray, names: tuple[str, ...], limited: Mapping[str, int]

@@ -30,7 +30,8 @@ for function in (
     register_jitable(function)
 
 
-inlined = njit
+inlined = njit(forceinline=True)
+"""For the stages: each is called from one place or two, and calls would pass the counts of references to and fro."""
 
 
 @inlined

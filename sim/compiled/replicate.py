@@ -15,7 +15,7 @@ from sim.gateway import Gateway
 from sim.invariants import Level, Replication
 from sim.policy.breaker import STATES
 from sim.provider import ProviderState
-from sim.rows import as_clients_saw
+from sim.rows import as_clients_saw, joined
 from sim.scenario.model import Scenario
 from sim.workload.schedule import Schedule, build_schedule
 
@@ -91,7 +91,7 @@ def run(engine: Engine) -> tuple[Engine, np.ndarray, np.ndarray]:
             world["moves"] = 0
     attempts.append(engine.attempts[: world["attempts"]])
     moves.append(engine.moves[: world["moves"]])
-    return engine, np.concatenate(attempts), np.concatenate(moves)
+    return engine, joined(attempts), joined(moves)
 
 
 def settle(engine: Engine, gateway: Gateway, providers: dict[str, ProviderState]) -> None:
