@@ -21,6 +21,9 @@ from sim.sharing import SharedServer, enter, leave
 
 DEFAULT_ERROR_AFTER_S = 0.1
 INFINITY = float("inf")
+RETRY_AFTER_STEP_S = {"anthropic": 1.0}
+"""Anthropic tells retry-after in whole seconds; the others have a header in milliseconds."""
+LONGEST_WAIT_S = 1e9
 SPARSE = 2**62
 """Prompts from here on are hashes without neighbours: drawing a block of them would be waste."""
 
@@ -105,6 +108,11 @@ def produced_tokens(elapsed_s: float, first_token_s: float, per_token_s: float, 
     return min(output_tokens, 1 + int((elapsed_s - first_token_s) / per_token_s))
 
 
+def told_s(wait_s: float, step_s: float) -> float:
+    """A wait as a provider's headers can tell it: in whole steps, rounded up (a microsecond's excess is rounding)."""
+    return ceil(wait_s / step_s - 1e-6) * step_s if wait_s < LONGEST_WAIT_S else wait_s
+
+
 class ServiceDraws:
     """``get(prompt, occurrence)`` -> (first_token_s, per_token_s, error draw in (0, 1)) of one target.
 
@@ -184,6 +192,7 @@ class ProviderState:
         cache = self.config.prompt_cache
         self.caches = {name: PrefixCache(cache) for name in models} if cache is not None else {}
         self.rtt_s = self.config.rtt
+        self.retry_after_step_s = RETRY_AFTER_STEP_S.get(self.config.dialect, 0.001)
 
     def begin(
         self, now_s: float, model: str, key: int, prompt: int, input_tokens: int, output_tokens: int, prefixes: Prefixes = ()
@@ -222,7 +231,7 @@ class ProviderState:
         if self.keys:
             retry_after_s = self.keys[key].retry_after_s(now_s, input_tokens, output_tokens, plan.cached_tokens)
             if retry_after_s is not None:
-                return self._refuse(plan, 429, retry_after_s)
+                return self._refuse(plan, 429, told_s(retry_after_s, self.retry_after_step_s))
         if self.concurrency is not None and self.in_service > self.concurrency:
             return self._refuse(plan, 429, None)
         first_token_s, per_token_s, error = self.draws[model].get(prompt, occurrence)

@@ -41,7 +41,7 @@ TARGET = np.dtype(
 PROVIDER = np.dtype(
     [
         ("error_rate", "f8"), ("error_status", "i8"), ("error_after", "i8"), ("concurrency", "f8"), ("in_service", "i8"),
-        ("limit_requests", "i8"), ("limit_tokens", "i8"),
+        ("limit_requests", "i8"), ("limit_tokens", "i8"), ("retry_after_step_s", "f8"),
     ]
 )  # fmt: skip
 FAULT = np.dtype(

@@ -14,7 +14,7 @@ from numba.extending import register_jitable
 
 from sim.draws import GAMMA, mix, unit
 from sim.policy import admission, breaker, cache, context, limiter, retry, router, session
-from sim.provider import produced_tokens
+from sim.provider import produced_tokens, told_s
 
 for function in (
     admission.take_place, admission.pass_on, admission.change_waiting,
@@ -25,7 +25,7 @@ for function in (
     limiter.take_from_anchored_window, limiter.wait_for_window,
     retry.deposit, retry.withdraw, retry.deserves_retry, retry.backoff_s,
     router.observe_latency, router.place_by_weight,
-    mix, unit, produced_tokens,
+    mix, unit, produced_tokens, told_s,
 ):  # fmt: skip
     register_jitable(function)
 

@@ -9,7 +9,7 @@ from sim.compiled.kernel import child, inlined, uniform
 from sim.compiled.laws import draw
 from sim.compiled.limits import take, wait_s
 from sim.compiled.settings import BROWNOUT, HANG, NONE, OUTAGE, RATE_LIMIT, REFUSED_MODE
-from sim.provider import DEFAULT_ERROR_AFTER_S, produced_tokens
+from sim.provider import DEFAULT_ERROR_AFTER_S, produced_tokens, told_s
 from sim.records import REFUSED
 
 NAN = math.nan
@@ -46,10 +46,10 @@ def begin(e: Any, slot: int) -> None:
             return
     tokens = e.rows[life.request].input_tokens + e.output_tokens[life.request]
     if not take(e, provider.limit_requests, life.key, now_s, 1.0):
-        refuse(e, slot, 429, wait_s(e, provider.limit_requests, life.key, now_s, 1.0))
+        refuse(e, slot, 429, told_s(wait_s(e, provider.limit_requests, life.key, now_s, 1.0), provider.retry_after_step_s))
         return
     if not take(e, provider.limit_tokens, life.key, now_s, tokens):
-        refuse(e, slot, 429, wait_s(e, provider.limit_tokens, life.key, now_s, tokens))
+        refuse(e, slot, 429, told_s(wait_s(e, provider.limit_tokens, life.key, now_s, tokens), provider.retry_after_step_s))
         return
     if provider.in_service > provider.concurrency:
         refuse(e, slot, 429, NAN)

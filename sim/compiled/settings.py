@@ -182,6 +182,7 @@ def providers_of(providers: dict[str, ProviderState], laws: Laws, limits: LimitS
         row["error_rate"] = state.error_rate
         row["error_status"] = errors.status if errors else 0
         row["error_after"] = laws.add(errors.after) if errors else NONE
+        row["retry_after_step_s"] = state.retry_after_step_s
         row["concurrency"] = math.inf if state.concurrency is None else state.concurrency
         row["limit_requests"], row["limit_tokens"] = limits.add(state.config.limits, state.config.keys)
     return rows

@@ -9,7 +9,7 @@ import pytest
 
 from sim.key_limits import KeyLimits
 from sim.prompt_cache import PrefixCache, conversation_prefixes
-from sim.provider import Ending, Plan, ProviderState
+from sim.provider import Ending, Plan, ProviderState, told_s
 from sim.records import REFUSED
 from sim.scenario.model import PromptCache, ProviderLimits, Scenario
 
@@ -144,6 +144,14 @@ def test_input_and_output_tokens_have_limits_of_their_own_and_cache_reads_are_fr
     assert limits.retry_after_s(0.0, 500, 40, 0) is None
     assert limits.retry_after_s(0.0, 100, 1, 0) == pytest.approx(6.0), "a tenth of the input tokens of a minute"
     assert limits.retry_after_s(0.0, 0, 40, 0) == pytest.approx(12.0)
+
+
+@pytest.mark.parametrize(("dialect", "told"), [("openai", 0.334), ("anthropic", 1.0)])
+def test_a_wait_is_the_one_that_the_providers_headers_can_tell(dialect: str, told: float) -> None:
+    state = provider(dialect=dialect, limits={"requests": "3/s"})
+    assert [ask(state, 0.0, prompt).status for prompt in range(3)] == [200] * 3
+    assert ask(state, 0.0, 9).retry_after_s == pytest.approx(told)
+    assert (told_s(2.0, 1.0), told_s(2.0000000001, 1.0), told_s(float("inf"), 1.0)) == (2.0, 2.0, float("inf"))
 
 
 def test_a_follow_up_reads_its_history_from_the_prompt_cache_until_the_ttl() -> None:
