@@ -22,11 +22,11 @@ from sim.precision import MINIMUM, MOST, to_precision
 from sim.provider import ProviderState
 from sim.records import TIMELINE
 from sim.request import INFINITY, Request
-from sim.rows import BLOCK, attempt_rows, joined, picked, request_rows
+from sim.rows import BLOCK, Columns, attempt_rows, joined, request_rows
 from sim.run import Run
 from sim.scenario.distributions import Constant, Distribution
 from sim.scenario.model import Closed, Scenario
-from sim.usage import ATTEMPT_NEEDS, REQUEST_NEEDS, usage
+from sim.usage import usage
 from sim.warmup import with_warmup
 from sim.workload.closed import ClosedWorkload
 from sim.workload.schedule import Schedule, build_schedule
@@ -119,7 +119,7 @@ def simulate(
 def as_run(engine: str, scenario: Scenario, scale: float, seed: int, parts: list[Part], wall_s: float) -> Run:
     """The parts as one Run. Empties ``parts``: a long run does not fit into memory twice."""
     replications = len(parts)
-    requests, attempts, timelines = ([part[place] for part in parts] for place in range(3))
+    requests, attempts, timelines = [part.requests for part in parts], [part.attempts for part in parts], [part.timeline for part in parts]
     events = [event for part in parts for event in part.events]
     limited = {by: sum(part.limited[by] for part in parts) for by in parts[0].limited}
     parts.clear()
@@ -154,8 +154,8 @@ def replicator(engine: str) -> Callable[[Job], Part]:
 
 def add_usage(run: Run) -> Run:
     """Fill ``run.usage``: see ``sim.usage``."""
-    counted = picked(run.requests, REQUEST_NEEDS, run.requests["arrival_s"] >= run.warmup_s)
-    attempts = picked(run.attempts, ATTEMPT_NEEDS, run.attempts["started_s"] >= run.warmup_s)
+    counted = Columns(run.requests, run.requests["arrival_s"] >= run.warmup_s)
+    attempts = Columns(run.attempts, run.attempts["started_s"] >= run.warmup_s)
     span_s = (run.scenario.workload.duration - run.warmup_s) * run.replications
     run.usage.extend(usage(run.scenario, span_s, counted, attempts, run.targets, run.limited))
     return run

@@ -108,9 +108,18 @@ def joined(arrays: list[np.ndarray]) -> np.ndarray:
     return whole
 
 
-def picked(rows: np.ndarray, names: Sequence[str], mask: np.ndarray) -> np.ndarray:
-    """Some columns of some rows, as rows."""
-    some = np.empty(int(mask.sum()), [(name, rows.dtype[name]) for name in names])
-    for name in names:
-        some[name] = rows[name][mask]
-    return some
+class Columns:
+    """Columns of those ``rows`` that ``mask`` is true for, each made when it is asked for."""
+
+    __slots__ = ("mask", "rows")
+
+    def __init__(self, rows: np.ndarray, mask: np.ndarray) -> None:
+        self.rows = rows
+        self.mask = mask
+
+    def __len__(self) -> int:
+        return int(self.mask.sum())
+
+    def __getitem__(self, name: str) -> np.ndarray:
+        column: np.ndarray = self.rows[name][self.mask]
+        return column

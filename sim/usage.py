@@ -13,22 +13,17 @@ import numpy as np
 
 from sim.distributions import mean
 from sim.records import Outcome
+from sim.rows import Columns
 from sim.scenario.model import Scenario
-
-REQUEST_NEEDS = (
-    "replication", "user", "outcome", "latency_s", "queue_wait_s", "coalesced_s", "cpu_s", "attempts", "input_tokens", "output_tokens",
-)  # fmt: skip
-ATTEMPT_NEEDS = ("target", "status", "input_tokens", "output_tokens", "duration_s")
-"""Columns of the rows that ``usage`` reads."""
 
 
 def usage(
-    scenario: Scenario, span_s: float, requests: np.ndarray, attempts: np.ndarray, names: tuple[str, ...], limited: Mapping[str, int]
+    scenario: Scenario, span_s: float, requests: Columns, attempts: Columns, names: tuple[str, ...], limited: Mapping[str, int]
 ) -> list[dict[str, Any]]:
     """One row per limit: ``limit`` (words), ``capacity`` and ``demand`` in ``unit``, ``load`` = demand / capacity, ``refused`` (requests
     or attempts).
 
-    ``requests`` and ``attempts`` are the counted rows of ``span_s`` seconds, all replications together; ``names`` the targets;
+    ``requests`` and ``attempts`` are columns of the counted rows of ``span_s`` seconds, all replications together; ``names`` the targets;
     ``limited`` the requests refused by each of the gateway's rate limits ("global", "per_user").
     """
     gateway = scenario.gateway
@@ -41,46 +36,51 @@ def usage(
 
     offered_rps = len(requests) / span_s
     outcome = requests["outcome"]
-    passed = requests[outcome != Outcome.RATE_LIMITED]
+    passed = outcome != Outcome.RATE_LIMITED  # masks, not rows: copies of ten million rows would not fit
     overall, per_user = gateway.limits.global_, gateway.limits.per_user
     if overall and overall.requests:
         limit("the gateway's global request limit", overall.requests.rps, "requests/s", offered_rps, limited.get("global", 0))
-    if overall and overall.tokens and len(passed):
-        tokens = float((passed["input_tokens"] + passed["output_tokens"]).mean())
+    if overall and overall.tokens and passed.any():
+        tokens = float((requests["input_tokens"] + requests["output_tokens"]).mean(where=passed))
         limit("the gateway's global token limit", overall.tokens.rps, "tokens/s", offered_rps * tokens, limited.get("global", 0))
     if per_user and per_user.requests:
-        _, calls = np.unique(np.stack([requests["replication"], requests["user"]]), axis=1, return_counts=True)
+        population = int(requests["user"].max()) + 1
+        _, calls = np.unique(requests["replication"].astype(np.int64) * population + requests["user"], return_counts=True)
         busiest = float(np.quantile(calls, 0.99)) / (span_s / max(1, len(np.unique(requests["replication"]))))
         words = "the per-user request limit (user at the 99th percentile)"
         limit(words, per_user.requests.rps, "requests/s", busiest, limited.get("per_user", 0))
     if gateway.cpu_per_request is not None:
         limit("the gateway's CPU", float(gateway.workers), "cores", offered_rps * mean(gateway.cpu_per_request), 0)
 
-    needing = passed[passed["outcome"] != Outcome.CACHE_HIT]
-    asked = needing[needing["attempts"] > 0]
-    if not len(asked):
+    needing = passed & (outcome != Outcome.CACHE_HIT)
+    asked = needing & (requests["attempts"] > 0)
+    if not asked.any():
         return rows
-    needing_rps = offered_rps * len(needing) / max(1, len(passed))
+    needing_rps = offered_rps * int(needing.sum()) / max(1, int(passed.sum()))
     if gateway.queue is not None and gateway.queue.concurrency != "unlimited":
-        service_s = float((asked["latency_s"] - asked["queue_wait_s"] - asked["coalesced_s"] - asked["cpu_s"]).mean())
+        in_service_s = requests["latency_s"] - requests["queue_wait_s"] - requests["coalesced_s"] - requests["cpu_s"]
+        service_s = float(in_service_s.mean(where=asked))
         refused = int((outcome == Outcome.REJECTED).sum())
         limit("the gateway's concurrency", float(gateway.queue.concurrency), "requests in service", needing_rps * service_s, refused)
-    provider_of = np.array([name.split("/", 1)[0] for name in names])
-    for name, provider in scenario.providers.items():
-        mine = attempts[provider_of[attempts["target"]] == name] if len(attempts) else attempts
-        if not len(mine):
+    providers = list(scenario.providers)
+    provider_of = np.array([providers.index(name.split("/", 1)[0]) for name in names])[attempts["target"]]
+    status, tokens_in, tokens_out = attempts["status"], attempts["input_tokens"], attempts["output_tokens"]
+    for number, (name, provider) in enumerate(scenario.providers.items()):
+        mine = provider_of == number
+        count = int(mine.sum())
+        if not count:
             continue
-        per_second = needing_rps * len(mine) / len(asked)
-        refused = int((mine["status"] == 429).sum())
+        per_second = needing_rps * count / int(asked.sum())
+        refused = int((status[mine] == 429).sum())
         if provider.limits.requests:
             capacity = provider.limits.requests.rps * provider.keys * 60
             limit(f"{name}'s request limit", capacity, "requests/min", per_second * 60, refused)
         if provider.limits.tokens:
             capacity = provider.limits.tokens.rps * provider.keys * 60
-            served = mine[mine["status"] == 200]
-            each = float((served["input_tokens"] + served["output_tokens"]).mean()) if len(served) else 0.0
+            served = mine & (status == 200)
+            each = float((tokens_in[served] + tokens_out[served]).mean()) if served.any() else 0.0
             limit(f"{name}'s token limit", capacity, "tokens/min", per_second * each * 60, refused)
         if provider.concurrency is not None:
-            in_service = per_second * float(mine["duration_s"].mean())
+            in_service = per_second * float(attempts["duration_s"][mine].mean())
             limit(f"{name}'s concurrency", float(provider.concurrency), "requests in service", in_service, refused)
     return rows

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from sim.records import ATTEMPTS
-from sim.rows import ATTEMPT_FIELDS, RowLog, attempt_rows, joined, picked
+from sim.rows import ATTEMPT_FIELDS, Columns, RowLog, attempt_rows, joined
 
 
 def attempt(request: int) -> tuple:
@@ -35,9 +35,9 @@ def test_joining_takes_the_parts_out_of_the_list():
     assert parts == []
 
 
-def test_picking_keeps_names_and_types():
+def test_columns_are_those_of_the_masked_rows():
     rows = np.zeros(3, ATTEMPTS)
     rows["status"] = [200, 503, 429]
-    some = picked(rows, ("status", "target"), rows["status"] > 400)
+    some = Columns(rows, rows["status"] > 400)
+    assert len(some) == 2
     assert some["status"].tolist() == [503, 429]
-    assert some.dtype["target"] == ATTEMPTS["target"]
