@@ -155,20 +155,21 @@ async def ask(request: Request, record: Record, gateway: Gateway, world: World, 
         deposit(gateway.budget)
     outcome = Outcome.ERROR
     previous: TargetState | None = None
-    given_up: TargetState | None = None
+    given_up = 0  # bits of the targets that deserve no further attempt
     retry, pause_s, retry_after_s = 0, 0.0, None
     for target in gateway.itinerary(request, world.now()):
-        if target is given_up:
+        this = 1 << target.index
+        if given_up & this or not gateway.permits(target, world.now()):
             continue
         if previous is not None and (target is previous or gateway.retry.to == "next"):
             if gateway.budget is not None and not withdraw(gateway.budget):
-                given_up = target
+                given_up |= this
                 continue
             pause_s = backoff_s(gateway.backoff, retry, pause_s, uniform(gateway.seed, Purpose.RETRY_JITTER, request.index, retry))
-            if retry_after_s is not None and gateway.retry.honor_retry_after:
+            if retry_after_s is not None and target is previous and gateway.retry.honor_retry_after:
                 pause_s = max(pause_s, retry_after_s)
             if world.now() + pause_s >= deadline_s:
-                given_up = target
+                given_up |= this
                 continue
             retry += 1
             await world.sleep(pause_s)
@@ -185,7 +186,9 @@ async def ask(request: Request, record: Record, gateway: Gateway, world: World, 
         if answer.committed or world.now() >= deadline_s:
             return outcome
         if not deserves_retry(answer.status):
-            given_up = target
+            if not gateway.next_provider:
+                return outcome
+            given_up |= this
         previous, retry_after_s = target, answer.retry_after_s
     return outcome
 

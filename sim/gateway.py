@@ -8,7 +8,7 @@ from typing import Any
 
 from sim.draws import Purpose, uniform
 from sim.policy.admission import Admission
-from sim.policy.breaker import STATES, BreakerState, allow, record
+from sim.policy.breaker import STATES, BreakerState, allow, permits_call, record
 from sim.policy.cache import CacheState
 from sim.policy.context import ContextRule
 from sim.policy.hedge import HedgeState
@@ -98,6 +98,10 @@ class Gateway:
         if self.retry.to == "next":
             return list(islice(cycle(targets), self.retry.attempts))
         return [target for target in targets for _ in range(self.retry.attempts)]
+
+    def permits(self, target: TargetState, now_s: float) -> bool:
+        """Would ``allows`` say yes? Takes nothing."""
+        return target.breaker is None or permits_call(target.breaker, now_s)
 
     def allows(self, target: TargetState, now_s: float) -> bool:
         """May a call be made to the target? In half-open this takes a permit."""

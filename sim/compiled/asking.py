@@ -11,7 +11,7 @@ from sim.compiled.kernel import inlined, uniform
 from sim.compiled.lists import NOBODY
 from sim.compiled.providers import begin, end_attempt
 from sim.compiled.routing import allowed, itinerary, record_result
-from sim.policy.breaker import release
+from sim.policy.breaker import permits_call, release
 from sim.policy.retry import backoff_s, deposit, deserves_retry, withdraw
 from sim.policy.router import observe_latency
 from sim.records import TIMED_OUT
@@ -23,7 +23,8 @@ def ask(e: Any, slot: int) -> int:
     if w.has_budget:
         deposit(w.budget)
     life.outcome = FAILED
-    life.previous = life.given_up = NOBODY
+    life.previous = NOBODY
+    life.given_up = 0
     life.retry = 0
     life.pause_s = 0.0
     life.retry_after_s = math.nan
@@ -42,18 +43,19 @@ def next_target(e: Any, slot: int) -> int:
         if life.place >= turns:
             return DONE
         life.target = e.itineraries[slot, life.place % life.targets if w.retry_next else life.place // w.attempts_each]
-        if life.target == life.given_up:
+        this = 1 << life.target
+        if life.given_up & this or (w.has_breakers and not permits_call(e.breakers[life.target], w.now_s)):
             continue
         if life.previous == NOBODY or not (life.target == life.previous or w.retry_next):
             return TRY
         if w.has_budget and not withdraw(w.budget):
-            life.given_up = life.target
+            life.given_up |= this
             continue
         life.pause_s = backoff_s(w.backoff, life.retry, life.pause_s, uniform(w.jitter_root, life.request, life.retry))
-        if not math.isnan(life.retry_after_s) and w.honor_retry_after:
+        if not math.isnan(life.retry_after_s) and life.target == life.previous and w.honor_retry_after:
             life.pause_s = max(life.pause_s, life.retry_after_s)
         if w.now_s + life.pause_s >= life.deadline_s:
-            life.given_up = life.target
+            life.given_up |= this
             continue
         life.retry += 1
         life.stage = BACKED_OFF
@@ -117,7 +119,9 @@ def answered(e: Any, slot: int) -> int:
     if committed or w.now_s >= life.deadline_s:
         return DONE
     if not deserves_retry(status):
-        life.given_up = life.target
+        if not w.next_provider:
+            return DONE
+        life.given_up |= 1 << life.target
     life.previous = life.target
     life.retry_after_s = life.plan_retry_after_s
     return NEXT

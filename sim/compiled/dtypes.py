@@ -59,7 +59,7 @@ LIFE = np.dtype(
         ("request", "i8"), ("stage", "i1"), ("outcome", "i1"), ("leaving", "?"), ("granted", "?"), ("admitted", "?"), ("leads", "?"),
         ("committed", "?"), ("ticket", "i4"), ("list", "i4"), ("before", "i4"), ("after", "i4"),
         ("arrived_s", "f8"), ("leaves_s", "f8"), ("deadline_s", "f8"), ("since_s", "f8"), ("limit_s", "f8"),
-        ("targets", "i2"), ("place", "i2"), ("target", "i2"), ("previous", "i2"), ("given_up", "i2"), ("retry", "i2"),
+        ("targets", "i2"), ("place", "i2"), ("target", "i2"), ("previous", "i2"), ("given_up", "i8"), ("retry", "i2"),
         ("pause_s", "f8"), ("retry_after_s", "f8"),
         ("started_s", "f8"), ("ends_s", "f8"), ("status", "i2"), ("key", "i2"), ("occurrence", "i4"),
         ("plan_status", "i2"), ("plan_output_tokens", "i8"), ("plan_first_token_s", "f8"), ("plan_per_token_s", "f8"),

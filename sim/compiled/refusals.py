@@ -51,6 +51,9 @@ FALLBACKS = ("next-provider", "stale-cache", "canned")
 FAULTS = ("outage", "errors", "brownout", "rate-limit")
 
 
+MOST_TARGETS = 62
+
+
 def why_not(scenario: Scenario) -> list[str]:
     """Reasons why the compiled world cannot run this scenario, each naming the place; empty if it can."""
     return list(reasons(scenario))
@@ -60,6 +63,8 @@ def reasons(scenario: Scenario) -> Iterator[str]:
     yield from unknown(scenario, "")
     if scenario.workload.arrivals.kind == "closed":
         yield "workload.arrivals: closed (clients that wait for their answers)"
+    if sum(len(provider.models) for provider in scenario.providers.values()) > MOST_TARGETS:
+        yield f"providers: more than {MOST_TARGETS} models (targets given up are bits of one number)"
     if scenario.gateway.routing.kind not in ROUTINGS:
         yield f"gateway.routing: {scenario.gateway.routing.kind}"
     for step in scenario.gateway.fallback:

@@ -45,16 +45,17 @@ class TestQueue:
         assert served.latencies_s == [1.0, 0.7, 1.5]
 
 
-class TestCache:
-    cache = {"cache": [{"kind": "exact", "ttl": "10s"}]}
+CACHE = {"cache": [{"kind": "exact", "ttl": "10s"}]}
 
+
+class TestCache:
     def test_an_identical_prompt_is_answered_at_once_until_it_is_too_old(self):
-        served = serve_at(scenario(gateway=self.cache), [0.0, 5.0, 10.9, 11.0], prompts=[7, 7, 7, 7])
+        served = serve_at(scenario(gateway=CACHE), [0.0, 5.0, 10.9, 11.0], prompts=[7, 7, 7, 7])
         assert served.outcomes == ["ok", "cache_hit", "cache_hit", "ok"]
         assert served.latencies_s == [1.0, 0.0, 0.0, 1.0]
 
     def test_identical_prompts_under_way_share_one_call(self):
-        served = serve_at(scenario(gateway=self.cache), [0.0, 0.25, 0.5], prompts=[7, 7, 7])
+        served = serve_at(scenario(gateway=CACHE), [0.0, 0.25, 0.5], prompts=[7, 7, 7])
         assert served.outcomes == ["ok", "cache_hit", "cache_hit"]
         assert served.latencies_s == [1.0, 0.75, 0.5]
         assert len(served.attempts) == 1
@@ -65,12 +66,12 @@ class TestCache:
 
     def test_when_the_first_asker_fails_the_next_one_asks(self):
         fault = OUTAGE | {"for": "50ms"}
-        served = serve_at(scenario(gateway=self.cache, faults=[fault]), [0.0, 0.06], prompts=[7, 7])
+        served = serve_at(scenario(gateway=CACHE, faults=[fault]), [0.0, 0.06], prompts=[7, 7])
         assert served.outcomes == ["error", "ok"]
         assert served.latencies_s == [0.1, pytest.approx(1.04)]
 
     def test_a_prompt_with_history_is_never_taken_from_the_cache(self):
-        served = serve_at(scenario(gateway=self.cache), [0.0, 5.0], prompts=[7, 7], history=[100])
+        served = serve_at(scenario(gateway=CACHE), [0.0, 5.0], prompts=[7, 7], history=[100])
         assert served.outcomes == ["ok", "ok"]
 
 
@@ -106,6 +107,32 @@ class TestRetries:
         assert served.outcomes == ["ok"]
         assert served.rows["target"].tolist() == [1]
         assert served.latencies_s == [0.1 + 0.5 + 1.0]
+
+    def test_only_its_own_target_is_waited_for_as_retry_after_says(self):
+        limited = {"limits": {"requests": "1/min"}}
+        served = serve_at(scenario(gateway={"retry": RETRY_TWICE | {"to": "next"}}, a=limited), [0.0, 1.0])
+        assert served.latencies_s[1] == 0.1 + 0.5 + 1.0
+
+    @pytest.mark.parametrize("to", ["same", "next"])
+    def test_a_client_error_is_repeated_nowhere(self, to):
+        served = serve_at(scenario(gateway={"retry": RETRY_TWICE | {"to": to}}, faults=[OUTAGE | {"status": 400}]), [0.0])
+        assert [row[2] for row in served.attempts] == [0]
+        assert served.outcomes == ["error"]
+
+    def test_a_target_that_cannot_do_it_is_tried_once_and_the_next_provider_then(self):
+        both = [OUTAGE | {"status": 400}, OUTAGE | {"provider": "b", "status": 400}]
+        gateway = {"retry": RETRY_TWICE | {"to": "next", "attempts": 4}, "fallback": ["next-provider"]}
+        assert [row[2] for row in serve_at(scenario(gateway=gateway, faults=both), [0.0]).attempts] == [0, 1]
+
+    def test_nothing_is_waited_or_paid_for_while_the_breaker_is_open(self):
+        gateway = {
+            "retry": RETRY_TWICE | {"budget": 0.1},
+            "breaker": {"window_size": 1, "minimum_calls": 1},
+            "fallback": ["next-provider"],
+        }
+        served = serve_at(scenario(gateway=gateway, faults=[OUTAGE]), [0.0])
+        assert served.latencies_s == [0.1 + 1.0]
+        assert served.world.gateway.budget.balance == 10.0
 
 
 class TestTimeouts:
