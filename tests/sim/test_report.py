@@ -2,8 +2,9 @@
 
 import html
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
+from functools import cache
 from html.parser import HTMLParser
 from typing import Any
 
@@ -72,7 +73,7 @@ def shown_of(run: Run) -> list[Shown]:
     return shown_runs(gather([run], SHA, "", argv=[]))
 
 
-PAGES = {
+PAGES: dict[str, Callable[[], str]] = {
     "prediction": lambda: page_of([synthetic_run(1)]),
     "three scales": lambda: page_of([synthetic_run(1), synthetic_run(10), synthetic_run(100, replications=1)]),
     "measurement": lambda: page_of([synthetic_run(replications=1, kind="measurement")]),
@@ -82,6 +83,7 @@ PAGES = {
     "one request": lambda: page_of([run_of(rows(1, arrival_s=100.0))]),
     "no budgets, no faults": lambda: page_of([synthetic_run(1, scenario=scenario(budgets=[], faults=[]))]),
 }
+PAGES = {name: cache(made) for name, made in PAGES.items()}
 
 
 @pytest.mark.parametrize("made", PAGES.values(), ids=PAGES)

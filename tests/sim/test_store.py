@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -29,15 +30,21 @@ def results() -> Results:
     return gather([prediction, measurement], SHA, text, comparison=comparison, argv=["/usr/bin/tenfold", "verify", "x.yaml"])
 
 
+@pytest.fixture(scope="module")
+def written(tmp_path_factory: pytest.TempPathFactory, results: Results) -> Path:
+    return write_results(results, tmp_path_factory.mktemp("results") / "kept")
+
+
 @pytest.fixture
-def place(tmp_path: Path, results: Results) -> Path:
-    return write_results(results, tmp_path / "kept")
+def place(tmp_path: Path, written: Path) -> Path:
+    """A directory of its own for each test, which may damage it."""
+    return shutil.copytree(written, tmp_path / "kept")
 
 
-def test_a_directory_holds_what_the_design_lists(place: Path) -> None:
+def test_a_directory_holds_what_the_design_lists(written: Path) -> None:
     names = {"manifest.json", "scenario.yaml", "requests.parquet", "attempts.parquet", "timeline.parquet", "events.jsonl", "summary.json"}
-    assert {file.name for file in place.iterdir()} == names | {"report.html"}
-    assert list(place.parent.iterdir()) == [place]
+    assert {file.name for file in written.iterdir()} == names | {"report.html"}
+    assert list(written.parent.iterdir()) == [written]
 
 
 def test_runs_read_back_as_they_were(place: Path, results: Results) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Any
 
 import pytest
@@ -11,9 +12,10 @@ from sim.scenario.load import load
 from sim.summary import summarize
 
 
+@cache
 def figures(name: str) -> dict[str, Any]:
     loaded = load(f"guide/{name}")
-    return summarize([predict(loaded.scenario, replications=3)], loaded.sha256)["runs"][0]
+    return summarize([predict(loaded.scenario, replications=2)], loaded.sha256)["runs"][0]
 
 
 @pytest.mark.parametrize(
