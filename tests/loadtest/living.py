@@ -57,7 +57,7 @@ class Run:
         out, err = self.process.communicate(timeout=within_s)
         return self.process.returncode, out, err
 
-    def nobody_left(self, within_s: float = 5.0) -> bool:
+    def nobody_left(self, within_s: float = 15.0) -> bool:
         return eventually(lambda: not self.family(), within_s)
 
     def clean_up(self) -> None:

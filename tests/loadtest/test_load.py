@@ -114,7 +114,7 @@ def test_json_is_one_document_and_keeps_nothing(start: Callable[..., Run], serve
     said = json.loads(out)
     assert code in (0, 5), err
     assert said["requests"] == len(server.asked)
-    assert 0.05 <= said["latency_s"]["p50"] < 0.2
+    assert said["latency_s"]["p50"] >= 0.05
     assert sorted(path.name for path in tmp_path.iterdir()) == ["load.yaml"]
 
 

