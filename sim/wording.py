@@ -123,11 +123,13 @@ def verify_verdict(document: Document) -> tuple[str, str]:
 
 
 def checked(check: Document) -> str:
+    name = {"latency_s.p50": "P50", "latency_s.p99": "P99", "cost_usd": "cost"}.get(check["check"], check["check"])
+    if check.get("floor_s") is not None:
+        return f"{name} within {seconds(check['floor_s'])}"
     if check["found"] is None:
         return ""
     if check["check"] == "same_outcome":
         return f"{percent(check['found'])} of outcomes alike (at least {check['limit'] * 100:g} %)"
-    name = {"latency_s.p50": "P50", "latency_s.p99": "P99", "cost_usd": "cost"}.get(check["check"], check["check"])
     return f"{name} off by {abs(check['found']) * 100:.1f} % (at most {check['limit'] * 100:g} %)"
 
 

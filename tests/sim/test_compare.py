@@ -7,9 +7,11 @@ import numpy as np
 import pytest
 from synthetic_runs import rows, run_of, synthetic_run
 
+from mockprovider.certificate import BOUND_S
 from sim.compare import Check, NotComparable, Tolerances, compare
 from sim.records import Outcome
 from sim.run import Run
+from sim.wording import verify_verdict
 
 LATENCY = np.random.default_rng(5).lognormal(0, 0.5, 1060)
 
@@ -52,6 +54,34 @@ def test_latency_may_be_off_by_its_tolerance_either_way(factor: float, verdict: 
     comparison = compare(made(), made(factor, "measurement"))
     assert comparison.verdict == verdict
     assert comparison.figures["latency_s.p50"].error == pytest.approx(error)
+
+
+def quick(latency_s: float, kind: Any = "prediction") -> Run:
+    """Nothing but quick answers: from a cache, say."""
+    return made(kind=kind, latency_s=latency_s)
+
+
+@pytest.mark.parametrize(
+    ("predicted_s", "measured_s", "verdict"),
+    [(0.0, 0.0016, "pass"), (0.0, 0.0049, "pass"), (0.001, 0.0, "pass"), (0.0, 0.0051, "fail"), (0.006, 0.0, "fail"), (0.02, 0.027, "fail")],
+)
+def test_milliseconds_that_no_model_predicts_are_no_disagreement(predicted_s: float, measured_s: float, verdict: str) -> None:
+    assert compare(quick(predicted_s), quick(measured_s, "measurement")).verdict == verdict
+
+
+def test_a_figure_that_the_floor_alone_lets_pass_says_so() -> None:
+    comparison = compare(quick(0.0), quick(0.0016, "measurement"))
+    assert check_of(comparison, "latency_s.p50").says == "latency_s.p50: within 5 ms"
+    assert "P50 within 5 ms" in verify_verdict(comparison.as_dict())[1]
+    assert "P50 off by 3.8 % (at most 5 %)" in verify_verdict(compare(made(), made(1.04, "measurement")).as_dict())[1]
+
+
+def test_the_floor_of_times_is_what_the_mock_certifies() -> None:
+    assert Tolerances().floor_s == BOUND_S
+
+
+def test_money_has_no_floor() -> None:
+    assert compare(made(cost_usd=1e-6), made(kind="measurement", cost_usd=2e-6)).verdict == "fail"
 
 
 def test_as_a_regression_gate_only_worse_fails() -> None:
