@@ -210,7 +210,10 @@ class Gateway:
                     if self.budget < 1.0:
                         break
                     self.budget -= 1.0
-                    yield env.timeout(random.random() * min(config.retry.backoff.cap, config.retry.backoff.base * 2**attempt))
+                    pause = random.random() * min(config.retry.backoff.cap, config.retry.backoff.base * 2 ** (attempt - 1))
+                    if env.now + pause >= deadline:
+                        break
+                    yield env.timeout(pause)
                 if not target.breaker.allows(env.now):
                     break
                 outcome = yield from self.attempt(row, target, deadline)
