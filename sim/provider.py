@@ -127,7 +127,9 @@ class ServiceDraws:
     def __init__(self, seed: int, target: str, model: ProviderModel) -> None:
         self.seed = seed
         self.entity = zlib.crc32(target.encode())
-        self.ttft = model.latency if model.latency is not None else model.ttft
+        first = model.latency if model.latency is not None else model.ttft
+        assert first is not None, "the scenario's own checks: a model has latency or ttft"
+        self.ttft = first
         self.per_token = model.per_token
         self.correlation = model.correlation
         self.blocks: dict[tuple[int, int], list[tuple[float, float, float]]] = {}

@@ -18,11 +18,11 @@ if TYPE_CHECKING:
 class Run:
     """Rows of all replications together, warm-up included (``counted`` leaves it out).
 
-    ``requests`` has dtype records.REQUESTS and ``attempts`` records.ATTEMPTS; ``timeline`` has dtype records.TIMELINE, one row per second and
-    replication (fewer on long runs); ``events`` are dicts ``{"at_s", "replication", "event", …}`` (breaker moves, faults). ``targets`` are the
-    provider/model names that ``target`` columns index. ``usage`` are the rows of ``sim.usage``; ``limited`` counts requests refused by
-    the "global" and the "per_user" limit. ``engine`` is the one that predicted it; ``precision`` what was asked
-    for and reached, where replications were added until they sufficed.
+    ``requests`` has dtype records.REQUESTS and ``attempts`` records.ATTEMPTS; ``timeline`` has dtype records.TIMELINE, one row per
+    second and replication (fewer on long runs); ``events`` are dicts ``{"at_s", "replication", "event", …}`` (breaker moves, faults).
+    ``targets`` are the provider/model names that ``target`` columns index. ``usage`` are the rows of ``sim.usage``; ``limited`` counts
+    requests refused by the "global" and the "per_user" limit. ``engine`` is the one that predicted it; ``precision`` what was asked for
+    and reached, where replications were added until they sufficed.
     """
 
     kind: Kind

@@ -43,8 +43,8 @@ class StreamReader(Protocol):
         """What ``chunk`` completed, as OpenAI chunks. Raises BrokenAnswer or ValueError."""
 
 
-class OpenAIReader:
-    """Events pass unchanged, except that a client that did not ask for usage does not get the usage chunk."""
+class _Reader:
+    """What readers of all dialects learn from a stream."""
 
     def __init__(self, include_usage: bool) -> None:
         self._parser = EventParser()
@@ -60,6 +60,10 @@ class OpenAIReader:
     def output_tokens(self) -> int:
         """As the provider counts; before it has said so, one token per delta."""
         return self.deltas if self._counted is None else self._counted
+
+
+class OpenAIReader(_Reader):
+    """Events pass unchanged, except that a client that did not ask for usage does not get the usage chunk."""
 
     def feed(self, chunk: bytes) -> Piece:
         passed, before = [], self.deltas
@@ -85,24 +89,13 @@ class OpenAIReader:
         return bool(choices) or self._include_usage
 
 
-class AnthropicReader:
+class AnthropicReader(_Reader):
     """Messages events -> chat completion chunks: text and thinking deltas, tool calls, stop reason, usage."""
 
     def __init__(self, include_usage: bool) -> None:
-        self._parser = EventParser()
-        self._include_usage = include_usage
-        self.message = Message()
-        self._counted: int | None = None
+        super().__init__(include_usage)
         self._head: dict[str, Any] = {"id": "", "object": "chat.completion.chunk", "created": 0, "model": ""}
         self._tools = -1
-        self.finish_reason: str | None = None
-        self.input_tokens: int | None = None
-        self.deltas = 0
-        self.model = ""
-
-    @property
-    def output_tokens(self) -> int:
-        return self.deltas if self._counted is None else self._counted
 
     def feed(self, chunk: bytes) -> Piece:
         passed, before = [], self.deltas

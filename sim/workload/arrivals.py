@@ -13,23 +13,22 @@ import numpy as np
 from sim.distributions import inverse
 from sim.draws import Purpose, uniform, uniforms
 from sim.scenario import distributions
+from sim.scenario.checks import MOST_REQUESTS
 from sim.scenario.errors import Problem, ScenarioError
 from sim.scenario.model import Gamma, Poisson, Stages, Users
 from sim.workload.rates import rate_curve
-
-MAX_ARRIVALS = 50_000_000  # of one schedule, some 5 GB of columns
 
 
 def arrivals_between(
     arrivals: Poisson | Gamma | Stages | Users, seed: int, purpose: Purpose, factor: float, low_s: float, high_s: float
 ) -> tuple[np.ndarray, np.ndarray]:
     """Numbers (int64; 0 is the first at or after time zero, -1 the last before) and times (float64, s, rising) of all arrivals of
-    ``factor`` times the scenario's rate from ``low_s`` (≤ 0) up to ``high_s``. Raises ScenarioError beyond MAX_ARRIVALS.
+    ``factor`` times the scenario's rate from ``low_s`` (≤ 0) up to ``high_s``. Raises ScenarioError beyond MOST_REQUESTS.
     """
     curve = rate_curve(arrivals, factor, low_s, high_s)
     edges = curve.expected
-    if edges[-1] - edges[0] > MAX_ARRIVALS:
-        message = f"about {edges[-1] - edges[0]:,.0f} arrivals, more than the {MAX_ARRIVALS:,} that one run may have"
+    if edges[-1] - edges[0] > MOST_REQUESTS:
+        message = f"about {edges[-1] - edges[0]:,.0f} arrivals, more than the {MOST_REQUESTS:,} that one run may have"
         hint = "shorten the duration, or lower the rate or --scale"
         raise ScenarioError([Problem("scenario", message, path="workload.arrivals", hint=hint)])
     cv = arrivals.cv if isinstance(arrivals, Gamma) else 1.0

@@ -15,9 +15,9 @@ from typing import IO, Any
 import numpy as np
 
 from sim.draws import Purpose, uniforms
+from sim.scenario.checks import MOST_REQUESTS
 from sim.scenario.errors import Problem, ScenarioError
 from sim.scenario.model import Trace
-from sim.workload.arrivals import MAX_ARRIVALS
 from sim.workload.calls import MAX_TOKENS
 
 MAX_ROWS = 10_000_000
@@ -66,8 +66,8 @@ def replay(arrivals: Trace, scale: float, seed: int, duration_s: float) -> Repla
     Where the trace's clock is coarse, calls are first spread evenly over its tick.
     """
     trace = read_trace(arrivals)
-    if len(trace) * scale > MAX_ARRIVALS:
-        message = f"about {len(trace) * scale:,.0f} calls, more than the {MAX_ARRIVALS:,} that one run may have"
+    if len(trace) * scale > MOST_REQUESTS:
+        message = f"about {len(trace) * scale:,.0f} calls, more than the {MOST_REQUESTS:,} that one run may have"
         raise ScenarioError([Problem("scenario", message, path="workload.arrivals.file", hint="lower --scale, or cut the trace")])
     at_s, row, copy = copies(trace, scale, seed, arrivals.jitter)
     end_s = min(duration_s, trace.span_s)

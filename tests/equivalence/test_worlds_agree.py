@@ -37,7 +37,7 @@ VARIANTS = {
     ),
     "sharing, hedged": ("providers.alpha.models.mini.batching={slowdown: 0.03}", "gateway.hedge={after: 700ms, at_most: 0.3, to: next}"),
     "whole answers, hedged": ("workload.client.stream=false", "gateway.hedge={after: 2s, at_most: 0.3}", "gateway.timeout.first_token=6s"),
-}
+}  # fmt: skip
 
 
 def in_simpy(scenario):
