@@ -76,9 +76,9 @@ def synthetic_run(scale: float = 1.0, replications: int = 3, kind: Kind = "predi
             events.append({"at_s": at_s, "replication": replication, "event": event, "target": TARGETS[0]})
     usage = [
         {"limit": "gateway queue concurrency", "capacity": 64.0, "unit": "requests in service", "demand": 9.2 * scale,
-         "load": 9.2 * scale / 64, "refused": int(120 * scale), "busy": min(1.0, 9.2 * scale / 64)},
+         "load": 9.2 * scale / 64, "refused": int(scale), "refused_share": scale / 6489, "refused_of": "requests"},
         {"limit": "global rate limit", "capacity": 100.0, "unit": "requests/s", "demand": 4.0 * scale,
-         "load": 0.04 * scale, "refused": 0, "busy": min(1.0, 0.04 * scale)},
+         "load": 0.04 * scale, "refused": 0, "refused_share": 0.0, "refused_of": "requests"},
     ]  # fmt: skip
     return Run(
         kind=kind, scenario=plan, scale=scale, seed=plan.seed, replications=replications, targets=TARGETS,

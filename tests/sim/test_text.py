@@ -101,7 +101,7 @@ def test_no_color_is_honoured_on_a_terminal(monkeypatch: pytest.MonkeyPatch) -> 
 
 
 def test_names_are_printed_as_they_are() -> None:
-    hostile = run_of(rows(600), usage=[{"limit": "[red]x[/red]", "capacity": 1, "unit": "u", "demand": 2, "load": 2.0, "refused": 0}])
+    hostile = run_of(rows(600), usage=[{"limit": "[red]x[/red]", "capacity": 1, "unit": "u", "demand": 2, "load": 2.0}])
     assert "[red]x[/red] binds" in printed([hostile])
 
 
