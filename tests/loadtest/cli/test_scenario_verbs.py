@@ -9,8 +9,11 @@ import pytest
 
 from loadtest.cli import exit_codes
 from loadtest.cli.main import run
+from sim.experiment import predict
+from sim.metrics import measure
 from sim.scenario.load import load
 from sim.scenario.shipped import shipped_folder, shipped_names
+from sim.window import Window
 
 
 # ---- init ----------------------------------------------------------------------------------------------------------------
@@ -43,6 +46,16 @@ def test_every_option_in_the_starter_can_be_used(tmp_path: Path) -> None:
     scenario = load(path).scenario
     assert scenario.gateway.breaker is not None
     assert len(scenario.faults) == 1
+
+
+def test_the_starter_can_be_predicted_and_verified() -> None:
+    """What costs nothing in the model costs milliseconds in reality; and a median of cache hits alone tells a beginner nothing."""
+    loaded = load("starter")
+    assert loaded.scenario.gateway.cpu_per_request is not None
+    run = predict(loaded.scenario, replications=1)
+    median_s = measure(Window(run), "latency_s.p50").value
+    assert median_s is not None
+    assert 0.2 < median_s < 10
 
 
 def test_init_does_not_overwrite(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
