@@ -1,6 +1,7 @@
 """Two runs of the same requests, side by side and request by request: model against reality, baseline against candidate, A against B.
 
-Both sides rolled the same dice for the same schedule position, so they are compared on replication 0 and paired. Relative errors are
+Both sides rolled the same dice for the same schedule position, so they are compared on replication 0 and paired; but for closed
+workloads, where each request follows from the answer before it: there only distributions are compared. Relative errors are
 (predicted − measured) / measured.
 """
 
@@ -16,6 +17,7 @@ from sim.estimate import Estimate, least_samples
 from sim.metrics import METRICS, measure
 from sim.records import OUTCOMES
 from sim.run import Run
+from sim.scenario.model import Closed
 from sim.summary import SCHEMA_VERSION
 from sim.window import Window
 
@@ -41,6 +43,7 @@ class Tolerances:
     latency_p99: float = 0.10
     same_outcome: float = 0.95
     cost: float = 0.02
+    throughput: float = 0.05  # of closed workloads: nothing but the answers sets their rate, and so what they spend
     floor_s: float = 0.005
 
 
@@ -76,6 +79,7 @@ class Paired:
     served: int
     difference_s: dict[str, float | None]
     moved: dict[str, int] = field(default_factory=dict)  # "ok → timeout": how many, most frequent first
+    why_not: str = ""  # the requests of these runs have no partners
 
 
 @dataclass(frozen=True)
@@ -95,7 +99,7 @@ class Check:
     def says(self) -> str:
         if self.floor_s is not None:
             return f"{self.name}: within {self.floor_s * 1e3:g} ms"
-        sign = "≥" if self.name == "same_outcome" else "≤"
+        sign = "≥" if self.name in ("same_outcome", "outcome_shares") else "≤"
         found = "not known" if self.found is None else f"{self.found * 100:.2f} %"
         return f"{self.name}: {found} ({sign} {self.limit * 100:.4g} %)"
 
@@ -126,10 +130,17 @@ class Comparison:
                 "served": self.paired.served,
                 "latency_difference_s": self.paired.difference_s,
                 "moved": self.paired.moved,
+                "why_not": self.paired.why_not,
             },
-            "checks": [{"check": one.name, "found": one.found, "limit": one.limit, "ok": one.ok, "floor_s": one.floor_s} for one in self.checks],
+            "checks": [
+                {"check": one.name, "found": one.found, "limit": one.limit, "ok": one.ok, "floor_s": one.floor_s} for one in self.checks
+            ],
             "certificate": self.certificate,
         }
+
+
+WHY_CLOSED = "a closed client asks when it has its answer, so the requests of two runs are not the same; distributions are compared"
+NO_DIFFERENCE: dict[str, float | None] = {"mean": None, "p50": None, "p95_abs": None}
 
 
 class NotComparable(ValueError):
@@ -147,23 +158,30 @@ def compare(
     """Compare replication 0 of both. With ``only_worse``, a difference for the better passes (a regression gate).
 
     ``why_invalid``: bounds of the certificate that the measurement broke; any makes the verdict invalid, as do too few requests for a
-    tolerance's quantile. Raises NotComparable when scales, schedules or prompts differ.
+    tolerance's quantile. Closed workloads are held to their throughput and shares of outcomes instead of to pairs. Raises NotComparable
+    when scales, kinds of arrivals or prompts differ.
     """
     predicted, measured = (Window(run.first(1)) for run in (prediction, measurement))
     if prediction.scale != measurement.scale:
         raise NotComparable(f"one run is at scale {prediction.scale:g}, the other at {measurement.scale:g}")
+    closed = is_closed(prediction)
+    if closed != is_closed(measurement):
+        raise NotComparable("one run has a closed workload, the other has not")
     left, right = pair(predicted, measured)
     figures = {name: Figure(measure(predicted, name), measure(measured, name)) for name in FIGURES}
     figures[COST] = Figure(spent(predicted), spent(measured))
-    paired = paired_figures(predicted, measured, left, right)
-    checks = hold(figures, paired, tolerances or Tolerances(), only_worse)
-    reasons = [*why_invalid, *lost(predicted, measured, len(left)), *unanswered(checks, measured)]
+    paired = Paired(0, None, 0, NO_DIFFERENCE, why_not=WHY_CLOSED) if closed else paired_figures(predicted, measured, left, right)
+    alike = outcomes_in_common(predicted, measured) if closed else paired.same_outcome
+    checks = hold(figures, closed, alike, tolerances or Tolerances(), only_worse)
+    reasons = [*why_invalid, *([] if closed else lost(predicted, measured, len(left))), *unanswered(checks, measured)]
     verdict: Verdict = "invalid" if reasons else "pass" if all(check.ok is not False for check in checks) else "fail"
     return Comparison(verdict, tuple(reasons), checks, figures, paired, certificate or {})
 
 
 def pair(predicted: Window, measured: Window) -> tuple[np.ndarray, np.ndarray]:
-    """Row numbers in each window of the requests that both hold, in order of the schedule. Raises NotComparable."""
+    """Row numbers in each window of the requests that both hold, in order of the schedule; no closed workload's. Raises NotComparable."""
+    if is_closed(predicted.run):
+        return np.zeros(0, np.int64), np.zeros(0, np.int64)
     _, left, right = np.intersect1d(predicted["request"], measured["request"], return_indices=True)
     differ = np.flatnonzero(predicted["prompt"][left] != measured["prompt"][right])
     if len(differ):
@@ -200,19 +218,35 @@ def paired_figures(predicted: Window, measured: Window, left: np.ndarray, right:
     )
 
 
-def hold(figures: dict[str, Figure], paired: Paired, tolerances: Tolerances, only_worse: bool) -> tuple[Check, ...]:
+def is_closed(run: Run) -> bool:
+    return isinstance(run.scenario.workload.arrivals, Closed)
+
+
+def outcomes_in_common(predicted: Window, measured: Window) -> float | None:
+    """1 − the total variation distance of the two sides' shares of outcomes: what pairs that end alike could be at most."""
+    if not len(predicted) or not len(measured):
+        return None
+    shares = [np.bincount(window["outcome"], minlength=len(OUTCOMES)) / len(window) for window in (predicted, measured)]
+    return float(np.minimum(*shares).sum())
+
+
+def hold(figures: dict[str, Figure], closed: bool, alike: float | None, tolerances: Tolerances, only_worse: bool) -> tuple[Check, ...]:
+    """Every tolerance; ``alike`` is the share of outcomes that are the same on both sides."""
     limits = {"latency_s.p50": tolerances.latency_p50, "latency_s.p99": tolerances.latency_p99, COST: tolerances.cost}
+    if closed:
+        limits |= {"throughput_rps": tolerances.throughput, COST: tolerances.cost + tolerances.throughput}
     checks = []
     for name, limit in limits.items():
         error, difference = figures[name].error, figures[name].difference
         if difference is None:
             checks.append(Check(name, None, limit, None))
             continue
-        relative = (error is not None and abs(error) <= limit) or (only_worse and difference > 0)  # of all these, less is better
+        better = difference < 0 if name == "throughput_rps" else difference > 0
+        relative = (error is not None and abs(error) <= limit) or (only_worse and better)
         close = name in METRICS and METRICS[name].unit == "s" and abs(difference) <= tolerances.floor_s
         checks.append(Check(name, error, limit, relative or close, tolerances.floor_s if close and not relative else None))
-    same = paired.same_outcome
-    checks.append(Check("same_outcome", same, tolerances.same_outcome, None if same is None else same >= tolerances.same_outcome))
+    ok = None if alike is None else alike >= tolerances.same_outcome
+    checks.append(Check("outcome_shares" if closed else "same_outcome", alike, tolerances.same_outcome, ok))
     return tuple(checks)
 
 

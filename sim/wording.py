@@ -113,22 +113,25 @@ def verdict(summary: Document) -> tuple[str, str]:
 
 def verify_verdict(document: Document) -> tuple[str, str]:
     state, paired = document["verdict"], document["paired"]
+    over = f"over {paired['requests']:,} paired requests" if not paired.get("why_not") else f"unpaired, because {paired['why_not']}"
     if state == "invalid":
         return "invalid", f"The measurement is invalid, so it says nothing: {'; '.join(document['why_invalid'])}."
     checks = [checked(check) for check in document["checks"]]
     broken = [words for words, check in zip(checks, document["checks"], strict=True) if check["ok"] is False]
     if state == "fail":
-        return "fail", f"Prediction and measurement disagree: {listed(broken)}, over {paired['requests']:,} paired requests."
-    return "pass", f"The prediction holds: {listed([words for words in checks if words])}, over {paired['requests']:,} paired requests."
+        return "fail", f"Prediction and measurement disagree: {listed(broken)}, {over}."
+    return "pass", f"The prediction holds: {listed([words for words in checks if words])}, {over}."
 
 
 def checked(check: Document) -> str:
-    name = {"latency_s.p50": "P50", "latency_s.p99": "P99", "cost_usd": "cost"}.get(check["check"], check["check"])
+    name = {"latency_s.p50": "P50", "latency_s.p99": "P99", "cost_usd": "cost", "throughput_rps": "throughput"}.get(
+        check["check"], check["check"]
+    )
     if check.get("floor_s") is not None:
         return f"{name} within {seconds(check['floor_s'])}"
     if check["found"] is None:
         return ""
-    if check["check"] == "same_outcome":
+    if check["check"] in ("same_outcome", "outcome_shares"):
         return f"{percent(check['found'])} of outcomes alike (at least {check['limit'] * 100:g} %)"
     return f"{name} off by {abs(check['found']) * 100:.1f} % (at most {check['limit'] * 100:g} %)"
 

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from synthetic_runs import rows, run_of, synthetic_run
+from synthetic_runs import rows, run_of, scenario, synthetic_run
 
 from mockprovider.certificate import BOUND_S
 from sim.compare import Check, NotComparable, Tolerances, compare
@@ -63,7 +63,14 @@ def quick(latency_s: float, kind: Any = "prediction") -> Run:
 
 @pytest.mark.parametrize(
     ("predicted_s", "measured_s", "verdict"),
-    [(0.0, 0.0016, "pass"), (0.0, 0.0049, "pass"), (0.001, 0.0, "pass"), (0.0, 0.0051, "fail"), (0.006, 0.0, "fail"), (0.02, 0.027, "fail")],
+    [
+        (0.0, 0.0016, "pass"),
+        (0.0, 0.0049, "pass"),
+        (0.001, 0.0, "pass"),
+        (0.0, 0.0051, "fail"),
+        (0.006, 0.0, "fail"),
+        (0.02, 0.027, "fail"),
+    ],
 )
 def test_milliseconds_that_no_model_predicts_are_no_disagreement(predicted_s: float, measured_s: float, verdict: str) -> None:
     assert compare(quick(predicted_s), quick(measured_s, "measurement")).verdict == verdict
@@ -150,6 +157,51 @@ def test_runs_of_different_requests_are_refused() -> None:
         compare(made(), made(prompt=-1))
     with pytest.raises(NotComparable, match="scale 1, the other at 10"):
         compare(synthetic_run(scale=1), synthetic_run(scale=10))
+
+
+CLOSED = {"kind": "closed", "clients": 20, "think": {"kind": "constant", "value": "1s"}}
+
+
+def closed(factor: float = 1.0, kind: Any = "prediction", n: int = 1060, first: int = 0, **columns: Any) -> Run:
+    """As of closed clients: the requests of one run are numbered and prompted unlike those of another, and may be fewer."""
+    plain = scenario()
+    plan = scenario(workload=plain.workload.model_dump(mode="json", by_alias=True, exclude_none=True) | {"arrivals": CLOSED})
+    made_up = {"latency_s": LATENCY[:n] * factor, "cost_usd": 0.01, "request": np.arange(n) + first, "prompt": np.arange(n) + 7 * first}
+    made_up["arrival_s"] = np.linspace(0, 599, n)
+    return run_of(rows(n, **(made_up | columns)), kind=kind, scenario=plan)
+
+
+def test_closed_workloads_are_compared_as_distributions() -> None:
+    comparison = compare(closed(), closed(1.02, "measurement", first=900))
+    assert (comparison.verdict, comparison.why_invalid) == ("pass", ())
+    assert comparison.paired.requests == 0
+    document = comparison.as_dict()
+    assert "a closed client asks when it has its answer" in document["paired"]["why_not"]
+    assert "unpaired, because a closed client" in verify_verdict(document)[1]
+    assert {check.name for check in comparison.checks} == {"latency_s.p50", "latency_s.p99", "cost_usd", "throughput_rps", "outcome_shares"}
+
+
+def test_closed_workloads_disagree_by_latency_throughput_or_outcomes() -> None:
+    few = (np.arange(1060) % 10 == 0) * int(Outcome.ERROR)
+    for measured, name in [
+        (closed(1.2, "measurement"), "latency_s.p99"),
+        (closed(kind="measurement", n=900), "throughput_rps"),
+        (closed(kind="measurement", outcome=few), "outcome_shares"),
+    ]:
+        comparison = compare(closed(), measured)
+        assert comparison.verdict == "fail"
+        assert name in [check.name for check in comparison.checks if check.ok is False]
+
+
+def test_for_a_closed_workload_more_throughput_is_better() -> None:
+    assert compare(closed(), closed(0.5, n=1060, cost_usd=0.005), only_worse=True).verdict == "pass"
+    assert check_of(compare(closed(n=900), closed(n=1060), only_worse=True), "throughput_rps").ok is True
+    assert check_of(compare(closed(n=1060), closed(n=900), only_worse=True), "throughput_rps").ok is False
+
+
+def test_a_closed_workload_is_not_comparable_with_an_open_one() -> None:
+    with pytest.raises(NotComparable, match="closed workload"):
+        compare(closed(), made(kind="measurement"))
 
 
 def test_a_check_reads_as_a_sentence() -> None:
