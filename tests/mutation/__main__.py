@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import datetime
+import importlib
 import importlib.abc
 import importlib.util
 import multiprocessing
@@ -35,6 +36,8 @@ THEORY = {  # entries that are about a policy
     "retry": "retry",
 }
 PATIENCE_S = 120.0
+PRELOADED = ("hypothesis", "numpy", "scipy.special", "simpy", "sim.distributions", "sim.draws", "sim.pricing", "sim.scenario.load")
+"""What every test needs, imported once before the forks. Nothing that imports a policy."""
 
 
 class Result(NamedTuple):
@@ -116,17 +119,14 @@ def table(results: list[Result], wall_s: float) -> str:
 def main(wanted: list[str]) -> int:
     started_s = time.perf_counter()
     os.chdir(ROOT)
-    import hypothesis  # noqa: F401  # what every test needs, once, before the forks; nothing of sim itself
-    import numpy  # noqa: F401
-    import pydantic  # noqa: F401
-    import scipy.special  # noqa: F401
-    import simpy  # noqa: F401
+    for name in PRELOADED:
+        importlib.import_module(name)
 
     policies = wanted or sorted(path.stem for path in (ROOT / "sim" / "policy").glob("*.py") if path.stem != "__init__")
     jobs = [(policy, mutant) for policy in policies for mutant in mutants((ROOT / "sim" / "policy" / f"{policy}.py").read_text())]
     print(f"{len(jobs)} mutants of {len(policies)} policies", file=sys.stderr)
     results: list[Result] = []
-    with ThreadPoolExecutor(len(os.sched_getaffinity(0))) as pool:
+    with ThreadPoolExecutor(1 + len(os.sched_getaffinity(0))) as pool:
         for result in pool.map(lambda job: attempt(*job), jobs):
             results.append(result)
             if not result.caught_by:

@@ -58,7 +58,7 @@ class Entry:
     duration_s: float
     warmup_s: float = 0.0
     replications: int = 20
-    quick: float = 0.1
+    quick: float = 0.05
 
     def scenario(self, part: float = 1.0) -> Scenario:
         """Through the public language, as ``tenfold predict`` loads it."""

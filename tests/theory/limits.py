@@ -44,16 +44,17 @@ def caches() -> Iterator[Entry]:
     exact = VALUES["cache_exact/N4_a1_C2"]["lru"]
     sets = ["workload.arrivals.rate=1000/s", NO_QUEUE, INSTANT, catalog(4, 1.0), "gateway.cache=[{kind: exact, ttl: 1000d, capacity: 2}]"]
     yield Entry("cache_exact/N4_a1_C2", sets, [Figure("hit ratio", metric("cache_hit_rate"), exact, MEANS)], 10.0, 0.1)
-    for name, ttl_s in (("ttl/N10000_a1.0_lam10_T60", 60), ("ttl/N10000_a1.0_lam10_T600", 600)):
+    # From an empty start the popular prompts expire together, at multiples of T: windows of whole cycles, between two expiries.
+    for name, ttl_s, cycles in (("ttl/N10000_a1.0_lam10_T60", 60, 30), ("ttl/N10000_a1.0_lam10_T600", 600, 10)):
         cache = f"gateway.cache=[{{kind: exact, ttl: {ttl_s}s, capacity: 100000}}]"
         sets = ["workload.arrivals.rate=10/s", NO_QUEUE, INSTANT, catalog(10_000, 1.0), cache]
         yield Entry(
             name,
             sets,
             [Figure("hit ratio", metric("cache_hit_rate"), VALUES[name]["hit_fixed_ttl"], MEANS)],
-            2_000.0,
-            2.0 * ttl_s,
-            quick=0.15,
+            cycles * ttl_s,
+            2.5 * ttl_s,
+            quick=0.1,
         )
 
 

@@ -72,7 +72,7 @@ def finite() -> Iterator[Entry]:
             Figure("utilisation", metric("in_service.mean", 1 / values["c"]), values["util"]),
             Figure("mean number waiting", metric("queue_depth.mean"), values["Lq"]),
         ]
-        yield Entry(name, sets, figures, 20_000 / values["lam"], 100.0, quick=0.25)
+        yield Entry(name, sets, figures, 20_000 / values["lam"], 100.0, quick=0.15)
 
 
 def erlang_b() -> Iterator[Entry]:
@@ -95,11 +95,11 @@ def erlang_b() -> Iterator[Entry]:
     ):
         sets = [RATE.format(load), SLOTS.format(slots), ROOM.format(0), service(laws[law])]
         figures = [Figure("P(block)", share_that(Outcome.REJECTED), values[key], MEANS)]
-        yield Entry(f"erlang_b/{key} {law}", sets, figures, requests / load, 20.0, quick=0.05)
+        yield Entry(f"erlang_b/{key} {law}", sets, figures, requests / load, 20.0, quick=0.03)
 
 
 def general_service() -> Iterator[Entry]:
-    for name, requests, quick in (("mg1_lognormal/rho0.8_cv2_4", 400_000, 0.0), ("mg1_lognormal/rho0.5_cv2_2.25", 90_000, 0.1)):
+    for name, requests, quick in (("mg1_lognormal/rho0.8_cv2_4", 400_000, 0.0), ("mg1_lognormal/rho0.5_cv2_2.25", 90_000, 0.05)):
         values = VALUES[name]
         figures = [
             Figure("mean time in system", metric("latency_s.mean"), values["T_mean"], MEANS),
@@ -140,9 +140,8 @@ def impatience() -> Iterator[Entry]:
             Figure("mean wait, everyone", wait_of_everyone, values["Wq_mean_all"], MEANS),
             Figure("mean number waiting", metric("queue_depth.mean"), values["Lq"]),
             Figure("throughput", metric("throughput_rps"), values["throughput"], MEANS),
-            Figure("utilisation", metric("in_service.mean", 1 / values["c"]), values["util"]),
         ]
-        yield Entry(name, [RATE.format(values["lam"]), SLOTS.format(values["c"]), patience], figures, seconds, 50.0, quick=0.1)
+        yield Entry(name, [RATE.format(values["lam"]), SLOTS.format(values["c"]), patience], figures, seconds, 50.0, quick=0.05)
     for name, tau, seconds in (("mmc_plus_D/lam9_c10_tau1", 1, 11_000.0), ("mmc_plus_D/10x_lam80_c10_tau2", 2, 100.0)):
         values = VALUES[name]
         figures = [
@@ -151,7 +150,7 @@ def impatience() -> Iterator[Entry]:
             Figure("mean wait, everyone", wait_of_everyone, values["E_actual_wait"], MEANS),
         ]
         sets = [RATE.format(values["lam"]), SLOTS.format(values["c"]), f"gateway.queue.timeout={tau}s"]
-        yield Entry(name, sets, figures, seconds, 50.0, quick=0.1)
+        yield Entry(name, sets, figures, seconds, 50.0, quick=0.05)
 
 
 def priorities() -> Iterator[Entry]:
@@ -197,7 +196,7 @@ def closed() -> Iterator[Entry]:
             Figure("throughput", metric("throughput_rps"), values["X"], MEANS),
             Figure("mean response time", mean_of("latency_s", accepted), values["R"], MEANS),
         ]
-        yield Entry(name, [arrivals, SLOTS.format(values["c"])], figures, seconds, 100.0, quick=0.1)
+        yield Entry(name, [arrivals, SLOTS.format(values["c"])], figures, seconds, 100.0, quick=0.05)
 
 
 def sharing() -> Iterator[Entry]:

@@ -44,13 +44,13 @@ def retries() -> Iterator[Entry]:
                 Figure("attempts per request", mean_of("attempts", everyone), values["E_attempts"], MEANS),
                 Figure("success", metric("availability"), values["success"], MEANS),
             ]
-            yield Entry(f"retry/p{p:g}_n{most}", sets, figures, 400.0, quick=0.5)
+            yield Entry(f"retry/p{p:g}_n{most}", sets, figures, 400.0, quick=0.2)
     delays = VALUES["retry"]["full_jitter_mean_delays_base1_cap20"]
     for most in (4, 7):
         backoff = "backoff: {kind: full-jitter, base: 1s, cap: 20s}"
         sets = ["workload.arrivals.rate=10/s", NO_QUEUE, INSTANT, errors(1.0), f"gateway.retry={{attempts: {most}, {backoff}}}"]
         figures = [Figure("mean backoff in all", mean_of("backoff_s", everyone), sum(delays[: most - 1]), MEANS)]
-        yield Entry(f"retry/full_jitter_{most}_attempts", sets, figures, 400.0, quick=0.5)
+        yield Entry(f"retry/full_jitter_{most}_attempts", sets, figures, 400.0, quick=0.2)
 
 
 def hedges() -> Iterator[Entry]:
@@ -67,7 +67,7 @@ def hedges() -> Iterator[Entry]:
             Figure("attempts per request", metric("attempts_per_request"), 1 + float(frozen.sf(after_s)), MEANS),
         ]
         sets = ["workload.arrivals.rate=10/s", NO_QUEUE, service(law), f"gateway.hedge={{after: {after_s:g}s, at_most: 1}}"]
-        yield Entry(f"hedge/{law.split(',')[0].removeprefix('{kind: ')}", sets, figures, 400.0, quick=0.5)
+        yield Entry(f"hedge/{law.split(',')[0].removeprefix('{kind: ')}", sets, figures, 400.0, quick=0.2)
 
 
 def failover() -> Iterator[Entry]:
@@ -77,7 +77,7 @@ def failover() -> Iterator[Entry]:
         "gateway.routing={kind: cheapest, models: [server/job, other/job]}",
     ]  # fmt: skip
     unavailable = [Figure("share not served", metric("error_rate.total"), 1 - VALUES["availability"]["A_99_1of2"])]
-    yield Entry("availability/A_99_1of2", sets, unavailable, 50.0, quick=0.3)
+    yield Entry("availability/A_99_1of2", sets, unavailable, 50.0, quick=0.1)
 
 
 def outages() -> Iterator[Entry]:
@@ -89,7 +89,7 @@ def outages() -> Iterator[Entry]:
     )
     alone = ["workload.arrivals.rate=6/h", NO_QUEUE, INSTANT, errors(0.0), f"faults=[{outage % 'server'}]"]
     figures = [Figure("share not served", metric("error_rate.total"), values["unavail_1"])]
-    yield Entry("availability/unavail_1", alone, figures, years, 100 * 3600.0, quick=0.5)
+    yield Entry("availability/unavail_1", alone, figures, years, 100 * 3600.0, quick=0.15)
     # Overlaps of the table's two are too rare to see (17 s a year): the same closed form, (MTTR / (MTBF + MTTR))², for an MTBF of 9 h.
     often = outage.replace("720h", "9h")
     both = [
@@ -98,7 +98,7 @@ def outages() -> Iterator[Entry]:
         "gateway.routing={kind: cheapest, models: [server/job, other/job]}", f"faults=[{often % 'server'}, {often % 'other'}]",
     ]  # fmt: skip
     figures = [Figure("share not served", metric("error_rate.total"), 0.1**2)]
-    yield Entry("availability/unavail_1of2 at MTBF 9 h", both, figures, years, 100 * 3600.0, quick=0.3)
+    yield Entry("availability/unavail_1of2 at MTBF 9 h", both, figures, years, 100 * 3600.0, quick=0.1)
 
 
 def breaker(**settings: object) -> str:
@@ -142,7 +142,7 @@ def breakers() -> Iterator[Entry]:
         settings = breaker(window_size=10, minimum_calls=10, half_open_calls=10, open_for="5s")
         sets = [clock(1), NO_QUEUE, INSTANT, errors(float(p)), settings]
         figures = [Figure("P(reopen)", reopened, values["P_reopen_halfopen_10_50pct"][p])]
-        yield Entry(f"circuit_breaker/P_reopen_halfopen_10_50pct p={p}", sets, figures, 20_000.0, quick=0.3)
+        yield Entry(f"circuit_breaker/P_reopen_halfopen_10_50pct p={p}", sets, figures, 20_000.0, quick=0.15)
 
 
 def varying_load() -> Iterator[Entry]:
@@ -168,7 +168,7 @@ def varying_load() -> Iterator[Entry]:
         return per_replication(figure, "timeline")
 
     figures = [Figure(f"busy at t = {time} of {period:g}", busy_at(float(time)), mean, MEANS) for time, mean in values["m_t"].items()]
-    yield Entry("mt_m_inf/sin", sets, figures, 100 * day_s, replications=20, quick=0.5)
+    yield Entry("mt_m_inf/sin", sets, figures, 100 * day_s, replications=20, quick=0.15)
 
     values = VALUES["mt_mmc/sin_7+2.5_period200_c10"]
     sets = [
@@ -176,7 +176,7 @@ def varying_load() -> Iterator[Entry]:
         "gateway.queue.concurrency=10", service(f"{{kind: exponential, mean: {day_s / 200:g}s}}"),
     ]  # fmt: skip
     figures = [Figure("P(wait), of arrivals", metric("queue_wait_s.p_wait"), values["avg_P_wait_exact_arrival_weighted"], MEANS)]
-    yield Entry("mt_mmc/sin_7+2.5_period200_c10", sets, figures, 60 * day_s, 2 * day_s, quick=0.1)
+    yield Entry("mt_mmc/sin_7+2.5_period200_c10", sets, figures, 60 * day_s, 2 * day_s, quick=0.05)
 
 
 def entries() -> Iterator[Entry]:
