@@ -10,6 +10,7 @@ from sim.scenario.errors import did_you_mean
 from sim.scenario.model import Capability, Closed, Fault, Limits, Poisson, Pool, Scenario, Stages, Trace, Users, Weighted
 from sim.scenario.model import Gamma as GammaArrivals
 from sim.scenario.tree import Steps
+from sim.units import Rate
 
 MOST_REQUESTS = 50_000_000
 """Expected requests of one replication. A schedule of this many fills some 5 GB."""
@@ -157,19 +158,36 @@ def needs_are_met(scenario: Scenario) -> Iterator[Finding]:
             yield Finding((*here, "needs"), f"the routing has no capability {each.needs!r}", hint)
 
 
-def limits_let_something_through(scenario: Scenario) -> Iterator[Finding]:
-    """A limit's count is also its burst: below one, nothing ever fits in."""
+def limits_of(scenario: Scenario) -> Iterator[tuple[Steps, Limits, dict[str, Rate]]]:
+    """Every set of limits with its path, and those of its limits that are given, by name."""
     gateway = scenario.gateway.limits
-    limits: list[tuple[Steps, Limits | None]] = [
+    found: list[tuple[Steps, Limits | None]] = [
         (("gateway", "limits", "per_user"), gateway.per_user),
         (("gateway", "limits", "global"), gateway.global_),
         *((("providers", name, "limits"), provider.limits) for name, provider in scenario.providers.items()),
     ]
-    for path, limit in limits:
-        for what, rate in (("requests", limit.requests), ("tokens", limit.tokens)) if limit else ():
-            if rate is not None and rate.count < 1:
+    for path, limits in found:
+        if limits is not None:
+            rates = {what: getattr(limits, what, None) for what in ("requests", "tokens", "input_tokens", "output_tokens")}
+            yield path, limits, {what: rate for what, rate in rates.items() if rate is not None}
+
+
+def limits_let_something_through(scenario: Scenario) -> Iterator[Finding]:
+    """A limit's count is also its burst: below one, nothing ever fits in."""
+    for path, _, rates in limits_of(scenario):
+        for what, rate in rates.items():
+            if rate.count < 1:
                 hint = f"write it over a longer time: {rate.rps * 3600:g}/h" if rate.rps * 3600 >= 1 else "leave the limit out for none"
                 yield Finding((*path, what), f"expected at least 1 at a time, found {rate}: it would let nothing through", hint)
+
+
+def logs_count_requests(scenario: Scenario) -> Iterator[Finding]:
+    """A sliding log holds the times of requests and no sizes: a token limit of that kind would not be enforced."""
+    for path, limits, rates in limits_of(scenario):
+        for what in rates if limits.algorithm == "sliding-log" else ():
+            if what != "requests":
+                hint = "use token-bucket, or a window, for tokens"
+                yield Finding((*path, what), "a sliding log counts requests and cannot limit tokens", hint)
 
 
 def timeouts_leave_time(scenario: Scenario) -> Iterator[Finding]:
@@ -269,6 +287,7 @@ RULES: tuple[Callable[[Scenario], Iterator[Finding]], ...] = (
     routes_lead_somewhere,
     needs_are_met,
     limits_let_something_through,
+    logs_count_requests,
     timeouts_leave_time,
     gateway_agrees_with_itself,
     faults_happen,
