@@ -6,6 +6,7 @@ Rows are appended as requests end, so a killed run loses at most its last batch;
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -74,6 +75,20 @@ def to_requests(samples: np.ndarray) -> np.ndarray:
     for name in REQUESTS.names or ():
         rows[name] = samples[name]
     return rows
+
+
+def frequent_errors(samples: np.ndarray, most: int = 5) -> list[dict[str, Any]]:
+    """What requests that were not served got instead, most frequent first: ``status`` (0: no answer), ``error``, ``requests``."""
+    failed = samples[samples["outcome"] > Outcome.FALLBACK][["status", "error"]]
+    kinds, counts = np.unique(failed, return_counts=True)
+    return [
+        {
+            "status": int(kinds["status"][place]),
+            "error": kinds["error"][place].decode("utf-8", "replace"),
+            "requests": int(counts[place]),
+        }
+        for place in np.argsort(-counts, kind="stable")[:most]
+    ]
 
 
 def write_parquet(samples: np.ndarray, path: Path) -> None:

@@ -65,6 +65,7 @@ class Measured:
     certificate: Certificate
     mocks: dict[str, dict[str, Any]]
     why_invalid: tuple[str, ...] = ()
+    errors: tuple[dict[str, Any], ...] = ()  # as samples.frequent_errors, of requests after the warm-up
 
     def document(self) -> dict[str, Any]:
         """The certificate as the verify document has it."""
@@ -113,7 +114,8 @@ def measure(order: Order, say: Say, progress: Progress) -> Measured:
     reasons = [*certificate.reasons, *(f"mock of {name}: {why}" for name, each in certificates.items() for why in each["why_invalid"])]
     if not any(map(len, truth.values())) and (run.requests["outcome"] == Outcome.OK).any():
         reasons.append(f"answers came, but no mock was asked for any: does the target send to {' and '.join(mocks.values())}?")
-    return Measured(run, certificate, certificates, tuple(reasons))
+    counted = samples[samples["arrival_s"] >= order.loaded.scenario.workload.warmup_s]
+    return Measured(run, certificate, certificates, tuple(reasons), tuple(sample_files.frequent_errors(counted)))
 
 
 @contextmanager

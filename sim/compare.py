@@ -99,7 +99,7 @@ class Check:
     def says(self) -> str:
         if self.floor_s is not None:
             return f"{self.name}: within {self.floor_s * 1e3:g} ms"
-        sign = "≥" if self.name in ("same_outcome", "outcome_shares") else "≤"
+        sign = "≥" if self.name in OUTCOME_CHECKS else "≤"
         found = "not known" if self.found is None else f"{self.found * 100:.2f} %"
         return f"{self.name}: {found} ({sign} {self.limit * 100:.4g} %)"
 
@@ -114,6 +114,7 @@ class Comparison:
     figures: dict[str, Figure]
     paired: Paired
     certificate: dict[str, Any]
+    errors: tuple[dict[str, Any], ...] = ()  # what the target answered instead, most frequent first: status, error, requests
 
     def as_dict(self) -> dict[str, Any]:
         return {
@@ -136,10 +137,14 @@ class Comparison:
                 {"check": one.name, "found": one.found, "limit": one.limit, "ok": one.ok, "floor_s": one.floor_s} for one in self.checks
             ],
             "certificate": self.certificate,
+            "errors": list(self.errors),
         }
 
 
 WHY_CLOSED = "a closed client asks when it has its answer, so the requests of two runs are not the same; distributions are compared"
+OUTCOME_CHECKS = ("same_outcome", "outcome_shares")
+LEAST_JUDGED = 0.95
+"""A share of outcomes alike of this much needs least_samples(0.95) = 72 requests to be told from another."""
 NO_DIFFERENCE: dict[str, float | None] = {"mean": None, "p50": None, "p95_abs": None}
 
 
@@ -154,6 +159,7 @@ def compare(
     why_invalid: Sequence[str] = (),
     certificate: dict[str, Any] | None = None,
     only_worse: bool = False,
+    errors: Sequence[dict[str, Any]] = (),
 ) -> Comparison:
     """Compare replication 0 of both. With ``only_worse``, a difference for the better passes (a regression gate).
 
@@ -173,9 +179,9 @@ def compare(
     paired = Paired(0, None, 0, NO_DIFFERENCE, why_not=WHY_CLOSED) if closed else paired_figures(predicted, measured, left, right)
     alike = outcomes_in_common(predicted, measured) if closed else paired.same_outcome
     checks = hold(figures, closed, alike, tolerances or Tolerances(), only_worse)
-    reasons = [*why_invalid, *([] if closed else lost(predicted, measured, len(left))), *unanswered(checks, measured)]
+    reasons = [*why_invalid, *([] if closed else lost(predicted, measured, len(left))), *unanswered(checks, predicted, measured)]
     verdict: Verdict = "invalid" if reasons else "pass" if all(check.ok is not False for check in checks) else "fail"
-    return Comparison(verdict, tuple(reasons), checks, figures, paired, certificate or {})
+    return Comparison(verdict, tuple(reasons), checks, figures, paired, certificate or {}, tuple(errors))
 
 
 def pair(predicted: Window, measured: Window) -> tuple[np.ndarray, np.ndarray]:
@@ -258,9 +264,14 @@ def lost(predicted: Window, measured: Window, paired: int) -> list[str]:
     ]
 
 
-def unanswered(checks: Sequence[Check], measured: Window) -> list[str]:
-    """Tolerances that nothing can be held to. A target that reports no cost is not held to one."""
-    served = int(measured.served.sum())
+def unanswered(checks: Sequence[Check], predicted: Window, measured: Window) -> list[str]:
+    """Tolerances that nothing can be held to. A target that reports no cost is not held to one.
+
+    One that does not serve what was predicted to be served has no latencies for that very reason: a disagreement, and none too few.
+    """
+    if len(measured) >= least_samples(LEAST_JUDGED) and any(check.name in OUTCOME_CHECKS and check.ok is False for check in checks):
+        return []
+    served = min(int(window.served.sum()) for window in (predicted, measured))
     least = {"latency_s.p50": least_samples(0.5), "latency_s.p99": least_samples(0.99)}
     return [
         f"too few requests for {check.name}: {served} were served, {least[check.name]} are needed; run for longer"

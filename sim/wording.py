@@ -119,8 +119,24 @@ def verify_verdict(document: Document) -> tuple[str, str]:
     checks = [checked(check) for check in document["checks"]]
     broken = [words for words, check in zip(checks, document["checks"], strict=True) if check["ok"] is False]
     if state == "fail":
-        return "fail", f"Prediction and measurement disagree: {listed(broken)}, {over}."
+        return "fail", f"Prediction and measurement disagree: {listed(broken)}, {over}.{unlike_outcomes(document)}"
     return "pass", f"The prediction holds: {listed([words for words in checks if words])}, {over}."
+
+
+def unlike_outcomes(document: Document) -> str:
+    """What was served instead of what had been predicted, and what the target said to that; empty where outcomes are alike."""
+    if not any(check["check"] in ("same_outcome", "outcome_shares") and check["ok"] is False for check in document["checks"]):
+        return ""
+    served = document["comparison"]["availability"]
+    told = [f"{each['requests']:,} × {error_words(each)}" for each in document.get("errors", ())[:3]]
+    most = f" Most frequent errors: {'; '.join(told)}." if told else ""
+    return f" Availability: {percent(served['predicted']['value'])} predicted, {percent(served['measured']['value'])} measured.{most}"
+
+
+def error_words(error: Document) -> str:
+    """``HTTP 500: boom``; the words alone where no answer came."""
+    status = f"HTTP {error['status']}" if error["status"] else ""
+    return ": ".join(filter(None, [status, error["error"]])) or "no answer"
 
 
 def checked(check: Document) -> str:

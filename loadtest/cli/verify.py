@@ -85,7 +85,9 @@ def run(order: Any, replications: int, place: Path | None, as_json: bool, quiet:
     prediction = predict_scales(loaded, [order.scale], replications, quiet=quiet)[0]
     with RunProgress(loaded.scenario.workload.duration, quiet) as progress:
         measured = measure(order, progress.say, progress.tick)
-    comparison = compare(prediction, measured.run, why_invalid=measured.why_invalid, certificate=measured.document())
+    comparison = compare(
+        prediction, measured.run, why_invalid=measured.why_invalid, certificate=measured.document(), errors=measured.errors
+    )
     results = gather([prediction, measured.run], loaded.sha256, loaded.yaml_text, comparison)
     if place is not None:
         keep(results, place)

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from loadtest.frames import FrameWriter, read_frames
-from loadtest.samples import SAMPLES, blank_row, outcome_of, read, to_requests, write_parquet
+from loadtest.samples import SAMPLES, blank_row, frequent_errors, outcome_of, read, to_requests, write_parquet
 from sim.records import REQUESTS, Outcome
 
 
@@ -76,3 +76,16 @@ def test_a_gateway_of_ours_names_the_outcome_and_others_are_judged_by_their_stat
     assert outcome_of(200, "something else") == Outcome.OK
     assert outcome_of(429, None) == Outcome.RATE_LIMITED
     assert outcome_of(418) == Outcome.ERROR
+
+
+def test_what_failed_requests_got_is_counted_most_frequent_first() -> None:
+    rows = np.concatenate([blank_row() for _ in range(6)])
+    rows["outcome"] = [Outcome.ERROR, Outcome.ERROR, Outcome.OK, Outcome.REJECTED, Outcome.ERROR, Outcome.CACHE_HIT]
+    rows["status"] = [500, 500, 200, 503, 0, 200]
+    rows["error"] = [b"boom", b"boom", b"", b"full", b"reset", b""]
+    assert frequent_errors(rows) == [
+        {"status": 500, "error": "boom", "requests": 2},
+        {"status": 0, "error": "reset", "requests": 1},
+        {"status": 503, "error": "full", "requests": 1},
+    ]
+    assert frequent_errors(rows[2:3]) == []

@@ -122,6 +122,25 @@ def test_too_few_requests_for_a_p99_make_it_invalid() -> None:
     assert comparison.why_invalid == ("too few requests for latency_s.p99: 240 were served, 368 are needed; run for longer",)
 
 
+def test_a_target_that_fails_everything_disagrees_and_is_quoted() -> None:
+    told = [{"status": 500, "error": "boom", "requests": 990}, {"status": 0, "error": "ClientOSError: reset", "requests": 10}]
+    comparison = compare(made(), made(kind="measurement", outcome=int(Outcome.ERROR), cost_usd=0.0), errors=told)
+    assert (comparison.verdict, comparison.why_invalid) == ("fail", ())
+    says = verify_verdict(comparison.as_dict())[1]
+    assert "Availability: 100 % predicted, 0 % measured." in says
+    assert "Most frequent errors: 990 × HTTP 500: boom; 10 × ClientOSError: reset." in says
+
+
+def test_a_prediction_of_failures_disagrees_with_a_target_that_serves() -> None:
+    assert compare(made(outcome=int(Outcome.ERROR)), made(kind="measurement")).verdict == "fail"
+
+
+def test_a_handful_of_failures_is_too_few_to_say() -> None:
+    comparison = compare(made(n=120), made(n=120, kind="measurement", outcome=int(Outcome.ERROR)))
+    assert comparison.verdict == "invalid"
+    assert comparison.why_invalid[0].startswith("too few requests for latency_s.p50: 0 were served")
+
+
 def test_requests_that_were_never_measured_make_it_invalid() -> None:
     run = made(kind="measurement")
     comparison = compare(made(), run_of(run.requests[: len(run.requests) // 2], kind="measurement"))
