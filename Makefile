@@ -14,6 +14,7 @@ test: .venv/dev
 
 test-slow: .venv/dev
 	$(BIN)/pytest -m slow
+	TENFOLD_EXAMPLES=20 $(BIN)/pytest -m "hypothesis and not slow"
 
 # The model beside queueing theory, whole: results/validation/theory.md (some minutes).
 theory: .venv/dev

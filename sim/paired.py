@@ -51,8 +51,8 @@ def paired_differences(baseline: Run, candidate: Run, figures: Sequence[str] = F
     for place, name in enumerate(figures):
         before, after = (side[:, place] for side in sides)
         known = ~np.isnan(before) & ~np.isnan(after)
-        means = (float(before[known].mean()), float(after[known].mean())) if known.any() else (None, None)
-        differences[name] = Difference(*means, mean_estimate((after - before)[known]))
+        baseline_mean, candidate_mean = (float(side[known].mean()) if known.any() else None for side in (before, after))
+        differences[name] = Difference(baseline_mean, candidate_mean, mean_estimate((after - before)[known]))
     return differences
 
 

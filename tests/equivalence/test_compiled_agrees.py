@@ -13,6 +13,7 @@ from sim.experiment import Part, replicate
 from sim.scenario.load import load
 from sim.scenario.model import Scenario
 from tests.equivalence.scenarios import SCENARIOS
+from tests.examples import examples
 
 EVERYTHING = Path(__file__).with_name("everything.yaml")
 LAUNCH = Path(__file__).parents[2] / "scenarios" / "launch.yaml"
@@ -51,7 +52,7 @@ def test_scenarios_that_use_everything_agree_request_by_request(path, scale, rep
     assert part.events
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=examples(25), deadline=None, suppress_health_check=list(HealthCheck))
 @given(SCENARIOS)
 def test_random_scenarios_agree_request_by_request(scenario):
     assert why_not(scenario) == []

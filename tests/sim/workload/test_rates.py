@@ -8,6 +8,7 @@ from workloads import make
 
 from sim.scenario.errors import ScenarioError
 from sim.workload.rates import rate_curve
+from tests.examples import examples
 
 STAGES = {
     "kind": "stages",
@@ -53,7 +54,7 @@ def test_before_the_start_the_rate_is_that_of_the_start():
 
 
 @given(st.lists(st.floats(0.001, 0.999), min_size=1, max_size=20), st.sampled_from([0.0, -40.0]))
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=examples(25), deadline=None)
 def test_times_are_where_the_integral_of_the_rate_reaches_the_count(shares, low_s):
     rates = curve(STAGES, low_s=low_s, factor=3.0)
     edges = rates.expected
