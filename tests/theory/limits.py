@@ -40,12 +40,19 @@ def caches() -> Iterator[Entry]:
         hit = VALUES[name]["hit"]
         cache = f"gateway.cache=[{{kind: exact, ttl: 1000d, capacity: {capacity}}}]"
         sets = ["workload.arrivals.rate=1000/s", NO_QUEUE, INSTANT, catalog(prompts, zipf), cache]
-        yield Entry(name, sets, [Figure("hit ratio", metric("cache_hit_rate"), (hit * 0.999, hit * 1.001), MEANS)], 15.0, 5.0, quick=0.1)
+        yield Entry(
+            name,
+            sets,
+            [Figure("hit ratio", metric("cache_hit_rate"), (hit * 0.999, hit * 1.001), MEANS)],
+            15.0,
+            5.0,
+            quick=0.1 if capacity == 100 else 0.0,
+        )
     exact = VALUES["cache_exact/N4_a1_C2"]["lru"]
     sets = ["workload.arrivals.rate=1000/s", NO_QUEUE, INSTANT, catalog(4, 1.0), "gateway.cache=[{kind: exact, ttl: 1000d, capacity: 2}]"]
     yield Entry("cache_exact/N4_a1_C2", sets, [Figure("hit ratio", metric("cache_hit_rate"), exact, MEANS)], 10.0, 0.1)
     # From an empty start the popular prompts expire together, at multiples of T: windows of whole cycles, between two expiries.
-    for name, ttl_s, cycles in (("ttl/N10000_a1.0_lam10_T60", 60, 30), ("ttl/N10000_a1.0_lam10_T600", 600, 10)):
+    for name, ttl_s, cycles, quick in (("ttl/N10000_a1.0_lam10_T60", 60, 30, 0.1), ("ttl/N10000_a1.0_lam10_T600", 600, 10, 0.0)):
         cache = f"gateway.cache=[{{kind: exact, ttl: {ttl_s}s, capacity: 100000}}]"
         sets = ["workload.arrivals.rate=10/s", NO_QUEUE, INSTANT, catalog(10_000, 1.0), cache]
         yield Entry(
@@ -54,7 +61,7 @@ def caches() -> Iterator[Entry]:
             [Figure("hit ratio", metric("cache_hit_rate"), VALUES[name]["hit_fixed_ttl"], MEANS)],
             cycles * ttl_s,
             2.5 * ttl_s,
-            quick=0.1,
+            quick=quick,
         )
 
 

@@ -54,7 +54,7 @@ def markovian() -> Iterator[Entry]:
         values = VALUES[name]
         tails = [Figure(f"P(wait > {t} s)", wait_over(float(t)), share) for t, share in values["P_wait_gt"].items()]
         sets = [RATE.format(values["lam"]), SLOTS.format(values["c"])]
-        yield Entry(name, sets, single_server_figures(values) + tails, requests / values["lam"], 500.0)
+        yield Entry(name, sets, single_server_figures(values) + tails, requests / values["lam"], 200.0)
 
 
 def finite() -> Iterator[Entry]:
@@ -141,7 +141,7 @@ def impatience() -> Iterator[Entry]:
             Figure("mean number waiting", metric("queue_depth.mean"), values["Lq"]),
             Figure("throughput", metric("throughput_rps"), values["throughput"], MEANS),
         ]
-        yield Entry(name, [RATE.format(values["lam"]), SLOTS.format(values["c"]), patience], figures, seconds, 50.0, quick=0.05)
+        yield Entry(name, [RATE.format(values["lam"]), SLOTS.format(values["c"]), patience], figures, seconds, 20.0, quick=0.05)
     for name, tau, seconds in (("mmc_plus_D/lam9_c10_tau1", 1, 11_000.0), ("mmc_plus_D/10x_lam80_c10_tau2", 2, 100.0)):
         values = VALUES[name]
         figures = [
@@ -150,7 +150,7 @@ def impatience() -> Iterator[Entry]:
             Figure("mean wait, everyone", wait_of_everyone, values["E_actual_wait"], MEANS),
         ]
         sets = [RATE.format(values["lam"]), SLOTS.format(values["c"]), f"gateway.queue.timeout={tau}s"]
-        yield Entry(name, sets, figures, seconds, 50.0, quick=0.05)
+        yield Entry(name, sets, figures, seconds, 20.0, quick=0.05)
 
 
 def priorities() -> Iterator[Entry]:
