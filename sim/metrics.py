@@ -19,6 +19,7 @@ from sim.objectives import objectives
 from sim.records import OUTCOMES, Outcome
 from sim.run import Run
 from sim.window import Window
+from sim.workload.calls import stated_population
 
 DAY_S = 86_400.0
 MONTH_DAYS = 30.0
@@ -134,6 +135,9 @@ def cost_per_conversation(window: Window) -> Estimate:
 
 
 def cost_per_user_month(window: Window) -> Estimate:
+    """Unknown where the scenario does not say how many users there are: the default population is nobody's."""
+    if stated_population(window.run.scenario.workload) is None:
+        return INSUFFICIENT
     return per_second(spending, DAY_S * MONTH_DAYS / window.users)(window)
 
 

@@ -171,7 +171,9 @@ class Workload(Model):
         Seconds(0.0), description="at the start, served but not counted; auto finds it by MSER-5 in a prediction of a steady state"
     )
     client: Client = Client()
-    users: Population = Population()
+    users: Population | None = Field(
+        None, description="default: the arrivals' daily active users or clients; where they say none, 1000, and no cost per user is given"
+    )
     conversations: Conversations | None = None
     requests: Annotated[tuple[RequestClass, ...], Field(min_length=1, max_length=1000)]
 

@@ -14,6 +14,7 @@ from sim.scenario.model import RequestClass, Workload
 
 MAX_TOKENS = 1_000_000  # of one prompt or answer; laws with longer tails are cut here
 MAX_CATALOG = 10_000_000
+UNSTATED_POPULATION = 1000
 
 
 def takes_history(request_class: RequestClass) -> bool:
@@ -26,13 +27,18 @@ def population(workload: Workload, scale: float = 1.0) -> int:
 
     A closed workload has one user for each client.
     """
+    stated = stated_population(workload)
+    return max(1, round((UNSTATED_POPULATION if stated is None else stated) * scale))
+
+
+def stated_population(workload: Workload) -> int | None:
+    """Number of users that the scenario gives; None where nothing in it says how many there are."""
     arrivals = workload.arrivals
-    count = workload.users.count
     if arrivals.kind == "closed":
-        count = arrivals.clients
-    elif arrivals.kind == "users" and "users" not in workload.model_fields_set:
-        count = arrivals.daily_active
-    return max(1, round(count * scale))
+        return arrivals.clients
+    if workload.users is not None:
+        return workload.users.count
+    return arrivals.daily_active if arrivals.kind == "users" else None
 
 
 def whole(values: np.ndarray, most: int) -> np.ndarray:
