@@ -6,10 +6,12 @@ This module and what it imports at its top stay light, so that ``tenfold --help`
 from __future__ import annotations
 
 import importlib
+import io
 import os
 import sys
 from collections.abc import Sequence
 from difflib import get_close_matches
+from typing import Any
 
 import click
 
@@ -88,21 +90,40 @@ def run(arguments: Sequence[str] | None = None) -> int:
     except click.ClickException as error:
         error.show()
         return error.exit_code
-    except BrokenPipeError:
-        return exit_codes.INTERNAL
     except Exception as error:
         return explain_defect(error)
 
 
+class Unheard(io.FileIO):
+    """stdout or stderr. Once whoever reads it has left (``tenfold predict … | head -1``), what is written goes nowhere: the verb still
+    ends as it would have, with its own exit code.
+    """
+
+    def write(self, content: Any, /) -> int:
+        try:
+            return super().write(content)
+        except BrokenPipeError:
+            os.dup2(os.open(os.devnull, os.O_WRONLY), self.fileno())
+            return len(content)
+
+
+def unheard(stream: Any) -> Any:
+    """The same stream as text, quiet when its reader leaves."""
+    if not isinstance(stream, io.TextIOWrapper):  # replaced by whoever embeds us, or closed
+        return stream
+    stream.flush()
+    raw = io.BufferedWriter(Unheard(stream.fileno(), "w", closefd=False))
+    return io.TextIOWrapper(raw, stream.encoding, stream.errors, line_buffering=stream.line_buffering)
+
+
 def flush_results(code: int) -> int:
-    """The exit code after what is left of stdout has gone out. Who read it may have left (no word then), or the disk may be full."""
+    """The exit code after what is left of stdout has gone out; the disk may be full."""
     try:
         if sys.stdout is not None:
             sys.stdout.flush()
         return code
     except OSError as error:
-        if not isinstance(error, BrokenPipeError):
-            click.echo(f"the results could not be written: {error.strerror}", err=True)
+        click.echo(f"the results could not be written: {error.strerror}", err=True)
         # Pointing stdout at nothing keeps the interpreter's own last flush from failing again.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return code or exit_codes.INTERNAL
@@ -127,6 +148,7 @@ def explain_defect(error: Exception) -> int:
 
 def main() -> None:
     """The ``tenfold`` command."""
+    sys.stdout, sys.stderr = unheard(sys.stdout), unheard(sys.stderr)
     sys.exit(flush_results(run()))
 
 
