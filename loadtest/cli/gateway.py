@@ -48,6 +48,5 @@ def command(
     try:
         uvloop.run(run(server, host, port, ready))
     except OSError as error:
-        click.echo(f"cannot listen on {host}:{port}: {error.strerror or error}", err=True)
-        return exit_codes.INTERNAL
+        raise click.UsageError(f"cannot listen on {host}:{port}: {error.strerror or error} (--host, --port)") from None
     return exit_codes.OK

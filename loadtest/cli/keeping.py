@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from errno import EDQUOT, EIO, ENOSPC
 from pathlib import Path
 
 import click
@@ -41,10 +42,11 @@ def kept(place: Path) -> Results:
 
 
 def write_text(place: Path, text: str, append: bool = False) -> None:
-    """Raises CannotKeep."""
+    """Raises UsageError for a place that cannot be written to, CannotKeep for a disk that is full or broken."""
     try:
         place.parent.mkdir(parents=True, exist_ok=True)
         with place.open("a" if append else "w", encoding="utf-8") as file:
             file.write(text)
     except OSError as error:
-        raise CannotKeep(f"{place} cannot be written: {error.strerror or error}") from error
+        message = f"{place} cannot be written: {error.strerror or error}"
+        raise CannotKeep(message) if error.errno in (ENOSPC, EDQUOT, EIO) else click.UsageError(message) from error
