@@ -46,6 +46,8 @@ def read_scales(_ctx: click.Context, _param: click.Parameter, value: str) -> tup
     numbers = tuple(positive(part) for part in value.split(","))
     if len(numbers) > MOST_SCALES:
         raise click.BadParameter(f"at most {MOST_SCALES} scales at once")
+    if twice := [number for index, number in enumerate(numbers) if number in numbers[:index]]:
+        raise click.BadParameter(f"{twice[0]:g} stands there twice; give each scale once")
     return numbers
 
 

@@ -29,14 +29,17 @@ def predict_scales(
     """One predicted Run per scale, in their order; with ``precision``, as many replications as that takes.
 
     Warnings about the scenario, the engine that ``auto`` takes if it is not SimPy, and progress go to stderr; ``quiet``: warnings only.
-    Raises ScenarioError if the engine asked for cannot run the scenario.
+    Raises ScenarioError if the engine asked for cannot run the scenario, and for more requests than a run may have, before any work.
     """
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 
     from sim.cluster import open_executor
     from sim.experiment import predict, predict_to_precision
+    from sim.scenario.checks import refuse_too_many
 
+    for scale in scales:
+        refuse_too_many(loaded.scenario, scale, replications)
     for warning in loaded.warnings:
         click.echo(f"warning: {warning}", err=True)
     choices = [choose(engine, loaded.scenario, scale, replications) for scale in scales]

@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
-from sim.scenario.errors import did_you_mean
+from sim.scenario.errors import Problem, ScenarioError, did_you_mean
 from sim.scenario.model import Capability, Closed, Fault, Limits, Poisson, Pool, Scenario, Stages, Trace, Users, Weighted
 from sim.scenario.model import Gamma as GammaArrivals
 from sim.scenario.tree import Steps
@@ -14,6 +14,8 @@ from sim.units import Rate
 
 MOST_REQUESTS = 50_000_000
 """Expected requests of one replication. A schedule of this many fills some 5 GB."""
+MOST_IN_ALL = 200_000_000
+"""Expected requests of all replications of one scale, which stand in memory together: some 40 GB."""
 SHARES_TOLERANCE = 1e-6
 
 
@@ -43,6 +45,22 @@ def expected_requests(scenario: Scenario, scale: float = 1.0) -> float:
     if isinstance(arrivals, Users):
         return scale * arrivals.daily_active * arrivals.calls_per_day * duration_s / 86400
     return arrivals.clients * scale if isinstance(arrivals, Closed) else 0.0
+
+
+def refuse_too_many(scenario: Scenario, scale: float, replications: int = 1) -> None:
+    """Raises ScenarioError, before anything is computed, for more requests at this scale than a run may have."""
+    requests = expected_requests(scenario, scale)
+    if requests > MOST_REQUESTS:
+        message = f"about {requests:,.0f} requests at {scale:g}x; a run may have {MOST_REQUESTS:,}"
+        hint = "lower --scale, or shorten workload.duration"
+    elif requests * replications > MOST_IN_ALL:
+        message = (
+            f"about {requests * replications:,.0f} requests in {replications:,} replications at {scale:g}x; the most is {MOST_IN_ALL:,}"
+        )
+        hint = "lower --replications or --scale, or shorten workload.duration"
+    else:
+        return
+    raise ScenarioError([Problem("scenario", message, path="workload.arrivals", hint=hint)])
 
 
 def run_is_finite(scenario: Scenario) -> Iterator[Finding]:
