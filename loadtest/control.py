@@ -51,6 +51,10 @@ def reachable(url: str) -> bool:
         return False
 
 
+def speaks_http(url: str) -> bool:
+    return urlsplit(url).scheme in ("http", "https")
+
+
 def is_loopback(url: str) -> bool:
     """Whether the host of ``url`` is this machine, by every address that its name has."""
     host = urlsplit(url).hostname

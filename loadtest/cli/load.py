@@ -45,15 +45,19 @@ def command(
     """
     from loadtest.cli.keeping import CannotKeep, prepared
     from loadtest.cli.running import RunProgress, ends_cleanly
-    from loadtest.control import is_loopback
+    from loadtest.control import is_loopback, speaks_http
     from loadtest.supervisor import RunFailed
+    from sim.scenario.checks import refuse_too_many
     from sim.scenario.load import load
     from sim.store import StoreError, whole_directory
 
     for each in (url, *mocks):
+        if not speaks_http(each):
+            raise click.UsageError(NOT_HTTP.format(each))
         if not allow_remote and not is_loopback(each):
             raise click.UsageError(f"{each} is not this machine; --allow-remote sends load there all the same")
     loaded = load(path, (*overrides, *(() if seed is None else (f"seed={seed}",))))
+    refuse_too_many(loaded.scenario, scale)
     place = None if as_json and out is None else prepared(out, loaded.scenario.name, "load")
     with ends_cleanly(), ExitStack() as stack:
         try:
@@ -71,6 +75,9 @@ def command(
     if place is not None and not as_json:
         click.echo(f"samples: {place}/requests.parquet")
     return exit_codes.OK if document["certificate"]["valid"] else exit_codes.INVALID
+
+
+NOT_HTTP = "{}: expected http://… or https://…; other schemes are not supported"
 
 
 class CannotPlay(click.ClickException):
@@ -115,7 +122,7 @@ def play(
 
 
 def knows_scenario(url: str, sha256: str) -> bool:
-    """Whether a gateway of ours is there. Raises RunFailed if it runs another scenario, or nothing answers at all."""
+    """Whether a gateway of ours is there. Raises UsageError if it runs another scenario, RunFailed if nothing answers at all."""
     from loadtest.control import fetch, reachable
     from loadtest.supervisor import RunFailed
 
@@ -127,7 +134,8 @@ def knows_scenario(url: str, sha256: str) -> bool:
     except (RunFailed, ValueError, AttributeError):
         return False
     if told is not None and told != sha256:
-        raise RunFailed(f"the gateway at {url} runs another scenario: its hash differs")
+        hint = "start both with the same file, and with the same --set and --seed"
+        raise click.UsageError(f"the gateway at {url} runs another scenario: its hash differs; {hint}")
     return told is not None
 
 

@@ -14,7 +14,7 @@ from loadtest.targets import TARGETS
 
 EXAMPLES = options.examples(
     "tenfold verify launch.yaml --out results/first",
-    "tenfold verify launch.yaml --scale 10 --set workload.duration=2m",
+    "tenfold verify launch.yaml --scale 10 --set workload.duration=2m --set faults=[]",
     "tenfold verify launch.yaml --target url --url http://127.0.0.1:8000 --mock-port 9000",
 )
 TARGET_HELP = "Gateway under test: " + "; ".join(f"{name} ({line})" for name, (_, line) in TARGETS.items()) + "."
@@ -76,7 +76,7 @@ def run(order: Any, replications: int, place: Path | None, as_json: bool, quiet:
     from loadtest.cli.predictions import predict_scales
     from loadtest.cli.running import RunProgress
     from loadtest.verify import measure
-    from sim.compare import compare
+    from sim.compare import NotComparable, compare
     from sim.results import gather
     from sim.text import console_of, print_summary
 
@@ -85,9 +85,12 @@ def run(order: Any, replications: int, place: Path | None, as_json: bool, quiet:
     prediction = predict_scales(loaded, [order.scale], replications, quiet=quiet)[0]
     with RunProgress(loaded.scenario.workload.duration, quiet) as progress:
         measured = measure(order, progress.say, progress.tick)
-    comparison = compare(
-        prediction, measured.run, why_invalid=measured.why_invalid, certificate=measured.document(), errors=measured.errors
-    )
+    try:
+        comparison = compare(
+            prediction, measured.run, why_invalid=measured.why_invalid, certificate=measured.document(), errors=measured.errors
+        )
+    except NotComparable as why:
+        raise click.UsageError(f"prediction and measurement cannot be compared: {why}") from None
     results = gather([prediction, measured.run], loaded.sha256, loaded.yaml_text, comparison)
     if place is not None:
         keep(results, place)
@@ -106,12 +109,15 @@ def run(order: Any, replications: int, place: Path | None, as_json: bool, quiet:
 
 def check_places(target: str, url: str | None, allow_remote: bool, port: int, mock_port: int, mocks: int) -> None:
     """Refuse, before anything starts, what the command line gets wrong: no URL, a remote one, ports that are taken."""
-    from loadtest.control import is_loopback, port_taken
+    from loadtest.cli.load import NOT_HTTP
+    from loadtest.control import is_loopback, port_taken, speaks_http
 
     if target == "url" and url is None:
         raise click.UsageError("--target url needs --url")
     if target != "url" and url is not None:
         raise click.UsageError("--url goes with --target url")
+    if url is not None and not speaks_http(url):
+        raise click.UsageError(NOT_HTTP.format(url))
     if url is not None and not allow_remote and not is_loopback(url):
         raise click.UsageError(f"{url} is not this machine; --allow-remote sends load there all the same")
     for option, wanted in (("--port", [port]), ("--mock-port", [mock_port + number for number in range(mocks)] if mock_port else [])):
@@ -122,5 +128,5 @@ def check_places(target: str, url: str | None, allow_remote: bool, port: int, mo
 
 def nothing_measured(why: str) -> dict[str, Any]:
     """The verify document of a run that did not come to its end."""
-    paired = {"requests": 0, "same_outcome": None, "latency_difference_s": {"p50": None, "p95_abs": None}}
+    paired = {"requests": 0, "same_outcome": None, "latency_difference_s": {"p50": None, "p95_abs": None}, "why_not": why}
     return {"schema_version": 1, "verdict": "invalid", "why_invalid": [why], "comparison": {}, "paired": paired, "certificate": {}}
