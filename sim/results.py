@@ -21,7 +21,8 @@ FORMAT = 1
 class Results:
     """``summary`` is the ``predict --json`` document over ``runs``; with a measurement, ``summary["verify"]`` is the ``verify --json`` one.
 
-    ``manifest`` has no ``hashes`` until it is written. ``runs`` read back may hold fewer replications than the summary was made of.
+    ``manifest`` has no ``hashes`` until it is written. ``runs`` read back may hold fewer replications than the summary was made of (which
+    then says so, see ``sim.store.trimmed``), unless they were written with ``keep_all``.
     """
 
     scenario: Scenario
@@ -30,6 +31,7 @@ class Results:
     runs: tuple[Run, ...]
     summary: dict[str, Any]
     manifest: dict[str, Any]
+    keep_all: bool = False
 
     @property
     def predictions(self) -> tuple[Run, ...]:
@@ -53,10 +55,11 @@ def gather(
     summary: dict[str, Any] | None = None,
     argv: Sequence[str] | None = None,
     now: datetime | None = None,
+    keep_all: bool = False,
 ) -> Results:
     """Results of runs that were just made: one of each scale for ``predict``, a prediction and a measurement for ``verify``.
 
-    ``summary`` if it has been made already; ``argv`` defaults to the process's own command line.
+    ``summary`` if it has been made already; ``argv`` defaults to the process's own command line; ``keep_all``: write every row.
     """
     summary = dict(summary or summarize(runs, scenario_sha256))
     if comparison is not None:
@@ -86,4 +89,4 @@ def gather(
             for run in runs
         ],
     }
-    return Results(scenario, scenario_sha256, scenario_yaml, tuple(runs), summary, manifest)
+    return Results(scenario, scenario_sha256, scenario_yaml, tuple(runs), summary, manifest, keep_all)

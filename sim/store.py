@@ -2,7 +2,8 @@
 
 manifest.json     versions, commit, command line, seed, hashes, host; one entry per run
 scenario.yaml     the resolved scenario
-requests.parquet  one flat row per request (records.REQUEST_COLUMNS), with ``run``, an index into the manifest's runs
+requests.parquet  one flat row per request, with ``run``, an index into the manifest's runs (records.REQUEST_COLUMNS);
+                  of long runs those of the first replications, which summary.json then says
 attempts.parquet  likewise, records.ATTEMPT_COLUMNS
 timeline.parquet  likewise, records.TIMELINE
 events.jsonl      breaker moves, faults: one JSON object a line
@@ -35,7 +36,8 @@ from sim.summary import clean
 from sim.warmup import warmed
 
 MOST_ROWS = 300_000
-"""Rows kept of one run. Beyond that whole replications are left out, the last first; the figures in summary.json are over all of them."""
+"""Rows kept of one run, unless all were asked for. Beyond that whole replications are left out, the last first; the figures in
+summary.json are over all of them."""
 TABLES = {"requests": REQUESTS, "attempts": ATTEMPTS, "timeline": TIMELINE}
 HASHED = ("scenario.yaml", "requests.parquet", "attempts.parquet", "timeline.parquet", "events.jsonl", "summary.json")
 
@@ -92,8 +94,9 @@ def write_results(results: Results, place: Path) -> Path:
     """Write the run directory, report included. Raises StoreError; then nothing is left behind."""
     from sim.report.render import render
 
+    results = trimmed(results)
+    kept = results.runs
     with whole_directory(place) as folder:
-        kept = tuple(keep(run) for run in results.runs)
         (folder / "scenario.yaml").write_text(results.scenario_yaml, encoding="utf-8")
         for table, dtype in TABLES.items():
             write_table(folder / f"{table}.parquet", [getattr(run, table) for run in kept], dtype)
@@ -106,8 +109,31 @@ def write_results(results: Results, place: Path) -> Path:
             entry["replications_kept"] = run.replications
             entry["warmup_s"] = run.warmup_s
         (folder / "manifest.json").write_text(json.dumps(manifest, indent=1, allow_nan=False) + "\n", encoding="utf-8")
-        (folder / "report.html").write_text(render(replace(results, runs=kept)), encoding="utf-8")
+        (folder / "report.html").write_text(render(results), encoding="utf-8")
     return place
+
+
+def trimmed(results: Results) -> Results:
+    """What a run directory holds of the results. Where that is not every row, its entry in the summary says which: ``rows_kept``."""
+    if results.keep_all:
+        return results
+    kept = tuple(keep(run) for run in results.runs)
+    entries = [
+        entry | {"rows_kept": rows_kept(run, part)} if part.replications < run.replications else entry
+        for entry, run, part in zip(results.summary["runs"], results.runs, kept, strict=True)
+    ]
+    return replace(results, runs=kept, summary=results.summary | {"runs": entries})
+
+
+def rows_kept(run: Run, part: Run) -> dict[str, Any]:
+    """How much of a run its rows cover, warm-up included; ``says`` it in words."""
+    first = "replication" if part.replications == 1 else f"{part.replications} replications"
+    says = (
+        f"at {run.scale:g}x the rows kept (and drawn in the report) are those of the first {first} of {run.replications}, "
+        f"{len(part.requests):,} of {len(run.requests):,} requests; every figure is over all of them"
+    )
+    counts = {"replications": part.replications, "of_replications": run.replications}
+    return counts | {"requests": len(part.requests), "of_requests": len(run.requests), "says": says}
 
 
 def keep(run: Run) -> Run:

@@ -27,6 +27,14 @@ from loadtest.cli.options import examples
 @options.precision
 @options.engine
 @click.option("--fingerprint", "fingerprinted", is_flag=True, help="Print the SHA-256 of the trajectory: same seed, same fingerprint.")
+@click.option(
+    "--keep",
+    "kept_rows",
+    type=click.Choice(["some", "all"]),
+    default="some",
+    show_default=True,
+    help="Rows to write of each scale: whole replications up to 300,000 requests, or every one.",
+)
 @options.as_json
 @options.out
 @options.quiet
@@ -39,6 +47,7 @@ def command(
     precision: float | None,
     engine: str,
     fingerprinted: bool,
+    kept_rows: str,
     as_json: bool,
     out: Path | None,
     quiet: bool,
@@ -51,6 +60,7 @@ def command(
     from loadtest.cli.predictions import predict_scales
     from sim.results import gather
     from sim.scenario.load import load
+    from sim.store import trimmed
     from sim.summary import summarize
 
     loaded = load(path, overrides)
@@ -63,8 +73,13 @@ def command(
         for run, entry in zip(runs, summary["runs"], strict=True):
             entry["fingerprint"] = fingerprint(run)
     if place is not None:
-        keep(gather(runs, loaded.sha256, loaded.yaml_text, summary=summary), place)
+        results = trimmed(gather(runs, loaded.sha256, loaded.yaml_text, summary=summary, keep_all=kept_rows == "all"))
+        keep(results, place)
+        summary = results.summary
+    partly = [f"{entry['rows_kept']['says']} (--keep all keeps every row)" for entry in summary["runs"] if "rows_kept" in entry]
     if as_json:
+        for words in partly:
+            click.echo(words, err=True)
         click.echo(json.dumps(summary, indent=1, allow_nan=False))
         return
     from sim.text import console_of, print_summary
@@ -76,4 +91,6 @@ def command(
     if fingerprinted:
         for entry in summary["runs"]:
             click.echo(f"fingerprint at {entry['scale']:g}x: {entry['fingerprint']}")
+    for words in partly:
+        click.echo(words)
     click.echo(f"report: {place}/report.html")

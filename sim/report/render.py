@@ -84,6 +84,7 @@ def page(results: Results) -> dict[str, Any]:
         "timelines": [(one.name, timeline(one, index, shown)) for index, one in enumerate(shown)],
         "faults": [fault_words(fault) for fault in results.scenario.faults],
         "replay": replay(results),
+        "rows_kept": [entry["rows_kept"]["says"] for entry in summary["runs"] if "rows_kept" in entry],
     }
 
 
