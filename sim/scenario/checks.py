@@ -286,6 +286,18 @@ def fault_has_victim(scenario: Scenario, fault: Fault, here: Steps) -> Iterator[
         yield Finding((*here, "model"), f"provider {fault.provider!r} has no model {fault.model!r}", hint)
 
 
+def silence_ends(scenario: Scenario) -> Iterator[Finding]:
+    """A request that is never answered must be given up by somebody, or the run would never end."""
+    timeout, client = scenario.gateway.timeout, scenario.workload.client
+    for index, fault in enumerate(scenario.faults):
+        hangs = fault.kind == "outage" and fault.mode == "hang"
+        if not hangs and fault.kind != "stall":
+            continue
+        if timeout.total is None and client.timeout is None and (timeout.first_token is None or not hangs):
+            message = f"{'a provider that hangs' if hangs else 'a stream that stalls'} never ends, and nobody here gives up waiting"
+            yield Finding(("faults", index), message, "set gateway.timeout.total or workload.client.timeout")
+
+
 def budgets_parse(scenario: Scenario) -> Iterator[Finding]:
     if scenario.budgets:
         from sim.budgets import parse_budget  # late: it reads results, and so stands above the scenario
@@ -309,5 +321,6 @@ RULES: tuple[Callable[[Scenario], Iterator[Finding]], ...] = (
     timeouts_leave_time,
     gateway_agrees_with_itself,
     faults_happen,
+    silence_ends,
     budgets_parse,
 )
