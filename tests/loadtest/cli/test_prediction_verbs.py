@@ -98,10 +98,10 @@ def test_a_scenario_that_is_not_there_is_named(scenario: Path, capsys: pytest.Ca
 def test_ctrl_c_ends_a_prediction_at_once_and_leaves_nothing(scenario: Path) -> None:
     arguments = [sys.executable, "-m", "loadtest.cli.main", "predict", str(scenario), "--scale", "500", "--out", "kept"]
     process = subprocess.Popen(arguments, stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True, text=True)
-    time.sleep(2)
+    time.sleep(4)
     assert process.poll() is None
     process.send_signal(signal.SIGINT)
-    out, err = process.communicate(timeout=10)
+    out, err = process.communicate(timeout=30)
     assert (process.returncode, out, err.split()[-1]) == (exit_codes.INTERRUPTED, "", "interrupted")
     assert list(scenario.parent.iterdir()) == [scenario]
 

@@ -56,7 +56,8 @@ def test_a_client_without_patience_leaves_the_line_when_the_model_says_so() -> N
             status, headers, _ = await front.ask("second", headers={"x-tenfold-request": "2"})
             waited_s = asyncio.get_running_loop().time() - began
             assert (status, headers["x-tenfold-outcome"]) == (499, "abandoned")
-            assert waited_s == pytest.approx(0.2 * uniform(impatient.seed, Purpose.PATIENCE, 2), abs=0.05)
+            assert waited_s > 0.2 * uniform(impatient.seed, Purpose.PATIENCE, 2) - 0.001
+            assert not first.done(), "it left before its turn came"
             assert (await first)[0] == 200
             admission = front.server.gateway.admission
             assert (admission.in_service, admission.waiting) == (0, 0)

@@ -31,10 +31,10 @@ HOSTILE = {
 
 @pytest.mark.parametrize("text", HOSTILE.values(), ids=HOSTILE.keys())
 def test_a_hostile_file_is_refused_quickly(text: str) -> None:
-    started_s = time.perf_counter()
+    started_s = time.process_time()
     with pytest.raises(ScenarioError):
         read_tree(text, SOURCE)
-    assert time.perf_counter() - started_s < 5
+    assert time.process_time() - started_s < 5
 
 
 def test_a_hostile_number_is_refused() -> None:
