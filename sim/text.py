@@ -12,6 +12,10 @@ from rich.text import Text
 from sim.metrics import METRICS
 from sim.wording import Document, budget_value, imprecise, interval, metric_words, number, percent, say, seconds, times, verdict
 
+OVERLOADED = 0.99
+"""Availability below which latencies are said to be those of the requests that came through: they improve as more are refused."""
+OF_SURVIVORS = ("latency_s.p50", "latency_s.p99", "ttft_s.p50", "ttft_s.p99")
+
 STYLES = {
     "pass": "bold green", "partly": "bold yellow", "fail": "bold red", "invalid": "bold yellow",
     "ok": "green", "broken": "red", "insufficient": "yellow",
@@ -81,7 +85,7 @@ def figures_table(runs: Sequence[Document]) -> Table:
         cells: list[Text] = [Text(words)]
         for run in runs:
             estimate = at(run, name)
-            cells += [Text(say(estimate["value"], unit)), Text(interval(estimate, unit), style="dim")]
+            cells += [Text(say(estimate["value"], unit)), Text(beside(run, name, unit), style="dim")]
         table.add_row(*cells)
     add_plain(table, runs, "attempts per request", lambda run: number(run["attempts_per_request"]))
     add_plain(table, runs, "deepest queue", lambda run: number(run["queue_depth"]["max"]))
@@ -89,6 +93,18 @@ def figures_table(runs: Sequence[Document]) -> Table:
         if any(run["outcomes"][outcome] for run in runs):
             add_plain(table, runs, outcome.replace("_", " "), lambda run, outcome=outcome: outcome_share(run, outcome))
     return table
+
+
+def beside(run: Document, name: str, unit: str) -> str:
+    """What stands beside a value: its interval, and under it whose latency it is where that is not everyone's."""
+    lines = interval(at(run, name), unit), survivors(run) if name in OF_SURVIVORS else ""
+    return "\n".join(filter(None, lines))
+
+
+def survivors(run: Document) -> str:
+    """``of the 57.0 % served``; empty when nearly everyone was, or no one."""
+    availability = run["availability"]["value"]
+    return f"of the {percent(availability)} served" if availability and availability < OVERLOADED else ""
 
 
 def add_plain(table: Table, runs: Sequence[Document], words: str, value: Callable[..., str]) -> None:

@@ -17,7 +17,7 @@ from sim.report import charts
 from sim.report.shown import Shown, shown_runs
 from sim.results import Results
 from sim.scenario.model import Fault
-from sim.text import FIGURES, at, compared, error, outcome_share
+from sim.text import FIGURES, at, beside, compared, error, outcome_share, survivors
 from sim.wording import (
     NOT_KNOWN,
     Document,
@@ -68,7 +68,10 @@ def page(results: Results) -> dict[str, Any]:
         "entries": [one.entry | {"name": one.name, "at": one.at} for one in shown],
         "parts": time_parts(shown),
         "part_colors": PART_COLORS,
-        "figures": [(words, [cell(at(entry, name), unit) for entry in entries]) for words, name, unit in FIGURES],
+        "figures": [
+            (words, [(say(at(entry, name)["value"], unit), beside(entry, name, unit)) for entry in entries])
+            for words, name, unit in FIGURES
+        ],
         "outcomes": [
             (outcome, [(entry["outcomes"][outcome], outcome_share(entry, outcome)) for entry in entries])
             for outcome in OUTCOMES
@@ -76,6 +79,7 @@ def page(results: Results) -> dict[str, Any]:
         ],
         "imprecise": imprecise(summary["runs"]),
         "outcome_share": outcome_share,
+        "survivors": survivors,
         "budgets": budget_rows(entries),
         "document": document,
         "comparison": comparison_rows(document) if document else [],
@@ -86,10 +90,6 @@ def page(results: Results) -> dict[str, Any]:
         "replay": replay(results),
         "rows_kept": [entry["rows_kept"]["says"] for entry in summary["runs"] if "rows_kept" in entry],
     }
-
-
-def cell(estimate: Document, unit: str) -> tuple[str, str]:
-    return say(estimate["value"], unit), interval(estimate, unit)
 
 
 def budget_rows(entries: Sequence[Document]) -> list[tuple[str, list[dict[str, Any]]]]:
