@@ -28,8 +28,16 @@ def target_names(scenario: Scenario) -> tuple[str, ...]:
     return tuple(f"{provider}/{model}" for provider, config in scenario.providers.items() for model in config.models)
 
 
+MOST_KNOWN = 1_000_000
+FORGOTTEN = 10_000
+
+
 class Limiter:
-    """Limits of one kind, by whom they apply to: requests and tokens, states made when first met."""
+    """Limits of one kind, by whom they apply to: requests and tokens, states made when first met.
+
+    Clients may invent names without end, so beyond MOST_KNOWN the oldest states are forgotten, FORGOTTEN at once: a full count again for
+    whom they belonged to.
+    """
 
     __slots__ = ("limits", "make", "refused", "states", "take")
 
@@ -42,6 +50,9 @@ class Limiter:
     def admits(self, who: int, now_s: float, tokens: int) -> bool:
         state = self.states.get(who)
         if state is None:
+            if len(self.states) >= MOST_KNOWN:
+                for oldest in list(islice(self.states, FORGOTTEN)):
+                    del self.states[oldest]
             requests, per_tokens = self.limits.requests, self.limits.tokens
             state = self.states[who] = (self.make(requests) if requests else None, self.make(per_tokens) if per_tokens else None)
         requests_state, tokens_state = state
