@@ -6,8 +6,10 @@ set when all are ready. Whatever ends the run, nothing is left behind: no proces
 
 from __future__ import annotations
 
+import contextlib
 import io
 import json
+import os
 import shutil
 import sys
 import tempfile
@@ -37,6 +39,7 @@ from sim.scenario.errors import Problem, ScenarioError
 from sim.scenario.load import Loaded, load
 from sim.scenario.model import Closed, Scenario
 
+WORK_PREFIX = "tenfold-run-"
 MOCK_START_S = 30.0
 SETTLE_S = 10.0  # how long work that outlives its client may keep the mocks busy after the last answer
 
@@ -120,12 +123,32 @@ def measure(order: Order, say: Say, progress: Progress) -> Measured:
 
 @contextmanager
 def work_folder() -> Iterator[Path]:
-    """A private temporary folder, gone afterwards."""
-    folder = Path(tempfile.mkdtemp(prefix="tenfold-run-"))
+    """A private temporary folder, gone afterwards; those that runs before us left when they were killed go now."""
+    clear_stale_folders()
+    folder = Path(tempfile.mkdtemp(prefix=f"{WORK_PREFIX}{os.getpid()}-"))
     try:
         yield folder
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def clear_stale_folders() -> None:
+    """Remove our own user's work folders whose process, which their name tells, is gone."""
+    for folder in Path(tempfile.gettempdir()).glob(f"{WORK_PREFIX}*-*"):
+        pid = folder.name.removeprefix(WORK_PREFIX).partition("-")[0]
+        with contextlib.suppress(OSError):
+            if pid.isdecimal() and folder.lstat().st_uid == os.getuid() and not alive(int(pid)):
+                shutil.rmtree(folder, ignore_errors=True)
+
+
+def alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except (ProcessLookupError, OverflowError):
+        return False
+    except PermissionError:
+        pass
+    return True
 
 
 def dump(loaded: Loaded) -> str:
