@@ -161,12 +161,16 @@ class RequestClass(Model):
         0, description="higher is let in first from the admission queue, first come first served within one priority; nobody is interrupted"
     )
     history: bool | None = Field(None, description="earlier turns are sent along; default: unless prompts come from a catalog")
-    tokens: Tokens = Field(description="of this turn alone; the context policy decides how much history comes on top")
+    tokens: Tokens = Field(
+        description="of this turn alone; the context policy decides how much history comes on top; not read for a trace, which has its own"
+    )
 
 
 class Workload(Model):
     arrivals: Arrivals
-    duration: Duration
+    duration: Duration = Field(
+        description="of the run, warm-up included; a trace is cut here, and one that is shorter sends nothing after its own end"
+    )
     warmup: Warmup = Field(
         Seconds(0.0), description="at the start, served but not counted; auto finds it by MSER-5 in a prediction of a steady state"
     )

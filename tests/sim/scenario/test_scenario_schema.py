@@ -75,3 +75,9 @@ def test_only_a_file_that_extends_may_leave_things_out(validator: jsonschema.Dra
     assert validator.is_valid({"extends": "launch.yaml", "workload": {"duration": "5m"}})
     assert not validator.is_valid({"extends": "launch.yaml", "workload": {"durration": "5m"}})
     assert not validator.is_valid({"tenfold": 1, "name": "part", "workload": {"duration": "5m"}})
+
+
+def test_the_schema_says_what_a_trace_makes_of_duration_and_tokens() -> None:
+    definitions = json_schema()["$defs"]
+    assert "a trace is cut here" in definitions["Workload"]["properties"]["duration"]["description"]
+    assert "not read for a trace" in definitions["RequestClass"]["properties"]["tokens"]["description"]
