@@ -12,6 +12,8 @@ from rich.text import Text
 from sim.metrics import METRICS
 from sim.wording import Document, budget_value, imprecise, interval, metric_words, number, percent, say, seconds, times, verdict
 
+NARROW = 60
+"""Columns of a terminal below which scales are printed one after the other."""
 OVERLOADED = 0.99
 """Availability below which latencies are said to be those of the requests that came through: they improve as more are refused."""
 OF_SURVIVORS = ("latency_s.p50", "latency_s.p99", "ttft_s.p50", "ttft_s.p99")
@@ -57,12 +59,11 @@ def print_summary(summary: Document, console: Console) -> None:
     console.print()
     if "verify" in summary:
         console.print(comparison_table(summary["verify"]))
-    else:
-        console.print(figures_table(runs))
-    console.print()
-    if any(run["budgets"] for run in runs):
-        console.print(budgets_table(runs))
         console.print()
+    else:
+        print_tables(figures_table, runs, console)
+    if any(run["budgets"] for run in runs):
+        print_tables(budgets_table, runs, console)
     if wide := imprecise(runs):
         console.print(Text(wide, style="yellow"))
     console.print(Text(footnote(summary), style="dim"))
@@ -72,20 +73,38 @@ def print_budgets(summary: Document, console: Console) -> None:
     """The verdict and the budgets alone."""
     state, sentence = verdict(summary)
     console.print(Text.assemble((WORDS[state], STYLES.get(state, "bold")), "  ", sentence))
-    console.print(budgets_table(summary["runs"]))
+    print_tables(budgets_table, summary["runs"], console)
 
 
-def figures_table(runs: Sequence[Document]) -> Table:
+def print_tables(table_of: Callable[..., Table], runs: Sequence[Document], console: Console) -> None:
+    """All runs beside each other; on a narrow terminal one after the other."""
+    if console.width >= NARROW:
+        console.print(table_of(runs))
+        console.print()
+        return
+    for run in runs:
+        console.print(table_of([run], narrow=True))
+        console.print()
+
+
+def figures_table(runs: Sequence[Document], narrow: bool = False) -> Table:
+    """Intervals beside the values; ``narrow``: below their names."""
     table = Table(box=None, pad_edge=False, header_style="bold")
     table.add_column("")
     for run in runs:
         table.add_column(times(run["scale"]), justify="right")
-        table.add_column(Text("95 % interval", style="dim"))
+        if not narrow:
+            table.add_column(Text("95 % interval", style="dim"))
     for words, name, unit in FIGURES:
         cells: list[Text] = [Text(words)]
         for run in runs:
             estimate = at(run, name)
-            cells += [Text(say(estimate["value"], unit)), Text(beside(run, name, unit), style="dim")]
+            bounds = Text(beside(run, name, unit), style="dim")
+            cells.append(Text(say(estimate["value"], unit)))
+            if narrow and bounds:
+                cells[0].append("\n").append_text(bounds)
+            elif not narrow:
+                cells.append(bounds)
         table.add_row(*cells)
     add_plain(table, runs, "attempts per request", lambda run: number(run["attempts_per_request"]))
     add_plain(table, runs, "deepest queue", lambda run: number(run["queue_depth"]["max"]))
@@ -108,25 +127,30 @@ def survivors(run: Document) -> str:
 
 
 def add_plain(table: Table, runs: Sequence[Document], words: str, value: Callable[..., str]) -> None:
-    table.add_row(words, *(cell for run in runs for cell in (value(run), "")))
+    """A row of values that have no interval."""
+    beside_each = (len(table.columns) - 1) // len(runs) - 1
+    table.add_row(words, *(cell for run in runs for cell in (value(run), *[""] * beside_each)))
 
 
 def outcome_share(run: Document, outcome: str) -> str:
     return percent(run["outcomes"][outcome] / run["requests"]) if run["requests"] else percent(None)
 
 
-def budgets_table(runs: Sequence[Document]) -> Table:
+def budgets_table(runs: Sequence[Document], narrow: bool = False) -> Table:
+    """Verdicts beside the values; ``narrow``: below them."""
     table = Table(box=None, pad_edge=False, header_style="bold")
     table.add_column("budget")
     for run in runs:
         table.add_column(("measured " if run["kind"] == "measurement" else "") + times(run["scale"]), justify="right")
-        table.add_column("")
+        if not narrow:
+            table.add_column("")
     for index, budget in enumerate(runs[0]["budgets"]):
         cells = [Text(budget["budget"])]
         for run in runs:
             one = run["budgets"][index]
             words = one["verdict"] + (", not sure" if one["straddles"] else "")
-            cells += [Text(budget_value(one)), Text(words, style=STYLES.get(one["verdict"], ""))]
+            value, said = Text(budget_value(one)), Text(words, style=STYLES.get(one["verdict"], ""))
+            cells += [value.append("\n").append_text(said)] if narrow else [value, said]
         table.add_row(*cells)
     return table
 

@@ -80,7 +80,7 @@ def page(results: Results) -> dict[str, Any]:
         "imprecise": imprecise(summary["runs"]),
         "outcome_share": outcome_share,
         "survivors": survivors,
-        "budgets": budget_rows(entries),
+        "budgets": budget_rows(entries, invalid=state == "invalid"),
         "document": document,
         "comparison": comparison_rows(document) if document else [],
         "certificate": certificate_rows(document["certificate"]) if document else [],
@@ -92,11 +92,14 @@ def page(results: Results) -> dict[str, Any]:
     }
 
 
-def budget_rows(entries: Sequence[Document]) -> list[tuple[str, list[dict[str, Any]]]]:
-    return [
-        (budget["budget"], [{**entry["budgets"][index], "shown": budget_value(entry["budgets"][index])} for entry in entries])
-        for index, budget in enumerate(entries[0]["budgets"])
-    ]
+def budget_rows(entries: Sequence[Document], invalid: bool) -> list[tuple[str, list[dict[str, Any]]]]:
+    """Every budget with how each run meets it; ``void`` what an invalid measurement says of it."""
+
+    def judged(entry: Document, index: int) -> dict[str, Any]:
+        budget = entry["budgets"][index]
+        return {**budget, "shown": budget_value(budget), "void": invalid and entry["kind"] == "measurement"}
+
+    return [(budget["budget"], [judged(entry, index) for entry in entries]) for index, budget in enumerate(entries[0]["budgets"])]
 
 
 def comparison_rows(document: Document) -> list[dict[str, Any]]:
