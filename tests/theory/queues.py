@@ -50,7 +50,7 @@ def markovian() -> Iterator[Entry]:
         values = VALUES[name]
         figures = single_server_figures(values)
         yield Entry(name, [RATE.format(values["lam"])], figures, requests / values["lam"], 2_000.0)
-    for name, requests in (("mmc/c10_a8", 130_000), ("mmc/c2_a1.5", 70_000)):
+    for name, requests in (("mmc/c10_a8", 180_000), ("mmc/c2_a1.5", 70_000)):
         values = VALUES[name]
         tails = [Figure(f"P(wait > {t} s)", wait_over(float(t)), share) for t, share in values["P_wait_gt"].items()]
         sets = [RATE.format(values["lam"]), SLOTS.format(values["c"])]
@@ -89,7 +89,7 @@ def erlang_b() -> Iterator[Entry]:
         ("B_c10_a8", 10, 8, "lognormal cv² 4", 40_000),
         ("B_c10_a8", 10, 8, "constant", 30_000),
         ("B_c5_a3", 5, 3, "gamma cv 0.5", 20_000),
-        ("B_c100_a90", 100, 90, "exponential", 150_000),
+        ("B_c100_a90", 100, 90, "exponential", 230_000),
         ("B_c100_a100", 100, 100, "constant", 60_000),
         ("B_c20_a200_10x", 20, 200, "exponential", 10_000),
     ):
@@ -99,7 +99,7 @@ def erlang_b() -> Iterator[Entry]:
 
 
 def general_service() -> Iterator[Entry]:
-    for name, requests, quick in (("mg1_lognormal/rho0.8_cv2_4", 400_000, 0.0), ("mg1_lognormal/rho0.5_cv2_2.25", 90_000, 0.05)):
+    for name, requests, quick in (("mg1_lognormal/rho0.8_cv2_4", 400_000, 0.0), ("mg1_lognormal/rho0.5_cv2_2.25", 220_000, 0.05)):
         values = VALUES[name]
         figures = [
             Figure("mean time in system", metric("latency_s.mean"), values["T_mean"], MEANS),
@@ -142,7 +142,7 @@ def impatience() -> Iterator[Entry]:
             Figure("throughput", metric("throughput_rps"), values["throughput"], MEANS),
         ]
         yield Entry(name, [RATE.format(values["lam"]), SLOTS.format(values["c"]), patience], figures, seconds, 20.0, quick=0.05)
-    for name, tau, seconds in (("mmc_plus_D/lam9_c10_tau1", 1, 11_000.0), ("mmc_plus_D/10x_lam80_c10_tau2", 2, 100.0)):
+    for name, tau, seconds in (("mmc_plus_D/lam9_c10_tau1", 1, 17_000.0), ("mmc_plus_D/10x_lam80_c10_tau2", 2, 100.0)):
         values = VALUES[name]
         figures = [
             Figure("P(abandon)", share_that(Outcome.REJECTED), values["P_abandon"], MEANS),
@@ -155,7 +155,7 @@ def impatience() -> Iterator[Entry]:
 
 def priorities() -> Iterator[Entry]:
     """Non-preemptive priorities; classes with service laws of their own go to models of their own behind one queue."""
-    for name, requests in (("priority_mg1/exp_.2_.3_.3", 75_000), ("priority_mg1/mixed", 50_000)):
+    for name, requests in (("priority_mg1/exp_.2_.3_.3", 95_000), ("priority_mg1/mixed", 70_000)):
         values = VALUES[name]
         total = sum(values["lams"])
         tokens = "tokens: {input: {kind: constant, value: 100}, output: {kind: constant, value: 1}}"

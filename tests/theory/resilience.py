@@ -168,7 +168,7 @@ def varying_load() -> Iterator[Entry]:
         return per_replication(figure, "timeline")
 
     figures = [Figure(f"busy at t = {time} of {period:g}", busy_at(float(time)), mean, MEANS) for time, mean in values["m_t"].items()]
-    yield Entry("mt_m_inf/sin", sets, figures, 100 * day_s, replications=20, quick=0.15)
+    yield Entry("mt_m_inf/sin", sets, figures, 180 * day_s, replications=20, quick=0.08)
 
     values = VALUES["mt_mmc/sin_7+2.5_period200_c10"]
     sets = [

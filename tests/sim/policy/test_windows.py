@@ -6,7 +6,18 @@ import pytest
 
 from sim.policy.breaker import CLOSED, HALF_OPEN, OPEN, BreakerState, allow, record
 from sim.policy.context import ContextRule, context
-from sim.policy.limiter import TokenBucket, take_from_bucket, wait_for_bucket
+from sim.policy.limiter import (
+    SlidingLog,
+    TokenBucket,
+    Window,
+    take_from_bucket,
+    take_from_fixed_window,
+    take_from_log,
+    wait_for_bucket,
+    wait_for_log,
+    wait_for_window,
+)
+from sim.policy.router import TargetState
 from sim.scenario.model import Breaker, BudgetContext
 from sim.units import Rate
 
@@ -87,3 +98,28 @@ def test_a_bucket_says_how_long_until_there_is_enough():
     assert wait_for_bucket(bucket, 5.0, 4.0) == 0.0
     assert not take_from_bucket(bucket, 0.79, 4.0)
     assert take_from_bucket(bucket, 0.81, 4.0)
+
+
+def test_a_fixed_window_goes_by_the_calendar_whatever_its_length():
+    window = Window(Rate(2.0, 60.0))
+    assert (window.start_s, window.used) == (float("-inf"), 0.0)
+    taken = [take_from_fixed_window(window, now_s, 1.0) for now_s in (50.0, 55.0, 59.9, 60.0, 119.0, 119.9, 120.0)]
+    assert taken == [True, True, False, True, True, False, True]
+    assert window.start_s == 120.0
+    assert wait_for_window(window, 150.0, 1.0) == 30.0
+    assert wait_for_window(window, 500.0, 1.0) == 0.0
+
+
+def test_a_sliding_log_takes_whole_requests_from_the_first_on():
+    log = SlidingLog(Rate(2.0, 10.0))
+    assert (len(log.ring), log.oldest) == (2, 0)
+    assert [take_from_log(log, now_s, 1.0) for now_s in (0.0, 1.0, 9.9, 10.0, 10.5, 11.0)] == [True, True, False, True, False, True]
+    assert wait_for_log(log, 15.0, 1.0) == 5.0
+    assert wait_for_log(log, 99.0, 1.0) == 0.0
+    assert len(SlidingLog(Rate(0.5, 10.0)).ring) == 1
+
+
+def test_a_target_begins_unused_and_with_its_first_key():
+    target = TargetState(3, "alpha/mini/v2", 2, None, (1.0, 4.0))
+    assert (target.provider, target.model) == ("alpha", "mini/v2")
+    assert (target.next_key, target.in_flight, target.latency_s, target.cached_saving_usd) == (0, 0, 0.0, 0.0)
