@@ -96,9 +96,10 @@ def test_a_child_can_be_interrupted_although_it_was_started_with_signals_blocked
 
 
 def test_sigterm_unwinds_like_ctrl_c() -> None:
+    before = signal.getsignal(signal.SIGTERM)
     with pytest.raises(Interrupted), interruptible():
         signal.raise_signal(signal.SIGTERM)
-    assert signal.getsignal(signal.SIGTERM) == signal.SIG_DFL
+    assert signal.getsignal(signal.SIGTERM) == before
 
 
 def test_loopback_is_told_from_elsewhere_by_all_of_a_names_addresses() -> None:
