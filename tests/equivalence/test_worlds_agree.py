@@ -66,7 +66,11 @@ def fingerprint(rows: np.ndarray) -> str:
     return hashlib.sha256("\n".join(lines).encode()).hexdigest()
 
 
-@pytest.fixture(scope="module", params=VARIANTS)
+SLOW = ("whole answers", "sharing")  # with every change they are tried hedged, too
+CHOSEN = [pytest.param(name, marks=pytest.mark.slow) if name in SLOW else name for name in VARIANTS]
+
+
+@pytest.fixture(scope="module", params=CHOSEN)
 def both(request):
     scenario = load(SCENARIO, VARIANTS[request.param]).scenario
     return in_simpy(scenario), in_asyncio(scenario), request.param

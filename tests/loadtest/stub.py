@@ -59,7 +59,7 @@ async def serving(answer: Answer) -> AsyncIterator[str]:
 
 
 def scenario(
-    arrivals: dict[str, Any] | None = None, duration: str = "1s", client: dict[str, Any] | None = None, **workload: Any
+    arrivals: dict[str, Any] | None = None, duration: str = "500ms", client: dict[str, Any] | None = None, **workload: Any
 ) -> Scenario:
     """The smallest scenario: clockwork arrivals at 20/s unless told otherwise, short prompts, one provider."""
     return Scenario.model_validate(

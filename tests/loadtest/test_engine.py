@@ -24,7 +24,7 @@ async def whole_stream(request: web.Request) -> web.StreamResponse:
 
 
 def test_every_request_of_the_schedule_is_sent_and_none_before_its_time(tmp_path: Path) -> None:
-    what = scenario({"kind": "poisson", "rate": "40/s"}, "2s")
+    what = scenario({"kind": "poisson", "rate": "80/s"}, "1s")
     rows, report = asyncio.run(play(what, whole_stream, tmp_path))
     planned = build_schedule(what)
     assert rows["request"].tolist() == list(range(len(planned)))
@@ -45,7 +45,7 @@ def test_a_run_in_which_the_engine_could_not_send_is_void_and_says_so(tmp_path: 
             time.sleep(0.2)
         return await whole_stream(request)
 
-    what = scenario({"kind": "poisson", "rate": "40/s"}, "2s")
+    what = scenario({"kind": "poisson", "rate": "80/s"}, "1s")
     rows, report = asyncio.run(play(what, hogging, tmp_path))
     certificate = certify(build_schedule(what).arrival_s, rows, [report])
     assert certificate.sent == certificate.planned
@@ -206,7 +206,7 @@ def test_a_request_says_who_asks_what_and_brings_its_conversation_along(tmp_path
         return await whole_stream(request)
 
     talk = {"turns": {"kind": "constant", "value": 3}, "think": {"kind": "constant", "value": "200ms"}}
-    what = scenario({"kind": "poisson", "rate": "30/s"}, conversations=talk)
+    what = scenario({"kind": "poisson", "rate": "30/s"}, "1s", conversations=talk)
     asyncio.run(play(what, remember, tmp_path))
     planned = build_schedule(what)
     assert len(seen) == len(planned)

@@ -45,7 +45,7 @@ faults:
   - {kind: reset, provider: openai, at: 0s, for: 1h, share: 0.1, after: 0.4}
   - {kind: errors, provider: openai, at: 0s, for: 1h, share: 0.05, status: 503}
 """
-PROMPTS = [(prompt, 10 + prompt % 200, 5 + prompt % 30) for prompt in range(120)]
+PROMPTS = [(prompt, 10 + prompt % 200, 5 + prompt % 30) for prompt in range(60)]
 
 
 @pytest.fixture(scope="module")
@@ -114,7 +114,7 @@ def test_bodies_usage_and_delays_do_not_depend_on_the_order_of_arrival(mock: Han
     after = ask_all(mock, shuffled, False)
     assert after == before, "status and body, byte by byte"
     assert {row["prompt"]: (row["first_token_s"], row["per_token_s"]) for row in mock.settled(len(PROMPTS))} == delays
-    assert len({body for _, body in before.values()}) > 80, "and they are different answers"
+    assert len({body for _, body in before.values()}) > 40, "and they are different answers"
 
 
 def test_the_same_prompt_again_is_another_occurrence_with_another_delay(mock: Handle) -> None:

@@ -25,7 +25,7 @@ sys.exit(main())
 HEAD = b"POST /v1/chat/completions HTTP/1.1\r\nhost: x\r\nauthorization: Bearer sk-mock-openai-0\r\n"
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def mock() -> Iterator[Handle]:
     command = [sys.executable, "-c", IMPATIENT, "--scenario", str(SCENARIO), "--provider", "openai"]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:

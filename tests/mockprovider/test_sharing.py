@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from pathlib import Path
-from typing import Any
+from collections.abc import Iterator
 
 import httpx
 import pytest
@@ -36,14 +35,18 @@ providers:
 """
 
 
-@pytest.fixture
-def mock(tmp_path: Path) -> Any:
-    path = tmp_path / "sharing.yaml"
+@pytest.fixture(scope="module")
+def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Handle]:
+    path = tmp_path_factory.mktemp("scenario") / "sharing.yaml"
     path.write_text(SCENARIO)
     with serving(load(path)) as running:
-        handle = Handle("openai", running[0].url)
-        handle.restart()
-        yield handle
+        yield Handle("openai", running[0].url)
+
+
+@pytest.fixture
+def mock(served: Handle) -> Handle:
+    served.restart()
+    return served
 
 
 def ask(handle: Handle, stream: bool = True) -> None:
