@@ -240,12 +240,12 @@ def test_closed_clients_wait_for_their_answers_and_think(tmp_path: Path) -> None
     async def takes_100_ms(request: web.Request) -> web.StreamResponse:
         return await stream(request, 0.1, ROLE, WORD, STOP, DONE)
 
-    what = scenario({"kind": "closed", "clients": 4, "think": {"kind": "constant", "value": "100ms"}}, "2s")
+    what = scenario({"kind": "closed", "clients": 4, "think": {"kind": "constant", "value": "100ms"}}, "1s")
     rows, report = asyncio.run(play(what, takes_100_ms, tmp_path))
     assert report["most_in_flight"] <= 4
     for user in range(4):
         mine = np.sort(rows[rows["user"] == user], order="arrival_s")
-        assert 3 <= len(mine) <= 10  # a turn takes 0.2 s and a little, on a busy machine more
+        assert 2 <= len(mine) <= 5  # a turn takes 0.2 s and a little, on a busy machine more
         assert np.all(mine["arrival_s"][1:] - mine["ended_s"][:-1] == pytest.approx(0.1, abs=1e-6))
 
 

@@ -41,6 +41,14 @@ def status_cases(classes: dict[int, str], status: int) -> list[Case]:
     return cases
 
 
+def parameters(cases: list[Case]) -> list[Any]:
+    """For parametrize. Cases in which the SDK waits for its own timeout again and again are for the slow run."""
+    return [
+        pytest.param(case, id=str(case), marks=pytest.mark.slow if case.client.get("timeout") and case.attempts > 2 else ())
+        for case in cases
+    ]
+
+
 def broken_cases(stream_errors: dict[str, str | None], filtered: str | None) -> list[Case]:
     """Broken connections and answers. Nothing is retried once a stream has begun; a clean cut goes unnoticed."""
     short = {"timeout": 0.4}

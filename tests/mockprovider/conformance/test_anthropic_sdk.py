@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tests.mockprovider.conformance.matrix import Case, broken_cases, check, status_cases
+from tests.mockprovider.conformance.matrix import Case, broken_cases, check, parameters, status_cases
 
 anthropic = pytest.importorskip("anthropic", reason="the official Anthropic SDK is not installed (pip install tenfold[conformance])")
 pytestmark = pytest.mark.sockets
@@ -31,7 +31,7 @@ def client(anthropic_mock: Any) -> Any:
     return client_of(anthropic_mock)
 
 
-@pytest.mark.parametrize("case", CASES, ids=str)
+@pytest.mark.parametrize("case", parameters(CASES))
 def test_a_fault_has_the_documented_effect(case: Case, anthropic_mock: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     def ask(stream: bool, **options: Any) -> None:
         answer = client_of(anthropic_mock, **options).messages.create(model="m", max_tokens=100, messages=HELLO, stream=stream)

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests.mockprovider.conformance.matrix import Case, broken_cases, check, status_cases
+from tests.mockprovider.conformance.matrix import Case, broken_cases, check, parameters, status_cases
 
 openai = pytest.importorskip("openai", reason="the official OpenAI SDK is not installed (pip install tenfold[conformance])")
 pytestmark = pytest.mark.sockets
@@ -32,7 +32,7 @@ def client(openai_mock: Any) -> Any:
     return client_of(openai_mock)
 
 
-@pytest.mark.parametrize("case", CASES, ids=str)
+@pytest.mark.parametrize("case", parameters(CASES))
 def test_a_fault_has_the_documented_effect(case: Case, openai_mock: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     def ask(stream: bool, **options: Any) -> None:
         answer = client_of(openai_mock, **options).chat.completions.create(model="m", messages=HELLO, stream=stream)
