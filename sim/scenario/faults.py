@@ -1,0 +1,47 @@
+"""What goes wrong at providers, on the scenario's timeline."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field, model_validator
+
+from sim.scenario.values import Count, Duration, Durations, Model, Name, Share
+from sim.units import Seconds
+
+
+class Fault(Model):
+    """Something goes wrong at a provider from ``at`` on, for ``for``.
+
+    ``outage``: refused, an error status, or a hang. ``errors``: a share fails. ``brownout``: slower by factors. ``rate-limit``: a share
+    gets 429. After the first ``after`` of an answer's tokens: ``stall`` (silence), ``reset``, ``truncate`` (ends cleanly, unfinished),
+    ``stream-error`` (an error event), ``malformed`` (a chunk that is not JSON), ``content-filter`` (the answer is cut, with HTTP 200).
+    ``slow-headers``: the answer's head trickles in and all comes ``delay`` later.
+    """
+
+    kind: Literal[
+        "outage", "errors", "brownout", "rate-limit", "stall", "reset", "truncate", "stream-error", "malformed", "content-filter",
+        "slow-headers",
+    ]  # fmt: skip
+    provider: Name
+    also: tuple[Name, ...] = Field((), description="other providers struck by the same cause at the same times")
+    model: Name | None = None
+    key: Annotated[int, Field(ge=0)] | None = Field(None, description="only requests with this key, from 0")
+    at: Duration
+    for_: Duration = Field(alias="for")
+    every: Durations | None = Field(None, description="random, not continuous: time from the end of one to the next; its mean is the MTBF")
+    lasting: Durations | None = Field(None, description="with every: how long each lasts; its mean is the MTTR")
+    mode: Literal["error", "refused", "hang"] = "error"
+    status: Annotated[int, Field(ge=400, le=599)] = 503
+    share: Share = 1.0
+    first: Count | None = Field(None, description="strike only the first so many attempts of each prompt at a model")
+    after: Share = Field(0.5, description="share of the answer's tokens that still come, at least one token")
+    delay: Duration = Seconds(5.0)
+    ttft_factor: Annotated[float, Field(ge=0, le=1000)] = 1.0
+    per_token_factor: Annotated[float, Field(ge=0, le=1000)] = 1.0
+
+    @model_validator(mode="after")
+    def random_or_not(self) -> Fault:
+        if (self.every is None) != (self.lasting is None):
+            raise ValueError("expected both every and lasting, or neither")
+        return self
