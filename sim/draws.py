@@ -37,7 +37,7 @@ class Purpose(IntEnum):
     TURNS = 3  # conversation
     THINK = 4  # conversation and turn, or client and n
     REQUEST_CLASS = 5  # call, or client and n
-    USER = 6  # conversation
+    USER = 6  # conversation, or batch of them
     PROMPT = 7  # call, or client and n
     INPUT_TOKENS = 8  # prompt
     OUTPUT_TOKENS = 9  # prompt
@@ -45,6 +45,7 @@ class Purpose(IntEnum):
     TRACE_SPREAD = 11  # row of the trace
     TRACE_JITTER = 12  # row of the trace, copy
     PROMPT_TEXT = 13  # prompt
+    BATCH_SIZE = 14  # number of the batch
 
     # providers
     TTFT = 30  # target, prompt, occurrence; the whole latency of a model that has only that

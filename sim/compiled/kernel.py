@@ -20,7 +20,7 @@ for function in (
     admission.take_place, admission.pass_on, admission.change_waiting,
     breaker.allow, breaker.release, breaker.permits_call, breaker.record, breaker.over_threshold, breaker.trip, breaker.clear_window,
     breaker.add_to_count_window, breaker.add_to_time_window,
-    cache.is_fresh, context.context, context.context_tokens, session.remembered_from,
+    cache.expires_after_hit, cache.is_fresh, context.context, context.context_tokens, session.remembered_from,
     limiter.take_from_bucket, limiter.wait_for_bucket, limiter.take_from_log, limiter.wait_for_log, limiter.take_from_fixed_window,
     limiter.take_from_anchored_window, limiter.wait_for_window,
     retry.deposit, retry.withdraw, retry.deserves_retry, retry.backoff_s,

@@ -6,7 +6,7 @@ from typing import Any
 
 from sim.compiled.kernel import inlined
 from sim.compiled.lists import NOBODY, drop_oldest, touch
-from sim.policy.cache import FRESH, MISS, STALE, is_fresh
+from sim.policy.cache import FRESH, MISS, STALE, expires_after_hit, is_fresh
 from sim.policy.session import remembered_from
 
 
@@ -30,11 +30,13 @@ def resume(e: Any, conversation: int, turn: int) -> int:
 @inlined
 def look_up(e: Any, key: int) -> int:
     """``sim.policy.cache.look_up`` over arrays."""
+    w = e.world[0]
     if e.cache_after[key] == NOBODY:
         return MISS
-    if not is_fresh(e.cache_expires_s[key], e.world[0].now_s):
+    if not is_fresh(e.cache_expires_s[key], w.now_s):
         return STALE
     touch(e.cache_before, e.cache_after, key)
+    e.cache_expires_s[key] = expires_after_hit(e.cache_expires_s[key], w.now_s, w.cache_ttl_s, w.sliding)
     return FRESH
 
 

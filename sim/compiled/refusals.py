@@ -24,7 +24,7 @@ KNOWN: dict[type[BaseModel], str] = {
     model.WindowContext: "kind turns",
     model.SummarizeContext: "kind after_turns keep_turns summary_tokens",
     model.BudgetContext: "kind tokens",
-    model.ExactCache: "kind ttl capacity single_flight",
+    model.ExactCache: "kind ttl sliding capacity single_flight",
     model.Queue: "concurrency waiting timeout",
     model.Pool: "kind models",
     model.Weighted: "kind weights",

@@ -222,7 +222,7 @@ def world_of(scenario: Scenario, gateway: Gateway, seed: int, limits: LimitState
     w["all_requests"], w["all_tokens"] = limits.all_requests, limits.all_tokens
     w["total_timeout_s"], w["first_token_timeout_s"] = gateway.total_timeout_s, gateway.first_token_timeout_s
     if gateway.cache is not None:
-        w["has_cache"], w["single_flight"] = True, gateway.cache.single_flight
+        w["has_cache"], w["single_flight"], w["sliding"] = True, gateway.cache.single_flight, gateway.cache.sliding
         w["cache_ttl_s"], w["cache_capacity"] = gateway.cache.ttl_s, gateway.cache.capacity
     if gateway.sessions is not None:
         from sim.policy.session import MAXIMUM

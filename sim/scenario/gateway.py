@@ -56,6 +56,7 @@ Context = Annotated[FullContext | WindowContext | SummarizeContext | BudgetConte
 class ExactCache(Model):
     kind: Literal["exact"]
     ttl: Duration
+    sliding: bool = Field(False, description="each hit gives an entry its whole ttl again")
     capacity: Count = 10_000
     single_flight: bool = Field(True, description="identical prompts under way wait for the first instead of asking again")
 

@@ -15,6 +15,11 @@ RATE_UNITS = {
     "rps": "s", "qps": "s", "tps": "s", "hz": "s", "second": "s", "seconds": "s", "rpm": "min", "tpm": "min", "mins": "min",
     "minute": "min", "minutes": "min", "hours": "h", "hr": "h", "days": "d", "rpd": "d",
 }  # fmt: skip
+MISPLACED: dict[tuple[str | int, ...], str] = {
+    ("workload", "arrivals", "batch"): "batches go with poisson, gamma, stages and users: a trace says itself which calls come together, "
+    "and a closed client asks one at a time",
+}
+"""Keys that belong to another kind of what stands there."""
 QUANTITY = re.compile(r"([0-9.]+)\s*(?:/|per)?\s*([A-Za-z]+)")
 
 

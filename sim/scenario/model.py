@@ -46,6 +46,13 @@ __all__ = (
 )  # fmt: skip
 
 HIGHEST_PRIORITY = 9
+Batch = Annotated[
+    Counts | None,
+    Field(
+        description="calls that arrive together, from one user (an agent that asks several things at once, a cron job); the rate still "
+        "counts calls, so batches come at rate / mean size; with conversations, so many begin together"
+    ),
+]
 
 
 class Poisson(Model):
@@ -53,6 +60,7 @@ class Poisson(Model):
 
     kind: Literal["poisson"]
     rate: RateLimit = Field(description="calls per unit time")
+    batch: Batch = None
 
 
 class Gamma(Model):
@@ -61,6 +69,7 @@ class Gamma(Model):
     kind: Literal["gamma"]
     rate: RateLimit
     cv: Annotated[float, Field(ge=0, le=100)] = 1.0
+    batch: Batch = None
 
 
 class Stage(Model):
@@ -76,6 +85,7 @@ class Stages(Model):
 
     kind: Literal["stages"]
     stages: Annotated[tuple[Stage, ...], Field(min_length=1, max_length=1000)]
+    batch: Batch = None
 
 
 class Users(Model):
@@ -89,6 +99,7 @@ class Users(Model):
     )
     peak_to_mean: Annotated[float, Field(ge=1, le=20)] = 1.0
     start_hour: Annotated[float, Field(ge=0, lt=24)] = 0.0
+    batch: Batch = None
 
 
 class Trace(Model):

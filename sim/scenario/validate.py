@@ -9,7 +9,7 @@ from typing import Annotated, Any, Union, get_args, get_origin
 from pydantic import BaseModel, ValidationError
 
 from sim.scenario.errors import Problem, did_you_mean
-from sim.scenario.hints import hint_for
+from sim.scenario.hints import MISPLACED, hint_for
 from sim.scenario.model import Scenario
 from sim.scenario.presets import with_presets
 from sim.scenario.tree import Mark, Node, Steps
@@ -97,6 +97,7 @@ def explain(root: Node, path: Steps, node: Node, alike: list[Any]) -> Problem:
     if kind == "extra_forbidden":
         known_keys = keys_at(root, path[:-1])
         hint = did_you_mean(path[-1], known_keys) or f"the keys here are {', '.join(sorted(known_keys))}"
+        hint = MISPLACED.get(path, hint)
         if path[-1] == "<<":
             hint = "merge keys are not part of the language; use `extends`, or repeat the values"
         return key_mark(root, path).problem("unknown key", path, hint)

@@ -1,12 +1,14 @@
 """Arrivals as unit-rate renewal processes, stretched over the scenario's rate.
 
 The n-th gap of the unit-rate process is keyed by n, and an arrival is at the time by which its sum of gaps is the expected count.
-So at another scale, or with another profile, the same luck arrives at other times.
+So at another scale, or with another profile, the same luck arrives at other times. Batches are such a process at their own rate, the
+n-th of a size keyed by n: another scale brings the same batches more often, not larger ones.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import NamedTuple
 
 import numpy as np
 
@@ -16,31 +18,59 @@ from sim.scenario import distributions
 from sim.scenario.checks import MOST_REQUESTS
 from sim.scenario.errors import Problem, ScenarioError
 from sim.scenario.model import Gamma, Poisson, Stages, Users
+from sim.workload.calls import whole, whole_mean
 from sim.workload.rates import rate_curve
+
+MAX_BATCH = 1_000_000
+
+
+class Arrivals(NamedTuple):
+    """Columns in order of arrival: ``number`` int64, 0 is the first at or after time zero, -1 the last before; ``at_s`` float64;
+    ``batch`` int64, the number, counted alike, of the batch that each came with: its own where all come alone.
+    """
+
+    number: np.ndarray
+    at_s: np.ndarray
+    batch: np.ndarray
 
 
 def arrivals_between(
     arrivals: Poisson | Gamma | Stages | Users, seed: int, purpose: Purpose, factor: float, low_s: float, high_s: float
-) -> tuple[np.ndarray, np.ndarray]:
-    """Numbers (int64; 0 is the first at or after time zero, -1 the last before) and times (float64, s, rising) of all arrivals of
-    ``factor`` times the scenario's rate from ``low_s`` (≤ 0) up to ``high_s``. Raises ScenarioError beyond MOST_REQUESTS.
+) -> Arrivals:
+    """All arrivals of ``factor`` times the scenario's rate from ``low_s`` (≤ 0) up to ``high_s``.
+
+    Raises ScenarioError beyond MOST_REQUESTS.
     """
-    curve = rate_curve(arrivals, factor, low_s, high_s)
+    size = 1.0 if arrivals.batch is None else whole_mean(arrivals.batch, MAX_BATCH)
+    curve = rate_curve(arrivals, factor / size, low_s, high_s)
     edges = curve.expected
-    if edges[-1] - edges[0] > MOST_REQUESTS:
-        message = f"about {edges[-1] - edges[0]:,.0f} arrivals, more than the {MOST_REQUESTS:,} that one run may have"
-        hint = "shorten the duration, or lower the rate or --scale"
-        raise ScenarioError([Problem("scenario", message, path="workload.arrivals", hint=hint)])
+    refuse_too_many((edges[-1] - edges[0]) * size)
     cv = arrivals.cv if isinstance(arrivals, Gamma) else 1.0
     numbers, counts = renewals(seed, purpose, cv, edges[0], edges[-1])
-    return numbers, curve.times(counts)
+    at_s = curve.times(counts)
+    return Arrivals(numbers, at_s, numbers) if arrivals.batch is None else batches(arrivals.batch, seed, numbers, at_s)
+
+
+def refuse_too_many(arrivals: float) -> None:
+    if arrivals > MOST_REQUESTS:
+        message = f"about {arrivals:,.0f} arrivals, more than the {MOST_REQUESTS:,} that one run may have"
+        hint = "shorten the duration, or lower the rate or --scale"
+        raise ScenarioError([Problem("scenario", message, path="workload.arrivals", hint=hint)])
+
+
+def batches(law: distributions.Distribution, seed: int, numbers: np.ndarray, at_s: np.ndarray) -> Arrivals:
+    """Every batch as the arrivals it consists of."""
+    sizes = whole(inverse(law)(uniforms(seed, Purpose.BATCH_SIZE, numbers)), MAX_BATCH).astype(np.int64)
+    refuse_too_many(int(sizes.sum()))  # of a law with a long tail they may be many more than its mean says
+    before = int(sizes[numbers < 0].sum())
+    return Arrivals(np.arange(-before, int(sizes.sum()) - before), np.repeat(at_s, sizes), np.repeat(numbers, sizes))
 
 
 def renewals(seed: int, purpose: Purpose, cv: float, low: float, high: float) -> tuple[np.ndarray, np.ndarray]:
     """A stationary renewal process of rate 1 with gamma gaps of this coefficient of variation, on [low, high), low ≤ 0 ≤ high.
 
     The gap in which zero lies is longer than the others (inspection paradox): its density is that of a gap weighted by length, and
-    zero falls uniformly into it (Cox, Renewal Theory, 1962, chapter 5). Returns numbers and positions as ``arrivals_between``.
+    zero falls uniformly into it (Cox, Renewal Theory, 1962, chapter 5). Returns numbers, counted as in ``Arrivals``, and positions.
     """
     gaps = unit_gaps(seed, purpose, cv)
     before, after = straddling_gap(seed, purpose, cv)

@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
 
 from sim.distributions import Inverse, inverse
 from sim.draws import Purpose, uniforms
+from sim.scenario.distributions import Distribution
 from sim.scenario.errors import Problem, ScenarioError
 from sim.scenario.model import RequestClass, Workload
 
 MAX_TOKENS = 1_000_000  # of one prompt or answer; laws with longer tails are cut here
 MAX_CATALOG = 10_000_000
 UNSTATED_POPULATION = 1000
+GRID = 1 << 16
 
 
 def takes_history(request_class: RequestClass) -> bool:
@@ -44,6 +47,12 @@ def stated_population(workload: Workload) -> int | None:
 def whole(values: np.ndarray, most: int) -> np.ndarray:
     """Rounded to whole numbers from 1 to ``most``, float64."""
     return np.clip(np.rint(values), 1, most)
+
+
+@lru_cache(maxsize=64)
+def whole_mean(law: Distribution, most: int) -> float:
+    """Mean of the law as ``whole`` makes use of it (midpoint rule over its quantiles)."""
+    return float(whole(inverse(law)((np.arange(GRID) + 0.5) / GRID), most).mean())
 
 
 @dataclass(frozen=True)

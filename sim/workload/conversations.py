@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from functools import lru_cache
+from typing import NamedTuple
 
 import numpy as np
 
@@ -12,28 +13,38 @@ from sim.draws import Purpose, uniforms
 from sim.scenario.distributions import Distribution
 from sim.scenario.model import Conversations, Gamma, Poisson, Stages, Users
 from sim.workload.arrivals import arrivals_between
-from sim.workload.calls import whole
+from sim.workload.calls import whole, whole_mean
 
 MAX_TURNS = 10_000
 MAX_LOOKBACK_S = 30 * 86400.0
 MISSED = 1e-4  # share of calls so late in their conversation that the look-back misses them at time zero
 SAMPLE_CALLS = 1 << 17
-GRID = 1 << 16
+
+
+class ConversationCalls(NamedTuple):
+    """Columns over calls: ``at_s`` float64, rising; ``conversation`` int64; ``turn`` int32; ``batch`` int64, an id alike in all
+    conversations that began together.
+    """
+
+    at_s: np.ndarray
+    conversation: np.ndarray
+    turn: np.ndarray
+    batch: np.ndarray
 
 
 def conversation_calls(
     arrivals: Poisson | Gamma | Stages | Users, conversations: Conversations, seed: int, scale: float, duration_s: float
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Times (float64, s, rising), conversations (int64) and turns (int32) of all calls before ``duration_s`` of every conversation
-    that has a call in the run; calls before time zero included, for they are its history.
+) -> ConversationCalls:
+    """All calls before ``duration_s`` of every conversation that has a call in the run; calls before time zero included, for they are
+    its history.
 
     Conversations start at rate / mean turns, so that calls come at the stated rate; a changing rate reaches the calls smoothed by the
-    length of conversations. Conversation ids do not depend on how far back one looks: 0, 2, 4 … start in the run, 1, 3, 5 … before it.
+    length of conversations.
     """
     factor = scale / mean_turns(conversations.turns)
-    numbers, starts = arrivals_between(arrivals, seed, Purpose.CONVERSATION_START, factor, -lookback_s(conversations), duration_s)
-    ids = np.where(numbers >= 0, 2 * numbers, -2 * numbers - 1)
-    levels = list(turn_by_turn(conversations, seed, ids, starts, duration_s))
+    begun = arrivals_between(arrivals, seed, Purpose.CONVERSATION_START, factor, -lookback_s(conversations), duration_s)
+    ids = identities(begun.number)
+    levels = list(turn_by_turn(conversations, seed, ids, begun.at_s, duration_s))
     at_s = np.concatenate([at for _, at, _ in levels])
     row = np.concatenate([rows for rows, _, _ in levels])
     turn = np.concatenate([np.full(len(at), number, np.int32) for _, at, number in levels])
@@ -41,7 +52,12 @@ def conversation_calls(
     alive[row[at_s >= 0]] = True
     kept = np.flatnonzero(alive[row])
     kept = kept[np.argsort(at_s[kept], kind="stable")]  # simultaneous calls: earlier turns, then older conversations first
-    return at_s[kept], ids[row[kept]], turn[kept]
+    return ConversationCalls(at_s[kept], ids[row[kept]], turn[kept], identities(begun.batch)[row[kept]])
+
+
+def identities(numbers: np.ndarray) -> np.ndarray:
+    """Ids that do not depend on how far back one looks: 0, 2, 4 … start in the run, 1, 3, 5 … before it."""
+    return np.where(numbers >= 0, 2 * numbers, -2 * numbers - 1)
 
 
 def turn_by_turn(
@@ -61,10 +77,8 @@ def turn_by_turn(
         rows, at_s = rows[in_time], at_s[in_time]
 
 
-@lru_cache(maxsize=64)
 def mean_turns(law: Distribution) -> float:
-    """Mean of the law as it is used: rounded to whole turns from 1 to MAX_TURNS (midpoint rule over its quantiles)."""
-    return float(whole(inverse(law)((np.arange(GRID) + 0.5) / GRID), MAX_TURNS).mean())
+    return whole_mean(law, MAX_TURNS)
 
 
 @lru_cache(maxsize=64)

@@ -63,16 +63,17 @@ def build_schedule(scenario: Scenario, scale: float = 1.0, replication: int = 0,
     if isinstance(workload.arrivals, Trace):
         return trace_schedule(workload, workload.arrivals, scale, seed)
     if workload.conversations is not None:
-        at_s, conversation, turn = conversation_calls(workload.arrivals, workload.conversations, seed, scale, workload.duration)
+        calls = conversation_calls(workload.arrivals, workload.conversations, seed, scale, workload.duration)
+        at_s, conversation, turn, batch = calls
     else:
-        conversation, at_s = arrivals_between(workload.arrivals, seed, Purpose.ARRIVAL_GAP, scale, 0.0, workload.duration)
+        conversation, at_s, batch = arrivals_between(workload.arrivals, seed, Purpose.ARRIVAL_GAP, scale, 0.0, workload.duration)
         turn = np.zeros(len(at_s), np.int32)
     draws = CallDraws(workload, seed)
     call = call_numbers(at_s, conversation, turn)
     kind = draws.kinds(call)
     prompt = draws.prompts(kind, np.where(call >= 0, draws.unique_from + call, call), call)
     tokens = draws.tokens(kind, prompt)
-    user = users(workload, scale, seed, conversation)
+    user = users(workload, scale, seed, batch)
     return assemble(workload, workload.duration, at_s, kind, user, conversation, turn, prompt, *tokens)
 
 
@@ -104,9 +105,9 @@ def trace_schedule(workload: Workload, arrivals: Trace, scale: float, seed: int)
     return assemble(workload, calls.duration_s, calls.at_s, kind, user, call, np.zeros(len(call), np.int32), prompt, *tokens)
 
 
-def users(workload: Workload, scale: float, seed: int, conversation: np.ndarray) -> np.ndarray:
-    """The user of each conversation, each user as likely as the others."""
-    return (uniforms(seed, Purpose.USER, conversation) * population(workload, scale)).astype(np.int64)
+def users(workload: Workload, scale: float, seed: int, batch: np.ndarray) -> np.ndarray:
+    """The user of each conversation, or of all that began together; each user is as likely as the others."""
+    return (uniforms(seed, Purpose.USER, batch) * population(workload, scale)).astype(np.int64)
 
 
 def assemble(

@@ -96,7 +96,8 @@ GATEWAY = given(
     context=CONTEXT,
     cache=st.just([])
     | given(
-        kind=st.just("exact"), ttl=seconds(3, 30), capacity=st.sampled_from([2, 20, 1000]), single_flight=st.booleans()
+        kind=st.just("exact"), ttl=seconds(3, 30), capacity=st.sampled_from([2, 20, 1000]), single_flight=st.booleans(),
+        sliding=st.booleans(),
     ).map(lambda cache: [cache]),
     queue=maybe(
         given(
@@ -142,9 +143,10 @@ FAULT = st.sampled_from(["alpha", "beta"]).flatmap(
         **{"for": seconds(2, 15)},
     )
 )
+BATCH = st.sampled_from([None, None, {"kind": "constant", "value": 3}, {"kind": "geometric", "mean": 4}])
 ARRIVALS = st.one_of(
-    st.fixed_dictionaries({"kind": st.just("poisson"), "rate": st.sampled_from(["2/s", "8/s", "20/s"])}),
-    st.fixed_dictionaries({"kind": st.just("gamma"), "rate": st.sampled_from(["4/s", "10/s"]), "cv": st.sampled_from([0.0, 0.5, 3.0])}),
+    given(kind=st.just("poisson"), rate=st.sampled_from(["2/s", "8/s", "20/s"]), batch=BATCH),
+    given(kind=st.just("gamma"), rate=st.sampled_from(["4/s", "10/s"]), cv=st.sampled_from([0.0, 0.5, 3.0]), batch=BATCH),
 )
 WORKLOAD = given(
     arrivals=ARRIVALS,

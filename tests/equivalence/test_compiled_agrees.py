@@ -10,6 +10,7 @@ from hypothesis import HealthCheck, given, settings
 
 from sim.compiled.refusals import why_not
 from sim.experiment import Part, replicate
+from sim.records import Outcome
 from sim.scenario.load import load
 from sim.scenario.model import Scenario
 from tests.equivalence.scenarios import SCENARIOS
@@ -50,6 +51,15 @@ def test_scenarios_that_use_everything_agree_request_by_request(path, scale, rep
     part = agree(scenario, scale, replication)
     assert len(np.unique(part.requests["outcome"])) >= 4
     assert part.events
+
+
+def test_calls_that_come_together_and_entries_that_live_on_agree_request_by_request():
+    scenario = load(EVERYTHING, ["workload.arrivals.batch={kind: geometric, mean: 4}", "gateway.cache.0.sliding=true"]).scenario
+    assert why_not(scenario) == []
+    part = agree(scenario)
+    together = np.unique(part.requests["arrival_s"], return_counts=True)[1]
+    assert together.max() > 10
+    assert (part.requests["outcome"] == Outcome.CACHE_HIT).sum() > 100
 
 
 @settings(max_examples=examples(25), deadline=None, suppress_health_check=list(HealthCheck))

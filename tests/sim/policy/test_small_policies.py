@@ -64,6 +64,14 @@ class TestCache:
         assert look_up(cache, 1, 14.999) == FRESH
         assert look_up(cache, 1, 15.0) == STALE
 
+    def test_a_sliding_time_to_live_begins_anew_with_each_hit_and_with_nothing_else(self):
+        cache = CacheState(ExactCache(kind="exact", ttl="10s", sliding=True))
+        store(cache, 1, 0.0)
+        assert look_up(cache, 1, 9.0) == FRESH
+        assert look_up(cache, 1, 18.999) == FRESH
+        assert look_up(cache, 1, 28.999) == STALE
+        assert look_up(cache, 1, 28.999) == STALE
+
     def test_the_least_recently_used_goes_first(self):
         cache = CacheState(ExactCache(kind="exact", ttl="1h", capacity=2))
         store(cache, 1, 0.0)

@@ -15,7 +15,8 @@ GAP = Purpose.ARRIVAL_GAP
 
 
 def times(arrivals, duration_s, seed=7, factor=1.0, low_s=0.0):
-    return arrivals_between(make(arrivals).workload.arrivals, seed, GAP, factor, low_s, duration_s)
+    found = arrivals_between(make(arrivals).workload.arrivals, seed, GAP, factor, low_s, duration_s)
+    return found.number, found.at_s
 
 
 def counts(at_s, window_s, duration_s):
@@ -97,6 +98,75 @@ def test_stages_are_poisson_at_their_own_rates():
 
 def test_a_rate_of_zero_brings_nobody():
     assert len(times({"kind": "stages", "stages": [{"rate": "0/s", "duration": "1m"}]}, 60.0)[1]) == 0
+
+
+GEOMETRIC = {"kind": "geometric", "mean": 4}
+BURSTS = [
+    {"kind": "poisson", "rate": "40/s", "batch": GEOMETRIC},
+    {"kind": "gamma", "rate": "40/s", "cv": 2, "batch": GEOMETRIC},
+    {"kind": "stages", "stages": [{"rate": "20/s", "duration": "1000s"}, {"rate": "60/s", "duration": "1000s"}], "batch": GEOMETRIC},
+    {"kind": "users", "daily_active": 1, "calls_per_day": 40 * 86400, "batch": GEOMETRIC},
+]
+
+
+def batches_of(arrivals, duration_s=2000.0, factor=1.0, seed=7, low_s=0.0):
+    return arrivals_between(make(arrivals).workload.arrivals, seed, GAP, factor, low_s, duration_s)
+
+
+@pytest.mark.parametrize("arrivals", BURSTS, ids=lambda arrivals: arrivals["kind"])
+def test_the_rate_counts_calls_so_batches_come_at_rate_over_mean_size(arrivals):
+    found = batches_of(arrivals)
+    numbers, sizes = np.unique(found.batch, return_counts=True)
+    assert np.array_equal(found.number, np.arange(len(found.number)))
+    assert np.array_equal(numbers, np.arange(len(numbers)))
+    assert (np.diff(found.at_s) >= 0).all()
+    assert all(np.ptp(found.at_s[found.batch == number]) == 0 for number in numbers[:100])
+    # P(size = k) = (3/4)^(k-1) / 4; the tail from 20 on is one cell.
+    law = stats.geom(1 / 4)
+    cells = np.bincount(np.minimum(sizes, 20), minlength=21)[1:]
+    assert stats.chisquare(cells, len(sizes) * np.append(law.pmf(np.arange(1, 20)), law.sf(19))).pvalue > ALPHA
+    # The variance of the number of calls: batches times E X², times the gaps' dispersion of those (cv 2) beside that of sizes.
+    dispersion = 28 / 4 if arrivals["kind"] != "gamma" else (12 + 4 * 16) / 4
+    assert abs(len(found.at_s) - 80_000) < Z * np.sqrt(80_000 * dispersion)
+
+
+def test_without_batches_everybody_is_a_batch_of_their_own():
+    found = batches_of({"kind": "poisson", "rate": "40/s"}, low_s=-10.0)
+    assert np.array_equal(found.batch, found.number)
+    alone = batches_of({"kind": "poisson", "rate": "40/s", "batch": {"kind": "constant", "value": 1}}, low_s=-10.0)
+    assert all(np.array_equal(ours, theirs) for ours, theirs in zip(alone, found, strict=True))
+
+
+@pytest.mark.parametrize("arrivals", BURSTS[:2], ids=lambda arrivals: arrivals["kind"])
+def test_ten_times_the_scale_brings_the_same_batches_ten_times_as_often(arrivals):
+    once, tenfold = batches_of(arrivals), batches_of(arrivals, factor=10.0)
+    calls = len(once.at_s)
+    assert np.array_equal(tenfold.batch[:calls], once.batch)
+    assert tenfold.at_s[:calls] == pytest.approx(once.at_s / 10, rel=1e-12)
+    assert len(tenfold.at_s) > 9 * calls
+
+
+def test_numbers_and_sizes_of_batches_do_not_depend_on_how_far_back_one_looks():
+    little, much = batches_of(BURSTS[0], 10.0, low_s=-5.0), batches_of(BURSTS[0], 10.0, low_s=-500.0)
+    inside = (much.number >= little.number[0]) & (much.number <= little.number[-1])
+    for ours, theirs in zip(little, much, strict=True):
+        assert np.array_equal(theirs[inside], ours)
+    assert little.number[0] < little.batch[0] < 0
+
+
+def test_sizes_are_whole_and_at_least_one():
+    uneven = {"kind": "poisson", "rate": "40/s", "batch": {"kind": "uniform", "low": 0, "high": 2.4}}
+    found = batches_of(uneven)
+    sizes = np.bincount(found.batch)
+    assert set(sizes.tolist()) == {1, 2}
+    assert abs(len(found.at_s) - 80_000) < Z * np.sqrt(80_000 * 2)
+
+
+def test_a_long_tail_of_sizes_is_refused_before_it_fills_the_memory():
+    tail = {"kind": "mixture", "parts": [{"weight": 1e6, "of": {"kind": "constant", "value": 1}},
+                                         {"weight": 1, "of": {"kind": "constant", "value": 1_000_000}}]}  # fmt: skip
+    with pytest.raises(ScenarioError, match=r"arrivals, more than the 50,000,000 that one run may have"):
+        batches_of({"kind": "poisson", "rate": "10000/s", "batch": tail}, 4000.0)
 
 
 def test_more_arrivals_than_fit_into_memory_are_refused_with_their_number():

@@ -132,7 +132,7 @@ def test_the_look_back_misses_one_call_in_ten_thousand():
 def test_there_is_no_look_back_without_a_second_turn():
     assert lookback_s(conversations(turns={"kind": "constant", "value": 1})) == 0
     schedule = build_schedule(make(POISSON, conversations={**TALK, "turns": {"kind": "constant", "value": 1}}))
-    _, starts = arrivals_between(make(POISSON).workload.arrivals, 7, Purpose.CONVERSATION_START, 1.0, 0.0, 600.0)
+    starts = arrivals_between(make(POISSON).workload.arrivals, 7, Purpose.CONVERSATION_START, 1.0, 0.0, 600.0).at_s
     assert np.array_equal(schedule.arrival_s, starts)
     assert not schedule.turn.any()
 

@@ -129,6 +129,47 @@ def test_at_another_scale_the_nth_call_asks_the_same():
         assert np.array_equal(getattr(once, name), getattr(tenfold, name)[: len(once)])
 
 
+BURSTS = POISSON | {"batch": GEOMETRIC_4}
+
+
+def test_calls_of_a_batch_come_together_from_one_user_and_ask_what_each_asks():
+    schedule = build_schedule(make(BURSTS, requests=CLASSES, users={"count": 5000}))
+    _, first, sizes = np.unique(schedule.arrival_s, return_index=True, return_counts=True)
+    assert sizes.max() > 10
+    assert np.array_equal(np.repeat(schedule.user[first], sizes), schedule.user)
+    assert len(np.unique(schedule.conversation)) == len(schedule)
+    assert len(np.unique(schedule.prompt[schedule.kind == 1])) == (schedule.kind == 1).sum()
+    assert len(np.unique(schedule.user)) > 4000
+
+
+def test_conversations_of_a_batch_begin_together_and_part_ways():
+    scenario = make(BURSTS, "1h", requests=CLASSES, users={"count": 5000}, conversations=TALK)
+    schedule = build_schedule(scenario)
+    begun = schedule.turn == 0
+    together = np.unique(schedule.arrival_s[begun], return_counts=True)[1]
+    assert abs(together.mean() - 4) < Z * together.std() / np.sqrt(len(together))
+    assert len(np.unique(schedule.arrival_s[~begun])) == (~begun).sum()
+    for conversation in schedule.conversation[schedule.turn == 3][:100]:
+        assert len(np.unique(schedule.user[schedule.conversation == conversation])) == 1
+    counts = [len(build_schedule(scenario, replication=r)) for r in range(10)]
+    assert abs(np.mean(counts) - 360_000) < stats.t.isf(ALPHA / 2, 9) * np.std(counts, ddof=1) / np.sqrt(10)
+
+
+@pytest.mark.parametrize(
+    ("workload", "calls", "at_s", "users", "conversations"),
+    [
+        ({}, 5937, [0.004846, 0.007836, 0.01201, 59.96668], [807, 985, 808, 263], [0, 1, 2, 3]),
+        ({"conversations": TALK}, 6118, [0.010814, 0.020945, 0.022017, 59.9863], [807, 343, 808, 118], [0, 925, 2, 13547]),
+    ],
+)
+def test_schedules_without_batches_are_what_they_were_before_there_were_any(workload, calls, at_s, users, conversations):
+    schedule = build_schedule(make(POISSON, "1m", requests=CLASSES, **workload))
+    assert len(schedule) == calls
+    assert schedule.arrival_s[[0, 1, 2, -1]] == pytest.approx(at_s, abs=1e-6)
+    assert (schedule.user[:4].tolist(), schedule.conversation[:4].tolist()) == (users, conversations)
+    assert (schedule.prompt[:4].tolist(), schedule.output_tokens[:4].tolist()) == ([57, 0, 59, 1], [84, 229, 57, 68])
+
+
 def test_the_same_seed_gives_the_same_schedule_in_any_process():
     code = (
         f"import sys; sys.path.insert(0, {str(Path(__file__).parent)!r}); from test_schedule import *\n"
