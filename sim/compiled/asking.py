@@ -10,7 +10,7 @@ from sim.compiled.heap import sleep
 from sim.compiled.kernel import inlined, uniform
 from sim.compiled.lists import NOBODY
 from sim.compiled.providers import begin, end_attempt
-from sim.compiled.routing import allowed, itinerary, record_result
+from sim.compiled.routing import allowed, breaker_of, itinerary, record_result
 from sim.policy.breaker import permits_call, release
 from sim.policy.retry import backoff_s, deposit, deserves_retry, withdraw
 from sim.policy.router import observe_latency
@@ -44,7 +44,7 @@ def next_target(e: Any, slot: int) -> int:
             return DONE
         life.target = e.itineraries[slot, life.place % life.targets if w.retry_next else life.place // w.attempts_each]
         this = 1 << life.target
-        if life.given_up & this or (w.has_breakers and not permits_call(e.breakers[life.target], w.now_s)):
+        if life.given_up & this or (w.has_breakers and not permits_call(breaker_of(e, life.target), w.now_s)):
             continue
         if life.previous == NOBODY or not (life.target == life.previous or w.retry_next):
             return TRY
@@ -111,7 +111,7 @@ def answered(e: Any, slot: int) -> int:
         if status == 200 or status >= 500 or status <= 0:
             record_result(e, life.target, status != 200, life.ends_s)
         else:
-            release(e.breakers[life.target])
+            release(breaker_of(e, life.target))
     if status == 200:
         life.outcome = OK
         return DONE

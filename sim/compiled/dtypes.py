@@ -26,9 +26,10 @@ LIMIT = np.dtype([("algorithm", "i8"), ("first", "i8")])  # states of one kind: 
 BREAKER = np.dtype(
     [
         ("timed", "?"), ("size", "i8"), ("minimum_calls", "i8"), ("failure_rate", "f8"), ("slow_rate", "f8"), ("slow_after_s", "f8"),
-        ("open_for_s", "f8"), ("half_open_calls", "i8"),
+        ("open_for_s", "f8"), ("half_open_calls", "i8"), ("state", "i8"), ("opened_s", "f8"), ("permits", "i8"), ("trips", "i8"),
+        ("calls", "i8"), ("failed", "i8"), ("slow", "i8"), ("place", "i8"), ("second", "i8"), ("start", "i8"), ("length", "i8"),
     ]
-)  # fmt: skip
+)  # its ring is breaker_rings[start : start + length]  # fmt: skip
 TARGET = np.dtype(
     [
         ("provider", "i8"), ("keys", "i8"), ("next_key", "i8"), ("in_flight", "i8"), ("latency_s", "f8"), ("input_usd", "f8"),

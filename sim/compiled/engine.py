@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
@@ -64,7 +64,8 @@ class Engine(NamedTuple):
     pool_sizes: np.ndarray
     weights: np.ndarray
     targets: np.ndarray
-    breakers: Any  # a numba list
+    breakers: np.ndarray
+    breaker_rings: np.ndarray
     worker_free_s: np.ndarray
     limits: np.ndarray
     buckets: np.ndarray
@@ -94,7 +95,6 @@ def engine_of(
     """An engine at time zero. ``drawn``: CPU, look-up and patience of each request, each empty where there is none; ``sampling``: how
     many samples the timeline has, and how far apart.
     """
-    from sim.compiled.breakers import made_of
     from sim.compiled.lists import ring
 
     count = len(schedule)
@@ -111,6 +111,7 @@ def engine_of(
     cache_before, cache_after = ring(cached)
     known = int(schedule.conversation.max()) + 1 if count and gateway.sessions is not None else 0
     session_before, session_after = ring(known)
+    breakers, breaker_rings = settings.breakers_of(gateway)
     limit_rows, buckets, windows, logs, log_times = limits.arrays()
     law_rows, law_numbers = laws.arrays()
     lists = np.full(int(world[0]["lines"]), NOBODY, np.int32)
@@ -125,7 +126,7 @@ def engine_of(
         lives=np.zeros(0, LIFE), itineraries=np.zeros((0, pools.shape[1]), np.int16), heads=lists, tails=lists.copy(),
         heap_at=np.zeros(0), heap_order=np.zeros(0, np.int64), heap_what=np.zeros(0, np.int64),
         kinds=settings.kinds_of(scenario, gateway), pools=pools, pool_sizes=pool_sizes, weights=weights, targets=targets,
-        breakers=made_of(settings.breakers_of(gateway)), worker_free_s=np.zeros(scenario.gateway.workers),
+        breakers=breakers, breaker_rings=breaker_rings, worker_free_s=np.zeros(scenario.gateway.workers),
         limits=limit_rows, buckets=buckets, windows=windows, logs=logs, log_times=log_times,
         cache_expires_s=np.zeros(cached), cache_before=cache_before, cache_after=cache_after, flights=np.full(cached, NOBODY, np.int32),
         session_seen_s=np.zeros(known), session_first=np.zeros(known, np.int32),
@@ -133,7 +134,7 @@ def engine_of(
         providers=provider_rows, faults=settings.faults_of(scenario, gateway), laws=law_rows, law_numbers=law_numbers,
         visits=np.zeros((len(targets), prompts), np.int32),
     )  # fmt: skip
-    engine = engine._replace(**{name: as_compiled(name, getattr(engine, name)) for name in Engine._fields if name != "breakers"})
+    engine = engine._replace(**{name: as_compiled(name, getattr(engine, name)) for name in Engine._fields})
     world["free_life"] = NOBODY
     return with_more_lives(engine, LIVES)
 

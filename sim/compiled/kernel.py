@@ -8,8 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from numba import njit, types
-from numba.experimental import structref
+from numba import njit
 from numba.extending import register_jitable
 
 from sim.draws import GAMMA, mix, unit
@@ -30,55 +29,18 @@ for function in (
     register_jitable(function)
 
 
-inlined = njit(forceinline=True)
-"""For the stages: each is called from one place or two, and calls would pass the counts of references to and fro."""
+UNCALLABLE: dict[str, Any] = {"no_cpython_wrapper": True}
+inlined = njit(forceinline=True, **UNCALLABLE)
+"""For the stages, each called from one place or two. No Python can call them: what they work on exists in compiled code only."""
 
 
-@inlined
+@njit(forceinline=True)
 def child(state: Any, word: Any) -> Any:
     """``sim.draws.child`` in 64-bit words, whose overflow is the modulus."""
     return mix(state + np.uint64(GAMMA) * (np.uint64(word) + np.uint64(1)))
 
 
-@inlined
+@njit(forceinline=True)
 def uniform(root: Any, prompt: int, occurrence: int) -> float:
     """The uniform below a root for two words: (prompt, occurrence), or (request, retry)."""
     return unit(child(child(root, prompt), occurrence))
-
-
-def unliteral(fields: Any) -> Any:
-    return tuple((name, types.unliteral(kind)) for name, kind in fields)
-
-
-@structref.register
-class BreakerType(types.StructRef):
-    preprocess_fields = staticmethod(unliteral)
-
-
-class CompiledBreaker(structref.StructRefProxy):
-    """``BreakerState`` for compiled code: the same fields, the ring an array."""
-
-    def __new__(cls, *values: Any) -> CompiledBreaker:
-        return structref.StructRefProxy.__new__(cls, *values)
-
-
-structref.define_proxy(
-    CompiledBreaker, BreakerType,
-    ["timed", "size", "minimum_calls", "failure_rate", "slow_rate", "slow_after_s", "open_for_s", "half_open_calls",
-     "state", "opened_s", "permits", "trips", "calls", "failed", "slow", "place", "second", "ring"],
-)  # fmt: skip
-
-
-@structref.register
-class LogType(types.StructRef):
-    preprocess_fields = staticmethod(unliteral)
-
-
-class CompiledLog(structref.StructRefProxy):
-    """``SlidingLog`` for compiled code, made for one decision over a piece of the shared ring of times."""
-
-    def __new__(cls, *values: Any) -> CompiledLog:
-        return structref.StructRefProxy.__new__(cls, *values)
-
-
-structref.define_proxy(CompiledLog, LogType, ["window_s", "oldest", "ring"])

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from sim.compiled.kernel import CompiledLog, inlined
+from sim.compiled.kernel import inlined
+from sim.compiled.ringed import ringed
 from sim.compiled.settings import FIXED_WINDOW, NONE, SLIDING_LOG, TOKEN_BUCKET
 from sim.policy.limiter import (
     take_from_anchored_window,
@@ -19,7 +20,7 @@ from sim.policy.limiter import (
 
 @inlined
 def log_of(e: Any, log: Any) -> Any:
-    return CompiledLog(log.window_s, log.oldest, e.log_times[log.start : log.start + log.size])
+    return ringed(log, e.log_times[log.start : log.start + log.size])
 
 
 @inlined
@@ -34,10 +35,7 @@ def take(e: Any, number: int, who: int, now_s: float, cost: float) -> bool:
     if limit.algorithm == FIXED_WINDOW:
         return take_from_fixed_window(e.windows[place], now_s, cost)
     if limit.algorithm == SLIDING_LOG:
-        log = log_of(e, e.logs[place])
-        taken = take_from_log(log, now_s, cost)
-        e.logs[place].oldest = log.oldest
-        return taken
+        return take_from_log(log_of(e, e.logs[place]), now_s, cost)
     return take_from_anchored_window(e.windows[place], now_s, cost)
 
 

@@ -7,6 +7,7 @@ from typing import Any
 from numba import njit
 
 from sim.compiled import asking, stages
+from sim.compiled.bound import bound
 from sim.compiled.cache import compiled
 from sim.compiled.codes import (
     ANSWERED,
@@ -32,8 +33,9 @@ FINISHED, NEEDS_ROOM = 0, 1
 
 
 @compiled
-def advance(e: Any) -> int:
+def advance(engine: Any) -> int:
     """Run until nothing is left to happen (FINISHED), or a table is so full that the next event might not find room (NEEDS_ROOM)."""
+    e = bound(engine)
     w = e.world[0]
     while True:
         if not has_room(e):
@@ -81,7 +83,8 @@ def expect_next(e: Any) -> None:
 
 
 @compiled
-def start(e: Any) -> None:
+def start(engine: Any) -> None:
+    e = bound(engine)
     if e.world[0].requests:
         expect_next(e)
 

@@ -72,13 +72,12 @@ def example() -> Scenario:
 
 def run(engine: Engine) -> tuple[Engine, np.ndarray, np.ndarray]:
     """Run an engine to its end. Returns it with all attempts and all moves of its breakers."""
-    from sim.compiled.bound import bind
     from sim.compiled.loop import FINISHED, advance, start
 
     attempts, moves = [], []
     world = engine.world[0]
-    start(bind(engine))
-    while advance(bind(engine)) != FINISHED:
+    start(engine)
+    while advance(engine) != FINISHED:
         if world["attempts"] >= len(engine.attempts):
             attempts.append(engine.attempts.copy())
             world["attempts"] = 0

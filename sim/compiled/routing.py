@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from sim.compiled.kernel import child, inlined
+from sim.compiled.ringed import ringed
 from sim.compiled.settings import FASTEST, LEAST_BUSY, ROUND_ROBIN, WEIGHTED
 from sim.draws import unit
 from sim.policy.breaker import allow, permits_call, record
@@ -55,15 +56,21 @@ def keep_permitted(e: Any, order: np.ndarray, count: int) -> int:
         return count
     kept = 0
     for place in range(count):
-        if permits_call(e.breakers[order[place]], e.world[0].now_s):
+        if permits_call(breaker_of(e, order[place]), e.world[0].now_s):
             order[kept] = order[place]
             kept += 1
     return kept
 
 
 @inlined
-def allowed(e: Any, target: int) -> bool:
+def breaker_of(e: Any, target: int) -> Any:
     breaker = e.breakers[target]
+    return ringed(breaker, e.breaker_rings[breaker.start : breaker.start + breaker.length])
+
+
+@inlined
+def allowed(e: Any, target: int) -> bool:
+    breaker = breaker_of(e, target)
     before = breaker.state
     answer = allow(breaker, e.world[0].now_s)
     if breaker.state != before:
@@ -73,7 +80,7 @@ def allowed(e: Any, target: int) -> bool:
 
 @inlined
 def record_result(e: Any, target: int, failed: bool, duration_s: float) -> None:
-    breaker = e.breakers[target]
+    breaker = breaker_of(e, target)
     if record(breaker, e.world[0].now_s, failed, duration_s):
         moved(e, target, breaker.state)
 

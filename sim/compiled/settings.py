@@ -33,10 +33,11 @@ ERROR, REFUSED_MODE, HANG = range(3)
 NONE = -1
 
 
-def copied(into: Any, state: Any) -> None:
-    """Every field of a record from the attribute of the same name."""
+def copied(into: Any, state: Any, but: tuple[str, ...] = ()) -> None:
+    """Every field of a record, ``but`` those, from the attribute of the same name."""
     for name in into.dtype.names:
-        into[name] = getattr(state, name)
+        if name not in but:
+            into[name] = getattr(state, name)
 
 
 class Laws:
@@ -201,13 +202,15 @@ def faults_of(scenario: Scenario, gateway: Gateway) -> np.ndarray:
     return np.array(rows, FAULT)
 
 
-def breakers_of(gateway: Gateway) -> np.ndarray:
-    """BREAKER rows, one a target; none without a breaker."""
+def breakers_of(gateway: Gateway) -> tuple[np.ndarray, np.ndarray]:
+    """BREAKER rows, one a target, and their rings one after the other; none without a breaker."""
     states = [target.breaker for target in gateway.targets if target.breaker is not None]
     rows = np.zeros(len(states), BREAKER)
-    for row, state in zip(rows, states, strict=True):
-        copied(row, state)
-    return rows
+    ends = np.cumsum([0, *(len(state.ring) for state in states)])
+    for row, state, start in zip(rows, states, ends, strict=False):
+        copied(row, state, but=("start", "length"))
+        row["start"], row["length"] = start, len(state.ring)
+    return rows, np.zeros(ends[-1], np.int64)
 
 
 def world_of(scenario: Scenario, gateway: Gateway, seed: int, limits: LimitStates) -> np.ndarray:

@@ -36,6 +36,7 @@ from sim.compiled.limits import admits
 from sim.compiled.lists import NOBODY, join, quit_list
 from sim.compiled.memory import look_up, resume, store
 from sim.compiled.providers import end_attempt
+from sim.compiled.routing import breaker_of
 from sim.compiled.system import enter_system, leave_system
 from sim.policy.admission import IN_SERVICE, NO_ROOM, change_waiting, pass_on, take_place
 from sim.policy.breaker import release
@@ -211,7 +212,7 @@ def close(e: Any, slot: int) -> None:
         end_attempt(e, slot, CANCELLED)
         e.targets[life.target].in_flight -= 1
         if w.has_breakers:
-            release(e.breakers[life.target])
+            release(breaker_of(e, life.target))
     elif life.stage == TURN:
         e.rows[life.request].queue_wait_s = w.now_s - life.since_s
         quit_list(e, slot)
