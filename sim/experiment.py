@@ -8,6 +8,7 @@ from collections.abc import Callable, Generator, Iterator
 from concurrent.futures import Executor
 from contextlib import contextmanager
 from dataclasses import replace
+from itertools import chain
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -22,7 +23,7 @@ from sim.precision import MINIMUM, MOST, to_precision
 from sim.provider import ProviderState
 from sim.records import TIMELINE
 from sim.request import INFINITY, Request
-from sim.rows import BLOCK, Columns, attempt_rows, joined, request_rows
+from sim.rows import Columns, attempt_rows, joined, request_rows
 from sim.run import Run
 from sim.scenario.distributions import Constant, Distribution
 from sim.scenario.model import Closed, Scenario
@@ -38,6 +39,7 @@ Job = tuple[Scenario, float, int, int]
 DEFAULT_REPLICATIONS = 10
 SAMPLES = 1200  # of the timeline, at most; never more often than once a second
 DEFAULT_REDIS_LOOKUP_S = 0.001
+BLOCK = 1024  # requests made at once
 
 
 class Part(NamedTuple):
@@ -173,15 +175,16 @@ def replicate(job: Job) -> Part:
     world = SimPyWorld(gateway, providers, scenario.gateway.workers, scenario.workload.client)
     timeline: list[tuple[float, int, int, int]] = []
     duration_s = scenario.workload.duration
+    arrivals: Iterator[float] = iter(())
     if isinstance(scenario.workload.arrivals, Closed):
         play_closed(world, ClosedWorkload(scenario, scale, replication, first_seed), scenario, seed)
     else:
         schedule = build_schedule(scenario, scale, replication, first_seed)
         duration_s = schedule.duration_s
-        world.play(requests_of(schedule, scenario, seed))
-    world.env.process(sample(world, duration_s, timeline))
+        arrivals = world.play(requests_of(schedule, scenario, seed))
+    world.process(sample(world, duration_s, timeline))
     with no_garbage_collection():
-        world.env.run_dry()
+        world.run_dry(arrivals)
     rows, inside_s = request_rows(world.requests, scenario, replication)
     attempts = attempt_rows(world.attempts, replication)
     samples = np.array([(replication, *row) for row in timeline], TIMELINE)
@@ -218,21 +221,25 @@ def requests_of(schedule: Schedule, scenario: Scenario, seed: int) -> Iterator[R
     """The schedule's rows as Request objects, made in blocks as they are needed."""
     needs = [each.needs for each in scenario.workload.requests]
     priority = [each.priority for each in scenario.workload.requests]
-    for start in range(0, len(schedule), BLOCK):
+    tokens = schedule.history_tokens
+
+    def block(start: int) -> Iterator[Request]:
         stop = min(start + BLOCK, len(schedule))
-        cpu_s, lookup_s = work_of(scenario, seed, start, stop)
-        patience_s = patience_of(scenario, seed, start, stop)
         columns = (
             schedule.arrival_s, schedule.kind, schedule.user, schedule.conversation, schedule.turn, schedule.prompt, schedule.input_tokens,
             schedule.output_tokens, schedule.history_start, schedule.history_turns,
         )  # fmt: skip
-        block = zip(range(start, stop), *(column[start:stop].tolist() for column in columns), cpu_s, lookup_s, patience_s, strict=True)
-        for index, at_s, kind, user, conversation, turn, prompt, inputs, outputs, first, turns, cpu, lookup, patient in block:
-            history = schedule.history_tokens[first : first + turns].tolist() if turns else ()
-            yield Request(
-                index, at_s, kind, user, conversation, turn, prompt, inputs, outputs, needs[kind], history, cpu, lookup,
-                priority[kind], patient,
-            )  # fmt: skip
+        *known, first, turns = (column[start:stop].tolist() for column in columns)
+        kinds = known[1]
+        history = [tokens[at : at + count].tolist() if count else () for at, count in zip(first, turns, strict=True)]
+        cpu_s, lookup_s = work_of(scenario, seed, start, stop)
+        patience_s = patience_of(scenario, seed, start, stop)
+        return map(
+            Request, range(start, stop), *known, [needs[kind] for kind in kinds], history, cpu_s, lookup_s,
+            [priority[kind] for kind in kinds], patience_s,
+        )  # fmt: skip
+
+    return chain.from_iterable(map(block, range(0, len(schedule), BLOCK)))
 
 
 def play_closed(world: SimPyWorld, workload: ClosedWorkload, scenario: Scenario, seed: int) -> None:
@@ -242,19 +249,19 @@ def play_closed(world: SimPyWorld, workload: ClosedWorkload, scenario: Scenario,
 
     async def think(client: int, n: int) -> None:
         await world.sleep(workload.think_s(client, n))
-        if world.now() > workload.duration_s:
+        if world.now_s > workload.duration_s:
             return
         kind, user, conversation, turn, prompt, inputs, outputs, _ = workload.request(client, n)
         (cpu_s,), (lookup_s,) = work_of(scenario, seed, conversation, conversation + 1)
         (patience_s,) = patience_of(scenario, seed, conversation, conversation + 1)
         request = Request(
-            conversation, world.now(), kind, user, conversation, turn, prompt, inputs, outputs, needs[kind], (), cpu_s, lookup_s,
+            conversation, world.now_s, kind, user, conversation, turn, prompt, inputs, outputs, needs[kind], (), cpu_s, lookup_s,
             priority[kind], patience_s,
         )  # fmt: skip
-        world.arrive(request, lambda: world.env.start(Life(think(client, n + 1))))
+        world.arrive(request, lambda: world.start(Life(think(client, n + 1))))
 
     for client in range(workload.clients):
-        world.env.start(Life(think(client, 0)))
+        world.start(Life(think(client, 0)))
 
 
 def work_of(scenario: Scenario, seed: int, start: int, stop: int) -> tuple[list[float], list[float]]:
@@ -293,13 +300,11 @@ def sampling(duration_s: float) -> tuple[int, float]:
 
 
 def sample(world: SimPyWorld, duration_s: float, timeline: list[tuple[float, int, int, int]]) -> Generator[simpy.Event, Any, None]:
-    """A native SimPy process: the state of the queue and the breakers, at regular times. Packs the rows of the time since."""
+    """A native SimPy process: the state of the queue and the breakers, at regular times."""
     count, every_s = sampling(duration_s)
     admission, targets = world.gateway.admission, world.gateway.targets
     for number in range(count):
-        yield world.env.timeout(number * every_s - world.env.now)
+        yield world.timeout(number * every_s - world.now_s)
         in_service = admission.in_service if admission else sum(target.in_flight for target in targets)
         opened = sum(target.breaker is not None and target.breaker.state != 0 for target in targets)
-        timeline.append((world.env.now, admission.waiting if admission else 0, in_service, opened))
-        world.requests.pack(BLOCK)
-        world.attempts.pack(BLOCK)
+        timeline.append((world.now_s, admission.waiting if admission else 0, in_service, opened))

@@ -24,11 +24,14 @@ from sim.policy.session import resume
 from sim.records import TIMED_OUT, Outcome
 from sim.request import Answer, Record, Request
 
+OK, CACHE_HIT, FALLBACK, REJECTED, RATE_LIMITED, TIMEOUT, ERROR, ABANDONED = Outcome
+
 
 class World(Protocol):
     """What the flow needs from wherever it runs."""
 
-    def now(self) -> float:
+    @property
+    def now_s(self) -> float:
         """Seconds since the start of the run."""
 
     async def sleep(self, delay_s: float) -> None: ...
@@ -66,22 +69,22 @@ async def serve(request: Request, record: Record, gateway: Gateway, world: World
     if (gateway.per_user is not None and not gateway.per_user.admits(request.user, now_s, tokens)) or (
         gateway.overall is not None and not gateway.overall.admits(0, now_s, tokens)
     ):
-        record.outcome = Outcome.RATE_LIMITED
+        record.outcome = RATE_LIMITED
         return
     if request.cpu_s > 0.0:
         await world.work(request.cpu_s)
-        record.cpu_s = world.now() - now_s
+        record.cpu_s = world.now_s - now_s
     if request.lookup_s > 0.0:
         await world.sleep(request.lookup_s)
-    record.context_tokens = request.input_tokens + recall(request, gateway, world.now())
+    record.context_tokens = request.input_tokens + recall(request, gateway, world.now_s)
 
     deadline_s = now_s + gateway.total_timeout_s
     if gateway.cache is None or record.context_tokens > request.input_tokens:
         outcome = await through_queue(request, record, gateway, world, deadline_s)
     else:
         outcome = await through_cache(request, record, gateway, world, deadline_s)
-    if (outcome == Outcome.ERROR or outcome == Outcome.TIMEOUT) and not record.committed:
-        outcome = degrade(request, gateway, world.now(), outcome)
+    if (outcome is ERROR or outcome is TIMEOUT) and not record.committed:
+        outcome = degrade(request, gateway, world.now_s, outcome)
     record.outcome = outcome
 
 
@@ -99,14 +102,14 @@ async def through_cache(request: Request, record: Record, gateway: Gateway, worl
     """From the cache if it has the answer; otherwise ask, or wait for whoever asks the same already."""
     cache, key = gateway.cache, request.prompt
     assert cache is not None
-    while look_up(cache, key, world.now()) != FRESH:
+    while look_up(cache, key, world.now_s) != FRESH:
         flight = cache.flights.get(key) if cache.single_flight else None
         if flight is None:
             flight = cache.flights[key] = []
             try:
                 outcome = await through_queue(request, record, gateway, world, deadline_s)
-                if outcome == Outcome.OK:
-                    store(cache, key, world.now())
+                if outcome is OK:
+                    store(cache, key, world.now_s)
                 return outcome
             finally:
                 if cache.flights.get(key) is flight:
@@ -116,12 +119,12 @@ async def through_cache(request: Request, record: Record, gateway: Gateway, worl
                     world.wake(ticket)
         ticket = Ticket()
         flight.append(ticket)
-        since_s = world.now()
+        since_s = world.now_s
         await world.wait(ticket, deadline_s - since_s)
-        record.coalesced_s += world.now() - since_s
+        record.coalesced_s += world.now_s - since_s
         if not ticket.granted:
-            return Outcome.TIMEOUT
-    return Outcome.CACHE_HIT
+            return TIMEOUT
+    return CACHE_HIT
 
 
 async def through_queue(request: Request, record: Record, gateway: Gateway, world: World, deadline_s: float) -> Outcome:
@@ -129,22 +132,22 @@ async def through_queue(request: Request, record: Record, gateway: Gateway, worl
     admission = gateway.admission
     if admission is None:
         return await ask(request, record, gateway, world, deadline_s)
-    since_s = world.now()
+    since_s = world.now_s
     ticket = enter(admission, since_s, request.priority)
     if ticket is None:
-        return Outcome.REJECTED
+        return REJECTED
     try:
         if not ticket.granted:
             limit_s = min(admission.timeout_s, deadline_s - since_s)
             try:
                 await world.wait(ticket, min(limit_s, request.patience_s))
             finally:
-                record.queue_wait_s = world.now() - since_s
+                record.queue_wait_s = world.now_s - since_s
             if not ticket.granted:
-                return Outcome.ABANDONED if request.patience_s < limit_s else Outcome.REJECTED
+                return ABANDONED if request.patience_s < limit_s else REJECTED
         return await ask(request, record, gateway, world, deadline_s)
     finally:
-        following = leave(admission, ticket, world.now())
+        following = leave(admission, ticket, world.now_s)
         if following is not None:
             world.wake(following)
 
@@ -153,13 +156,13 @@ async def ask(request: Request, record: Record, gateway: Gateway, world: World, 
     """Attempts, retries on the same target, then the next provider, until one answers or all is tried."""
     if gateway.budget is not None:
         deposit(gateway.budget)
-    outcome = Outcome.ERROR
+    outcome = ERROR
     previous: TargetState | None = None
     given_up = 0  # bits of the targets that deserve no further attempt
     retry, pause_s, retry_after_s = 0, 0.0, None
-    for target in gateway.itinerary(request, world.now()):
+    for target in gateway.itinerary(request, world.now_s):
         this = 1 << target.index
-        if given_up & this or not gateway.permits(target, world.now()):
+        if given_up & this or not gateway.permits(target, world.now_s):
             continue
         if previous is not None and (target is previous or gateway.retry.to == "next"):
             if gateway.budget is not None and not withdraw(gateway.budget):
@@ -168,22 +171,22 @@ async def ask(request: Request, record: Record, gateway: Gateway, world: World, 
             pause_s = backoff_s(gateway.backoff, retry, pause_s, uniform(gateway.seed, Purpose.RETRY_JITTER, request.index, retry))
             if retry_after_s is not None and target is previous and gateway.retry.honor_retry_after:
                 pause_s = max(pause_s, retry_after_s)
-            if world.now() + pause_s >= deadline_s:
+            if world.now_s + pause_s >= deadline_s:
                 given_up |= this
                 continue
             retry += 1
             await world.sleep(pause_s)
             record.backoff_s += pause_s
-        if not gateway.allows(target, world.now()):
+        if not gateway.allows(target, world.now_s):
             continue
         if gateway.hedge is None:
             answer = await attempt(request, record, target, gateway, world, deadline_s)
         else:
             answer = await hedged(request, record, target, gateway, gateway.hedge, world, deadline_s)
         if answer.status == 200:
-            return Outcome.OK
-        outcome = Outcome.TIMEOUT if answer.status == TIMED_OUT else Outcome.ERROR
-        if answer.committed or world.now() >= deadline_s:
+            return OK
+        outcome = TIMEOUT if answer.status == TIMED_OUT else ERROR
+        if answer.committed or world.now_s >= deadline_s:
             return outcome
         if not deserves_retry(answer.status):
             if not gateway.next_provider:
@@ -198,15 +201,15 @@ async def hedged(
 ) -> Answer:
     """A call, and if it has nothing to show after a while a second one beside it: the first with an answer wins."""
     deposit(hedge.budget)
-    race, since_s, failed_s = Race(), world.now(), record.failed_s
+    race, since_s, failed_s = Race(), world.now_s, record.failed_s
 
     def second() -> Coroutine[Any, Any, Answer] | None:
-        spare = gateway.hedge_target(request, target, world.now())
+        spare = gateway.hedge_target(request, target, world.now_s)
         return None if spare is None else attempt(request, record, spare, gateway, world, deadline_s, race, 1)
 
     answer = await world.race(race, attempt(request, record, target, gateway, world, deadline_s, race, 0), hedge.after_s, second)
     # Calls that ran side by side count once: the wait for the second one belongs to the first token, or to the failure of both.
-    elapsed_s = world.now() - since_s
+    elapsed_s = world.now_s - since_s
     if answer.status == 200:
         record.failed_s, record.first_token_s = failed_s, elapsed_s - record.generation_s
     else:
@@ -221,7 +224,7 @@ async def attempt(
     """One call to one target, and what its result says about the target's health."""
     key = target.next_key
     target.next_key = key + 1 if key + 1 < target.keys else 0
-    started_s = world.now()
+    started_s = world.now_s
     target.in_flight += 1
     record.attempts += 1
     record.target = target.index
@@ -244,10 +247,10 @@ async def attempt(
         record.committed = True
         record.first_content_s = started_s + answer.first_token_s
     elif answer.status == 200:
-        record.first_content_s = world.now()
+        record.first_content_s = world.now_s
     if target.breaker is not None:
         if answer.status == 200 or answer.status >= 500 or answer.status <= 0:
-            gateway.record_result(target, world.now(), answer.status != 200, answer.duration_s)
+            gateway.record_result(target, world.now_s, answer.status != 200, answer.duration_s)
         else:
             release(target.breaker)  # a 4xx says nothing about the provider's health
     return answer
@@ -257,7 +260,7 @@ def degrade(request: Request, gateway: Gateway, now_s: float, outcome: Outcome) 
     """When no provider answered: a stale answer, a canned one, or the failure as it is."""
     for step in gateway.degrade_to:
         if step == "canned":
-            return Outcome.FALLBACK
+            return FALLBACK
         if gateway.cache is not None and look_up(gateway.cache, request.prompt, now_s) != MISS:
-            return Outcome.FALLBACK
+            return FALLBACK
     return outcome

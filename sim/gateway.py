@@ -8,7 +8,7 @@ from typing import Any
 
 from sim.draws import Purpose, uniform
 from sim.policy.admission import Admission
-from sim.policy.breaker import STATES, BreakerState, allow, permits_call, record
+from sim.policy.breaker import CLOSED, STATES, BreakerState, allow, permits_call, record
 from sim.policy.cache import CacheState
 from sim.policy.context import ContextRule
 from sim.policy.hedge import HedgeState
@@ -96,33 +96,38 @@ class Gateway:
         self.degrade_to = tuple(step for step in config.fallback if step != "next-provider")
         self.turn_of_robin = 0
         self.order = self._orders()[config.routing.kind]
+        self.itineraries: dict[tuple[TargetState, ...], list[TargetState]] = {}
         self.breaker_moves: list[tuple[float, str, str]] = []
+        self.all_closed = True  # all breakers
 
-    def candidates(self, request: Request, now_s: float) -> list[TargetState]:
-        """Targets this request may try, in order; with ``next-provider`` all of them, otherwise the first permitted one."""
-        targets = permitted(self.order(request), now_s)
-        return targets if self.next_provider or self.retry.to == "next" else targets[:1]
+    def itinerary(self, request: Request, now_s: float) -> Sequence[TargetState]:
+        """One target per possible attempt: of those permitted all with ``next-provider``, otherwise the first one."""
+        targets = self.order(request)
+        if self.all_closed and type(targets) is tuple:  # one of the few fixed orders, and nothing to leave out
+            known = self.itineraries.get(targets)
+            if known is None:
+                known = self.itineraries[targets] = self._turns(targets)
+            return known
+        return self._turns(permitted(targets, now_s))
 
-    def itinerary(self, request: Request, now_s: float) -> list[TargetState]:
-        """One target per possible attempt."""
-        targets = self.candidates(request, now_s)
+    def _turns(self, targets: Sequence[TargetState]) -> list[TargetState]:
         if self.retry.to == "next":
             return list(islice(cycle(targets), self.retry.attempts))
-        return [target for target in targets for _ in range(self.retry.attempts)]
+        return [target for target in (targets if self.next_provider else targets[:1]) for _ in range(self.retry.attempts)]
 
     def permits(self, target: TargetState, now_s: float) -> bool:
         """Would ``allows`` say yes? Takes nothing."""
-        return target.breaker is None or permits_call(target.breaker, now_s)
+        return self.all_closed or target.breaker is None or permits_call(target.breaker, now_s)
 
     def allows(self, target: TargetState, now_s: float) -> bool:
         """May a call be made to the target? In half-open this takes a permit."""
         breaker = target.breaker
-        if breaker is None:
+        if self.all_closed or breaker is None:
             return True
         before = breaker.state
         allowed = allow(breaker, now_s)
         if breaker.state != before:
-            self.breaker_moves.append((now_s, target.name, STATES[breaker.state]))
+            self._moved(target, breaker, now_s)
         return allowed
 
     def hedge_target(self, request: Request, first: TargetState, now_s: float) -> TargetState | None:
@@ -136,7 +141,11 @@ class Gateway:
     def record_result(self, target: TargetState, now_s: float, failed: bool, duration_s: float) -> None:
         breaker = target.breaker
         if breaker is not None and record(breaker, now_s, failed, duration_s):
-            self.breaker_moves.append((now_s, target.name, STATES[breaker.state]))
+            self._moved(target, breaker, now_s)
+
+    def _moved(self, target: TargetState, breaker: BreakerState, now_s: float) -> None:
+        self.breaker_moves.append((now_s, target.name, STATES[breaker.state]))
+        self.all_closed = all(each.breaker is None or each.breaker.state == CLOSED for each in self.targets)
 
     def _breaker(self) -> BreakerState | None:
         return BreakerState(self.config.breaker) if self.config.breaker else None
@@ -153,7 +162,7 @@ class Gateway:
             weights = tuple(routing.weights.values())
             return {"weighted": lambda request: by_weight(pool, weights, uniform(self.seed, Purpose.ROUTING, request.index))}
         pool = tuple(self.by_name[name] for name in routing.models)
-        cheapest = sorted(pool, key=lambda target: target.input_usd + target.output_usd)
+        cheapest = tuple(sorted(pool, key=lambda target: target.input_usd + target.output_usd))
 
         def round_robin(request: Request) -> Sequence[TargetState]:
             self.turn_of_robin += 1

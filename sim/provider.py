@@ -6,6 +6,7 @@ import zlib
 from collections import defaultdict
 from enum import IntEnum
 from math import ceil
+from typing import Any
 
 import numpy as np
 
@@ -113,15 +114,19 @@ def told_s(wait_s: float, step_s: float) -> float:
     return ceil(wait_s / step_s - 1e-6) * step_s if wait_s < LONGEST_WAIT_S else wait_s
 
 
+Block = list[tuple[float, float, float]]
+
+
 class ServiceDraws:
     """``get(prompt, occurrence)`` -> (first_token_s, per_token_s, error draw in (0, 1)) of one target.
 
-    Drawn in blocks: neighbouring prompts for a first visit (unique prompts arrive in order), later visits of one prompt otherwise.
-    A block is a pure function of its key, so forgetting one costs time, never a different number.
+    Drawn in blocks, since drawing one costs as much as drawing hundreds: of neighbouring prompts (unique ones arrive in order), for first
+    visits; of fewer prompts, several visits each, for later ones. A block is a pure function of its key, so forgetting one costs time,
+    never a different number.
     """
 
     FIRST_VISITS = 1024
-    LATER_VISITS = 8
+    LATER_PROMPTS, LATER_VISITS = 32, 8
     KEPT_BLOCKS = 256
 
     def __init__(self, seed: int, target: str, model: ProviderModel) -> None:
@@ -132,27 +137,29 @@ class ServiceDraws:
         self.ttft = first
         self.per_token = model.per_token
         self.correlation = model.correlation
-        self.blocks: dict[tuple[int, int], list[tuple[float, float, float]]] = {}
+        self.first: dict[int, Block] = {}
+        self.later: dict[tuple[int, int], Block] = {}
         self.get(0, 0)  # what drawing imports (scipy: up to a second) a mock must have imported before its first request
 
     def get(self, prompt: int, occurrence: int) -> tuple[float, float, float]:
         if occurrence == 0 and prompt < SPARSE:
-            key, place = (-1, prompt >> 10), prompt & 1023
-        else:
-            key, place = (prompt, occurrence >> 3), occurrence & 7
-        block = self.blocks.get(key)
+            number, place = prompt >> 10, prompt & 1023
+            block = self.first.get(number)
+            if block is None:
+                block = self._draw(np.arange(self.FIRST_VISITS) + number * self.FIRST_VISITS, np.zeros(self.FIRST_VISITS, np.int64))
+                keep(self.first, number, block, self.KEPT_BLOCKS)
+            return block[place]
+        row, place = (prompt >> 5, prompt & 31) if prompt < SPARSE else (prompt, 0)
+        key = row, occurrence >> 3
+        block = self.later.get(key)
         if block is None:
-            block = self._draw(key)
-        return block[place]
+            prompts = np.arange(self.LATER_PROMPTS) + row * self.LATER_PROMPTS if prompt < SPARSE else np.array([prompt])
+            visits = np.arange(self.LATER_VISITS) + key[1] * self.LATER_VISITS
+            block = self._draw(np.repeat(prompts, self.LATER_VISITS), np.tile(visits, len(prompts)))
+            keep(self.later, key, block, self.KEPT_BLOCKS)
+        return block[place * self.LATER_VISITS + (occurrence & 7)]
 
-    def _draw(self, key: tuple[int, int]) -> list[tuple[float, float, float]]:
-        if key[0] == -1:
-            prompts = np.arange(self.FIRST_VISITS, dtype=np.int64) + key[1] * self.FIRST_VISITS
-            occurrences = np.zeros(self.FIRST_VISITS, np.int64)
-        else:
-            occurrences = np.arange(self.LATER_VISITS, dtype=np.int64) + key[1] * self.LATER_VISITS
-            prompts = np.full(self.LATER_VISITS, key[0], np.int64)
-
+    def _draw(self, prompts: np.ndarray, occurrences: np.ndarray) -> Block:
         def draw(purpose: Purpose) -> np.ndarray:
             return uniforms(self.seed, purpose, self.entity, prompts, occurrences)
 
@@ -163,11 +170,14 @@ class ServiceDraws:
         else:
             own = draw(Purpose.PER_TOKEN)
             each = quantile(self.per_token, coupled(luck, own, self.correlation) if self.correlation else own).tolist()
-        block = list(zip(first, each, draw(Purpose.ERROR).tolist(), strict=True))
-        if len(self.blocks) >= self.KEPT_BLOCKS:
-            del self.blocks[next(iter(self.blocks))]
-        self.blocks[key] = block
-        return block
+        return list(zip(first, each, draw(Purpose.ERROR).tolist(), strict=True))
+
+
+def keep(blocks: dict[Any, Block], key: Any, block: Block, most: int) -> None:
+    """Among ``most``; the oldest goes."""
+    if len(blocks) >= most:
+        del blocks[next(iter(blocks))]
+    blocks[key] = block
 
 
 class ProviderState:

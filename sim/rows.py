@@ -11,7 +11,8 @@ from sim.records import ATTEMPT_COLUMNS, ATTEMPTS, REQUESTS, Outcome
 from sim.request import Record, Request
 from sim.scenario.model import Scenario
 
-BLOCK = 4096
+PACKED_AT_ONCE = 512
+"""Rows: few enough to be in the processor's cache still."""
 Row = tuple[Any, ...]
 REQUEST_FIELDS = (
     "request", "arrival_s", "kind", "user", "conversation", "turn", "prompt", "outcome", "latency_s", "ttft_s", "queue_wait_s",
@@ -42,9 +43,8 @@ class RowLog(list[Row]):
         self.types = {name: dtype[name] if name in (dtype.names or ()) else np.dtype("f8") for name in fields}
         self.packed: dict[str, list[np.ndarray]] = {name: [] for name in fields}
 
-    def pack(self, at_least: int = 1) -> None:
-        """If there are ``at_least`` so many."""
-        if len(self) >= at_least:
+    def pack(self) -> None:
+        if self:
             for (name, kind), column in zip(self.types.items(), zip(*self, strict=True), strict=True):
                 self.packed[name].append(np.array(column, kind))
             self.clear()

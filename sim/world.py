@@ -24,11 +24,12 @@ from sim.prompt_cache import request_prefixes
 from sim.provider import Plan, ProviderState, produced_tokens
 from sim.records import ATTEMPTS, CANCELLED, REQUESTS, TIMED_OUT
 from sim.request import NAN, Answer, Record, Request
-from sim.rows import ATTEMPT_FIELDS, REQUEST_FIELDS, RowLog, request_row
+from sim.rows import ATTEMPT_FIELDS, PACKED_AT_ONCE, REQUEST_FIELDS, RowLog, request_row
 from sim.scenario.model import Client
 from sim.sharing import SharedServer, advance, mark, next_in_s, reached
 
 LIFE, TIMER = 7, 8  # priorities beyond SimPy's own URGENT (0) and NORMAL (1)
+NEVER = INFINITY, TIMER + 1, 0
 
 
 class Life:
@@ -48,34 +49,37 @@ class Life:
         self.leaving = True
         self.close()
 
+    def ended(self) -> None:
+        """It has come to its end, or was closed because its client left."""
+        if self.on_end is not None:
+            self.on_end()
+
 
 class CoroutineEnvironment(simpy.Environment):
     """Adds entries (time, LIFE, id, life) and (time, TIMER, id, ticket) to SimPy's own queue."""
 
     current: Life | None = None
+    now_s = 0.0  # SimPy's ``now``, without the price of a property
     _queue: list[Any]  # SimPy's (time, priority, id, event), and ours
 
     def resume(self, life: Life) -> None:
         """Run a life until it waits again, or ends, or its client leaves."""
         if life.leaving:
             life.close()
-        else:
-            self.current = life
-            try:
-                delay_s = life.send(None)
-            except StopIteration:
-                pass
-            else:
-                if delay_s is None:
-                    return  # parked: whoever holds its ticket will wake it
-                at_s = self._now + delay_s
-                if at_s > life.leaves_s:
-                    at_s = life.leaves_s
-                    life.leaving = True
-                heappush(self._queue, (at_s, LIFE, next(self._eid), life))
-                return
-        if life.on_end is not None:
-            life.on_end()
+            life.ended()
+            return
+        self.current = life
+        try:
+            delay_s = life.send(None)
+        except StopIteration:
+            life.ended()
+            return
+        if delay_s is not None:  # else parked: whoever holds its ticket will wake it
+            at_s = self.now_s + delay_s
+            if at_s > life.leaves_s:
+                at_s = life.leaves_s
+                life.leaving = True
+            heappush(self._queue, (at_s, LIFE, next(self._eid), life))
 
     def start(self, life: Life) -> None:
         """Run a new life at once, inside the life that starts it."""
@@ -88,7 +92,7 @@ class CoroutineEnvironment(simpy.Environment):
         life = self.current
         assert life is not None, "only a life can wait"
         ticket.waker = life
-        until_s = self._now + timeout_s
+        until_s = self.now_s + timeout_s
         if until_s >= life.leaves_s:
             until_s = life.leaves_s
             life.leaving = True
@@ -100,33 +104,64 @@ class CoroutineEnvironment(simpy.Environment):
         life, ticket.waker = ticket.waker, None
         if life is not None:
             life.leaving = False
-            heappush(self._queue, (self._now, LIFE, next(self._eid), life))
+            heappush(self._queue, (self.now_s, LIFE, next(self._eid), life))
 
     def step(self) -> None:
         queue = self._queue
         if not queue or queue[0][1] < LIFE:
+            if queue:
+                self.now_s = queue[0][0]
             super().step()
             return
         self._now, priority, _, entry = heappop(queue)
+        self.now_s = self._now
         if priority == LIFE:
             self.resume(entry)
         elif entry.waker is not None:  # a ticket nobody woke in time
             life, entry.waker = entry.waker, None
             self.resume(life)
 
-    def run_dry(self) -> None:
-        """Until nothing is left to happen: ``step`` again and again, written out."""
-        queue, resume = self._queue, self.resume
-        while queue:
-            if queue[0][1] < LIFE:
-                super().step()
-                continue
-            self._now, priority, _, entry = heappop(queue)
-            if priority == LIFE:
-                resume(entry)
-            elif entry.waker is not None:
-                life, entry.waker = entry.waker, None
-                resume(life)
+    def run_dry(self, arrivals: Iterator[float] | None = None) -> None:
+        """Until nothing is left to happen: ``step`` again and again, with ``resume`` written out.
+
+        ``arrivals`` brings something in at each of its turns and yields the seconds until the next one. That has no place in the heap,
+        through which it would have to pass every time.
+        """
+        queue, eid = self._queue, self._eid
+        delay_s: float | None
+        while True:
+            delay_s = next(arrivals, None) if arrivals is not None else None
+            due = NEVER if delay_s is None else (self.now_s + delay_s, LIFE, next(eid))
+            while queue and queue[0] < due:
+                if queue[0][1] < LIFE:
+                    self.step()
+                    continue
+                self._now, priority, _, life = heappop(queue)
+                self.now_s = self._now
+                if priority == TIMER:  # of a ticket: if nobody woke its holder in time, it goes on
+                    ticket, life = life, life.waker
+                    if life is None:
+                        continue
+                    ticket.waker = None
+                if life.leaving:
+                    life.close()
+                    life.ended()
+                    continue
+                self.current = life
+                try:
+                    delay_s = life.send(None)
+                except StopIteration:
+                    life.ended()
+                    continue
+                if delay_s is not None:
+                    at_s = self.now_s + delay_s
+                    if at_s > life.leaves_s:
+                        at_s = life.leaves_s
+                        life.leaving = True
+                    heappush(queue, (at_s, LIFE, next(eid), life))
+            if due is NEVER:
+                return
+            self._now = self.now_s = due[0]
 
 
 @coroutine
@@ -151,14 +186,14 @@ def once(call: Callable[[], None]) -> Callable[[], None]:
     return lambda: next(calls, lambda: None)()
 
 
-class SimPyWorld:
-    """A World over one gateway, the scenario's providers, and a CoroutineEnvironment.
+class SimPyWorld(CoroutineEnvironment):
+    """A World in virtual time, over one gateway and the scenario's providers.
 
     ``inside`` counts requests in and out, ``requests`` and ``attempts`` collect rows (``sim.rows``).
     """
 
     def __init__(self, gateway: Gateway, providers: dict[str, ProviderState], workers: int, client: Client) -> None:
-        self.env = CoroutineEnvironment()
+        super().__init__()
         self.gateway = gateway
         self.providers = providers
         self.client_timeout_s = INFINITY if client.timeout is None else client.timeout
@@ -172,9 +207,6 @@ class SimPyWorld:
         self.attempts = RowLog(ATTEMPT_FIELDS, ATTEMPTS)
 
     # ---- what the flow asks for
-    def now(self) -> float:
-        return self.env._now
-
     def sleep(self, delay_s: float) -> Any:
         return pause(delay_s)
 
@@ -182,24 +214,20 @@ class SimPyWorld:
         """Workers are first-come-first-served CPUs, and connections are spread over them in turn."""
         worker = self.turn_of_worker
         self.turn_of_worker = worker + 1 if worker + 1 < len(self.worker_free_s) else 0
-        now_s = self.env._now
-        done_s = max(now_s, self.worker_free_s[worker]) + cpu_s
-        self.worker_free_s[worker] = done_s
+        now_s = self.now_s
+        free_s = self.worker_free_s[worker]
+        done_s = self.worker_free_s[worker] = (free_s if free_s > now_s else now_s) + cpu_s
         return pause(done_s - now_s)
 
     def wait(self, ticket: Ticket, timeout_s: float) -> Any:
-        return park(self.env, ticket, timeout_s)
-
-    def wake(self, ticket: Ticket) -> None:
-        self.env.wake(ticket)
+        return park(self, ticket, timeout_s)
 
     async def attempt(
         self, request: Request, record: Record, target: TargetState, key: int, first_token_timeout_s: float, deadline_s: float,
         race: Race | None, racer: int,
     ) -> Answer:  # fmt: skip
-        env, provider = self.env, self.providers[target.provider]
-        started_s, number = env._now, record.attempts - 1
-        tokens = record.context_tokens
+        provider = self.providers[target.provider]
+        started_s, number, tokens = self.now_s, record.attempts - 1, record.context_tokens
         prefixes = request_prefixes(request, tokens) if provider.caches else ()
         plan = provider.begin(started_s, target.model, key, request.prompt, tokens, request.output_tokens, prefixes)
         status, ends_s = plan.final_status, plan.duration_s
@@ -207,7 +235,7 @@ class SimPyWorld:
             status, ends_s = TIMED_OUT, first_token_timeout_s
         if started_s + ends_s > deadline_s:
             status, ends_s = TIMED_OUT, deadline_s - started_s
-        ended_status = CANCELLED
+        ended = False
         try:
             if plan.shared is not None:
                 status, ends_s = await self.share(plan.shared, plan, first_token_timeout_s, deadline_s, race, racer)
@@ -215,50 +243,55 @@ class SimPyWorld:
                 await pause(ends_s)
             else:
                 await self.run_race(race, racer, plan, ends_s)
-            ended_status = status
+            ended = True
         finally:
-            if ended_status == CANCELLED:
-                ends_s = env._now - started_s
-            provider.finish(plan, env._now)
+            if not ended:
+                status, ends_s = CANCELLED, self.now_s - started_s
+            provider.finish(plan, self.now_s)
             if plan.shared is not None:
                 self.change(plan.shared)
-            content = plan.status == 200 and plan.first_token_s <= ends_s
-            first_token_s = plan.first_token_s if content else NAN
-            produced = plan.produced(ends_s)
-            billed = plan.input_tokens if plan.status == 200 and not plan.hang else 0
-            cost_usd = billed * target.input_usd + produced * target.output_usd
-            if billed and plan.cached_tokens:
-                cost_usd -= plan.cached_tokens * target.cached_saving_usd
-            record.cost_usd += cost_usd
+            content, first_token_s, billed, produced, cost_usd = False, NAN, 0, 0, 0.0
+            if plan.status == 200:
+                content = plan.first_token_s <= ends_s
+                if content:
+                    first_token_s = plan.first_token_s
+                produced = plan.output_tokens if ends_s >= plan.duration_s else plan.produced(ends_s)
+                billed = 0 if plan.hang else plan.input_tokens
+                cost_usd = billed * target.input_usd + produced * target.output_usd
+                if plan.cached_tokens:
+                    cost_usd -= plan.cached_tokens * target.cached_saving_usd
+                record.cost_usd += cost_usd
             self.attempts.append(
                 (request.index, number, target.index, key, request.prompt, plan.occurrence, started_s, first_token_s, ends_s,
-                 ended_status, billed, produced, cost_usd)
+                 status, billed, produced, cost_usd)
             )  # fmt: skip
+            if len(self.attempts) == PACKED_AT_ONCE:
+                self.attempts.pack()
         return Answer(status, ends_s, first_token_s, produced, plan.retry_after_s, content and self.streams)
 
     async def share(
         self, server: SharedServer, plan: Plan, first_token_timeout_s: float, deadline_s: float, race: Race | None, racer: int
     ) -> tuple[int, float]:
         """(status, seconds) of an attempt on a shared server. What the plan says in work becomes the times that came true."""
-        env, started_s, started_work_s = self.env, self.env._now, server.work_s
+        started_s, started_work_s = self.now_s, server.work_s
         first_s, whole_s = plan.first_token_s, plan.duration_s
         plan.duration_s = INFINITY
         try:
             if not await self.worked(server, first_s, min(first_token_timeout_s, deadline_s - started_s)):
-                return TIMED_OUT, env._now - started_s
-            plan.first_token_s = env._now - started_s
+                return TIMED_OUT, self.now_s - started_s
+            plan.first_token_s = self.now_s - started_s
             if race is not None and self.streams:
                 race.win(racer)
-            if whole_s > first_s and not await self.worked(server, started_work_s + whole_s - server.work_s, deadline_s - env._now):
-                return TIMED_OUT, env._now - started_s
-            plan.duration_s = env._now - started_s
+            if whole_s > first_s and not await self.worked(server, started_work_s + whole_s - server.work_s, deadline_s - self.now_s):
+                return TIMED_OUT, self.now_s - started_s
+            plan.duration_s = self.now_s - started_s
             if race is not None and plan.final_status == 200:
                 race.win(racer)
             return plan.final_status, plan.duration_s
         finally:
             if plan.duration_s == INFINITY:  # cut
-                advance(server, env._now)
-                done_s, plan.duration_s = server.work_s - started_work_s, env._now - started_s
+                advance(server, self.now_s)
+                done_s, plan.duration_s = server.work_s - started_work_s, self.now_s - started_s
                 plan.output_tokens = produced_tokens(done_s, first_s, plan.per_token_s, whole_s, plan.output_tokens)
                 if done_s < first_s:
                     plan.first_token_s = plan.duration_s + first_s - done_s
@@ -278,7 +311,7 @@ class SimPyWorld:
         """Somebody came, went, or waits for another mark: the server's next one is due at another time."""
         if server not in self.alarms:
             self.alarms[server] = Ticket()
-            self.env.start(Life(self.keep_time(server)))
+            self.start(Life(self.keep_time(server)))
         else:
             self.alarms[server].granted = True
             self.wake(self.alarms[server])
@@ -288,7 +321,7 @@ class SimPyWorld:
             alarm = self.alarms[server] = Ticket()
             await self.wait(alarm, next_in_s(server))
             if not alarm.granted:
-                for ticket in reached(server, self.env._now):
+                for ticket in reached(server, self.now_s):
                     ticket.granted = True
                     self.wake(ticket)
 
@@ -314,13 +347,13 @@ class SimPyWorld:
             answers.append(await calling)
             ended.granted = race.decided or len(answers) == len(lives)
             if ended.granted:
-                self.env.wake(ended)
+                self.wake(ended)
 
         def start(calling: Coroutine[Any, Any, Answer]) -> None:
             life = Life(run(calling))
             lives.append(life)
             race.cancel.append(life.cancel)
-            self.env.start(life)
+            self.start(life)
 
         try:
             start(first)
@@ -339,29 +372,39 @@ class SimPyWorld:
     def arrive(self, request: Request, on_end: Callable[[], None] | None = None) -> None:
         """A client sends ``request`` now; ``on_end`` is called when it has its answer, or has left."""
         if self.cancels or on_end is None or self.client_timeout_s == INFINITY:
-            leaves_s = self.env._now + self.client_timeout_s if self.cancels else INFINITY
-            self.env.start(Life(self._life(request), leaves_s, on_end))
+            self.start(Visit(self, request, self.now_s + self.client_timeout_s if self.cancels else INFINITY, on_end))
             return
         first_end = once(on_end)  # the gateway works on for a client that has left
-        self.env.start(Life(self._life(request), INFINITY, first_end))
-        self.env.start(Life(only_pause(self.client_timeout_s), INFINITY, first_end))
+        self.start(Visit(self, request, INFINITY, first_end))
+        self.start(Life(only_pause(self.client_timeout_s), INFINITY, first_end))
 
-    async def _life(self, request: Request) -> None:
-        record = Record(self.env._now)
-        self.inside.enter(record.arrived_s)
-        try:
-            await serve(request, record, self.gateway, self)
-        finally:
-            self.inside.leave(self.env._now)
-            self.requests.append(request_row(request, record, self.env._now))
+    def play(self, requests: Iterator[Request]) -> Iterator[float]:
+        """An open-loop stream of requests, each sent at its own time, for ``run_dry``."""
+        patience_s = self.client_timeout_s if self.cancels else INFINITY
+        for request in requests:
+            yield request.arrival_s - self.now_s
+            self.resume(Visit(self, request, self.now_s + patience_s, None))
 
-    def play(self, requests: Iterator[Request]) -> None:
-        """Schedule an open-loop stream of requests, each sent at its own time."""
 
-        async def source() -> None:
-            env = self.env
-            for request in requests:
-                await pause(request.arrival_s - env._now)
-                self.arrive(request)
+class Visit(Life):
+    """A request inside the gateway, from its arrival to its row."""
 
-        self.env.start(Life(source()))
+    __slots__ = ("record", "request", "world")
+
+    def __init__(self, world: SimPyWorld, request: Request, leaves_s: float, on_end: Callable[[], None] | None) -> None:
+        now_s = world.now_s
+        self.world = world
+        self.request = request
+        self.record = record = Record(now_s)
+        world.inside.enter(now_s)
+        super().__init__(serve(request, record, world.gateway, world), leaves_s, on_end)
+
+    def ended(self) -> None:
+        world = self.world
+        now_s, rows = world.now_s, world.requests
+        world.inside.leave(now_s)
+        rows.append(request_row(self.request, self.record, now_s))
+        if len(rows) == PACKED_AT_ONCE:
+            rows.pack()
+        if self.on_end is not None:
+            self.on_end()

@@ -89,10 +89,10 @@ class Timeline:
         return admission.waiting, admission.in_service, opened
 
     async def run(self, world: AsyncioWorld) -> None:
-        first = max(0, int(world.now() / self.every_s) + 1) if world.now() > 0 else 0
+        first = max(0, int(world.now_s / self.every_s) + 1) if world.now_s > 0 else 0
         for number in range(first, first + MAX_TIMELINE_ROWS + 1):
-            await asyncio.sleep(number * self.every_s - world.now())
-            self.samples.append((0, world.now(), *self.look()))
+            await asyncio.sleep(number * self.every_s - world.now_s)
+            self.samples.append((0, world.now_s, *self.look()))
 
     def rows(self) -> np.ndarray:
         return np.array(self.samples, TIMELINE)

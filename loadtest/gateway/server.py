@@ -113,7 +113,7 @@ class GatewayServer:
         self.number += 1
         try:
             document = decode(await http.read())
-            request = parse(document, http.headers, self.whole.now(), self.number, self.capabilities)
+            request = parse(document, http.headers, self.whole.now_s, self.number, self.capabilities)
         except BadRequest as refusal:
             return web.Response(
                 status=refusal.status, body=error_body(str(refusal), "invalid_request_error", refusal.param), content_type=JSON
@@ -133,7 +133,7 @@ class GatewayServer:
 
     async def answer(self, request: ChatRequest) -> web.StreamResponse:
         world = self.streaming if request.stream else self.whole
-        record = Record(world.now())
+        record = Record(world.now_s)
         request.arrival_s = record.arrived_s
         if self.patience is not None:
             request.patience_s = self.patience(request.index)
@@ -144,8 +144,8 @@ class GatewayServer:
             log.exception("request %d broke the gateway", request.index)
             record.outcome = Outcome.ERROR
         finally:
-            self.log.add(request, record, world.now())
-            self.metrics.observe(record, world.now() - record.arrived_s)
+            self.log.add(request, record, world.now_s)
+            self.metrics.observe(record, world.now_s - record.arrived_s)
         if record.outcome == Outcome.OK:
             self.bodies.put(request.prompt, self.collected(request))
         return await self.respond(request, record)

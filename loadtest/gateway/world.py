@@ -74,7 +74,8 @@ class AsyncioWorld:
         self.loop = asyncio.get_running_loop()
         self.attempts: list[tuple[Any, ...]] = []
 
-    def now(self) -> float:
+    @property
+    def now_s(self) -> float:
         return self.loop.time() - self.t0_s
 
     async def sleep(self, delay_s: float) -> None:
@@ -101,7 +102,7 @@ class AsyncioWorld:
         self, request: Request, record: Record, target: TargetState, key: int, first_token_timeout_s: float, deadline_s: float,
         race: Race | None, racer: int,
     ) -> Answer:  # fmt: skip
-        started_s, number = self.now(), record.attempts - 1
+        started_s, number = self.now_s, record.attempts - 1
         status, first_token_s, retry_after_s, committed = CANCELLED, NAN, None, False
         reply: Reply | None = None
         held: list[Piece] = []
@@ -114,7 +115,7 @@ class AsyncioWorld:
                     else:
                         async for piece in reply:
                             if piece.tokens and first_token_s != first_token_s:
-                                first_token_s = self.now() - started_s
+                                first_token_s = self.now_s - started_s
                                 limit.reschedule(self.at(deadline_s))
                                 committed = self.delivery.streams
                                 if race is not None and committed:
@@ -135,7 +136,7 @@ class AsyncioWorld:
         except OSError:
             status = REFUSED
         finally:
-            duration_s = self.now() - started_s
+            duration_s = self.now_s - started_s
             inputs, outputs = (reply.input_tokens, reply.output_tokens) if reply is not None and reply.status == 200 else (0, 0)
             cost_usd = inputs * target.input_usd + outputs * target.output_usd
             record.cost_usd += cost_usd

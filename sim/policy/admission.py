@@ -23,6 +23,11 @@ class Ticket:
         self.timer: Any = None
 
 
+AT_ONCE = Ticket()
+AT_ONCE.granted = True
+"""The ticket of everybody who need not wait."""
+
+
 class Admission:
     """``in_service`` of ``concurrency`` slots taken; ``waiting`` of ``capacity`` places taken, all lines together.
 
@@ -51,13 +56,12 @@ class Admission:
 def enter(admission: Admission, now_s: float, priority: int = 0) -> Ticket | None:
     """A granted ticket, one to wait with, or None when the line is full."""
     place = take_place(admission, now_s)
+    if place == IN_SERVICE:
+        return AT_ONCE
     if place == NO_ROOM:
         return None
     ticket = Ticket()
-    if place == IN_SERVICE:
-        ticket.granted = True
-    else:
-        admission.lines[admission.line_of[priority]].append(ticket)
+    admission.lines[admission.line_of[priority]].append(ticket)
     return ticket
 
 

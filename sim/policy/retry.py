@@ -28,7 +28,8 @@ class RetryBudget:
 
 
 def deposit(budget: RetryBudget) -> None:
-    budget.balance = min(RESERVE, budget.balance + budget.ratio)
+    balance = budget.balance + budget.ratio
+    budget.balance = balance if balance < RESERVE else RESERVE
 
 
 def withdraw(budget: RetryBudget) -> bool:

@@ -6,6 +6,7 @@ import json
 import random
 import sys
 import time
+from collections.abc import Iterator
 
 from sim.experiment import no_garbage_collection
 from sim.policy.admission import Admission, enter, leave
@@ -21,27 +22,26 @@ def main() -> None:
     records: list[tuple[float, float, float]] = []
 
     async def customer() -> None:
-        arrived_s = env._now
+        arrived_s = env.now_s
         ticket = enter(servers, arrived_s)
         assert ticket is not None
         if not ticket.granted:
             await park(env, ticket)
-        started_s = env._now
+        started_s = env.now_s
         await pause(random.expovariate(1.0))
-        records.append((arrived_s, started_s, env._now))
-        following = leave(servers, ticket, env._now)
+        records.append((arrived_s, started_s, env.now_s))
+        following = leave(servers, ticket, env.now_s)
         if following is not None:
             env.wake(following)
 
-    async def source() -> None:
+    def source() -> Iterator[float]:
         for _ in range(customers):
-            await pause(random.expovariate(40.0))
+            yield random.expovariate(40.0)
             env.start(Life(customer()))
 
     begun = time.process_time()
     with no_garbage_collection():
-        env.start(Life(source()))
-        env.run_dry()
+        env.run_dry(source())
     cpu_s = time.process_time() - begun
     wait_s = sum(started_s - arrived_s for arrived_s, started_s, _ in records) / len(records)
     print(json.dumps({"requests": len(records), "cpu_s": cpu_s, "mean_wait_s": wait_s}))

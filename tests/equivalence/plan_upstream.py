@@ -134,7 +134,7 @@ class ClockedWorld(AsyncioWorld):
     free_s = 0.0
 
     async def work(self, cpu_s: float) -> None:
-        now_s = self.now()
+        now_s = self.now_s
         self.free_s = max(now_s, self.free_s) + cpu_s
         await asyncio.sleep(self.free_s - now_s)
 
@@ -144,15 +144,15 @@ async def play(world: AsyncioWorld, requests, timeout_s: float | None):
     served = []
 
     async def life(request) -> None:
-        record = Record(world.now())
+        record = Record(world.now_s)
         try:
             await serve(request, record, world.gateway, world)
         finally:
-            served.append(request_row(request, record, world.now()))
+            served.append(request_row(request, record, world.now_s))
 
     tasks = []
     for request in requests:
-        await asyncio.sleep(request.arrival_s - world.now())
+        await asyncio.sleep(request.arrival_s - world.now_s)
         task = asyncio.ensure_future(life(request))
         if timeout_s is not None:
             task.get_loop().call_later(timeout_s, task.cancel)

@@ -13,8 +13,8 @@ import pytest
 from sim.experiment import requests_of
 from sim.gateway import Gateway
 from sim.provider import ProviderState
-from sim.records import CANCELLED, OUTCOMES
-from sim.rows import request_rows
+from sim.records import ATTEMPTS, CANCELLED, OUTCOMES
+from sim.rows import ATTEMPT_FIELDS, RowLog, attempt_rows, request_rows
 from sim.scenario.load import load
 from sim.workload.schedule import build_schedule
 from sim.world import SimPyWorld
@@ -44,9 +44,9 @@ def in_simpy(scenario):
     gateway = Gateway(scenario, scenario.seed)
     providers = {name: ProviderState(scenario, name, scenario.seed) for name in scenario.providers}
     world = SimPyWorld(gateway, providers, 1, scenario.workload.client)
-    world.play(requests_of(build_schedule(scenario), scenario, scenario.seed))
-    world.env.run_dry()
-    return request_rows(world.requests, scenario, 0)[0], world.attempts, gateway
+    arrivals = world.play(requests_of(build_schedule(scenario), scenario, scenario.seed))
+    world.run_dry(arrivals)
+    return request_rows(world.requests, scenario, 0)[0], attempt_rows(world.attempts, 0), gateway
 
 
 def in_asyncio(scenario):
@@ -56,7 +56,9 @@ def in_asyncio(scenario):
         world = ClockedWorld(gateway, upstreams, Nowhere(scenario.workload.client.stream))
         client = scenario.workload.client
         served = await play(world, requests_of(build_schedule(scenario), scenario, scenario.seed), client.timeout)
-        return request_rows(served, scenario, 0)[0], world.attempts, gateway
+        attempts = RowLog(ATTEMPT_FIELDS, ATTEMPTS)
+        attempts.extend(world.attempts)
+        return request_rows(served, scenario, 0)[0], attempt_rows(attempts, 0), gateway
 
     return run(main)
 
@@ -86,13 +88,13 @@ def test_each_variant_exercises_what_it_is_for(both):
     }  # fmt: skip
     assert seen == set(OUTCOMES) - missing[variant]
     if variant == "hedged":
-        assert sum(row[9] == CANCELLED for row in attempts) > 100, "races were run"
+        assert (attempts["status"] == CANCELLED).sum() > 100, "races were run"
     assert len(rows) >= 5_000
     assert (rows["queue_wait_s"] > 0).sum() > 100
     assert (rows["coalesced_s"] > 0).sum() > 10 or variant == "whole answers"
     assert (rows["backoff_s"] > 0).sum() > 10
     assert {state for _, _, state in gateway.breaker_moves} == {"open", "half-open", "closed"}
-    assert len({row[2] for row in attempts}) == 4, "every target was used"
+    assert len(np.unique(attempts["target"])) == 4, "every target was used"
 
 
 def test_outcomes_attempts_and_latencies_are_identical(both):

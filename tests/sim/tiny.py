@@ -60,9 +60,9 @@ def serve_at(scenario: Scenario, times_s: list[float], prompts: list[int] | None
     gateway = Gateway(scenario, seed=1)
     world = SimPyWorld(gateway, {name: ProviderState(scenario, name, 1) for name in scenario.providers}, 1, scenario.workload.client)
     prompts = prompts or list(range(len(times_s)))
-    world.play(
+    arrivals = world.play(
         Request(index, at_s, 0, 0, index, 0, prompt, 10, 5, **fields)
         for index, (at_s, prompt) in enumerate(zip(times_s, prompts, strict=True))
     )
-    world.env.run_dry()
+    world.run_dry(arrivals)
     return Served(world, scenario)
