@@ -3,11 +3,14 @@
 Conservation: every request that arrived ended once, and nobody is left inside. Little's law, exactly: the area under the number inside
 (kept by those who count in and out) equals the sum of the times spent there (kept by the requests). Every attempt that a provider saw
 belongs to a request, and every dollar of a request to an attempt. Nothing is negative or over its limit.
+
+Tables of a long run do not fit into the processor's caches, so each is gone through once, block by block. What must hold of a row is
+written once, in ``breaches``: over the columns of a block here, over one row after the other where a world has it compiled.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -19,10 +22,40 @@ if TYPE_CHECKING:
     from sim.provider import ProviderState
 
 RELATIVE = 1e-9
-NEVER_NEGATIVE = (
-    "latency_s", "queue_wait_s", "coalesced_s", "cpu_s", "failed_s", "backoff_s", "attempts", "input_tokens", "output_tokens", "cost_usd",
+NUMBER_OF_OUTCOMES = len(OUTCOMES)
+BLOCK = 4096  # rows
+LAWS = (
+    "a request ended twice", "a request has no outcome", "a request and its attempts disagree on their number",
+    "a request was answered, but no provider answered it", "the cost of a request is not that of its attempts",
+    "latency_s is negative", "queue_wait_s is negative", "coalesced_s is negative", "cpu_s is negative", "failed_s is negative",
+    "backoff_s is negative", "attempts is negative", "input_tokens is negative", "output_tokens is negative", "cost_usd is negative",
+    "a request waited for longer than it was there",
 )  # fmt: skip
-PARTS = ("queue_wait_s", "coalesced_s", "cpu_s", "failed_s", "backoff_s")
+
+
+def breaches(row: Any, previous: Any, system_s: Any, made: Any, answers: Any, cost_usd: Any, slack_s: float) -> tuple[Any, ...]:
+    """Which of LAWS the row breaks. ``previous``: the request before it; ``made``, ``answers``, ``cost_usd``: its attempts, those that
+    succeeded, and what they cost; ``slack_s``: the resolution of the clock. All of one row, or columns of many.
+    """
+    waited_s = row.queue_wait_s + row.coalesced_s + row.cpu_s + row.failed_s + row.backoff_s
+    return (
+        row.request <= previous,
+        (row.outcome < 0) | (row.outcome >= NUMBER_OF_OUTCOMES),
+        row.attempts != made,
+        (row.outcome == 0) & (answers == 0),
+        abs(row.cost_usd - cost_usd) > RELATIVE * cost_usd,
+        row.latency_s < -slack_s,
+        row.queue_wait_s < 0,
+        row.coalesced_s < 0,
+        row.cpu_s < 0,
+        row.failed_s < 0,
+        row.backoff_s < 0,
+        row.attempts < 0,
+        row.input_tokens < 0,
+        row.output_tokens < 0,
+        row.cost_usd < 0,
+        waited_s > system_s * (1 + RELATIVE) + slack_s,
+    )
 
 
 class Violation(NamedTuple):
@@ -60,9 +93,19 @@ class Level:
         self.inside -= 1
 
 
+class Totals(NamedTuple):
+    """Of the requests in a block: seconds inside, seconds of these in the admission queue, whether all LAWS hold."""
+
+    system_s: float
+    queue_wait_s: float
+    sound: bool
+
+
 class Replication(NamedTuple):
     """One replication at its end. ``requests`` and ``attempts`` are its rows, ``system_s`` the seconds each request spent inside in the
-    order of ``requests``, ``system`` the number inside as the world counted it, ``samples`` rows of records.TIMELINE.
+    order of ``requests``, ``system`` the number inside as the world counted it, ``samples`` rows of records.TIMELINE, ``seen`` the
+    attempts that reached the providers, unless these have counted them by prompt. ``totals`` goes through a block of rows, with the
+    arguments of ``breaches``.
     """
 
     requests: np.ndarray
@@ -72,6 +115,8 @@ class Replication(NamedTuple):
     gateway: Gateway
     providers: dict[str, ProviderState]
     samples: np.ndarray
+    seen: int | None = None
+    totals: Callable[..., Totals] | None = None
 
 
 def hold(replication: Replication, replay: str) -> None:
@@ -84,19 +129,16 @@ def hold(replication: Replication, replay: str) -> None:
 
 def violations(replication: Replication) -> Iterator[Violation]:
     yield from conservation(replication)
-    yield from littles_law(replication)
-    yield from attempts_and_cost(replication)
-    yield from bounds(replication)
+    made = Made(len(replication.requests))
+    yield from attempts(replication, made)
+    yield from requests(replication, made)
+    yield from levels(replication)
 
 
 def conservation(replication: Replication) -> Iterator[Violation]:
     rows, system, gateway = replication.requests, replication.system, replication.gateway
     if len(rows) != system.entered or system.inside:
         yield Violation(f"{system.entered} requests arrived, {len(rows)} ended and {system.inside} are still inside")
-    if len(rows) and np.any(np.diff(rows["request"]) <= 0):
-        yield at("a request ended twice", rows[1:], np.diff(rows["request"]) <= 0)
-    if len(rows) and (outside := (rows["outcome"] < 0) | (rows["outcome"] >= len(OUTCOMES))).any():
-        yield at("a request has no outcome", rows, outside)
     held = {} if gateway.admission is None else {"slots": gateway.admission.in_service, "places in the line": gateway.admission.waiting}
     held |= {f"calls to {target.name}": target.in_flight for target in gateway.targets}
     held |= {f"places at {name}": provider.in_service for name, provider in replication.providers.items()}
@@ -106,49 +148,66 @@ def conservation(replication: Replication) -> Iterator[Violation]:
             yield Violation(f"when everything was over, {count} {what} were still held")
 
 
-def littles_law(replication: Replication) -> Iterator[Violation]:
-    rows, admission = replication.requests, replication.gateway.admission
-    yield from same_area("the system", replication.system.area_s, replication.system_s, rows)
+class Made:
+    """What the attempts say of each request: how many there were, how many succeeded, what they cost."""
+
+    def __init__(self, requests: int) -> None:
+        self.attempts = np.zeros(requests, np.int64)
+        self.answers = np.zeros(requests, np.int64)
+        self.cost_usd = np.zeros(requests)
+
+
+def attempts(replication: Replication, made: Made) -> Iterator[Violation]:
+    """Fills ``made``."""
+    numbers = replication.requests["request"]
+    in_turn = len(numbers) > 0 and numbers[-1] - numbers[0] == len(numbers) - 1  # as in most runs, or LAWS do not hold
+    for attempts in blocks(replication.attempts):
+        request = np.ascontiguousarray(attempts["request"])
+        place = request - numbers[0] if in_turn else np.searchsorted(numbers, request)
+        if len(numbers) == 0 or place.min() < 0 or place.max() >= len(numbers) or not (in_turn or np.array_equal(numbers[place], request)):
+            yield Violation("an attempt belongs to no request")
+            break
+        np.add.at(made.attempts, place, 1)
+        np.add.at(made.answers, place[attempts["status"] == 200], 1)
+        np.add.at(made.cost_usd, place, np.ascontiguousarray(attempts["cost_usd"]))
+    seen = seen_by(replication.providers) if replication.seen is None else replication.seen
+    if seen != len(replication.attempts):
+        yield Violation(f"providers saw {seen} attempts, the gateway made {len(replication.attempts)}")
+
+
+def seen_by(providers: dict[str, ProviderState]) -> int:
+    return sum(sum(visits.values()) for provider in providers.values() for visits in provider.visits.values())
+
+
+def requests(replication: Replication, made: Made) -> Iterator[Violation]:
+    """Every law of a row, then Little's law of them all."""
+    admission, end_s = replication.gateway.admission, replication.system.at_s
+    slack_s = 8 * float(np.spacing(end_s))
+    totals = replication.totals or over_columns
+    times_s = waits_s = 0.0
+    previous = -1
+    start = 0
+    for rows in blocks(replication.requests):
+        block = slice(start, start + len(rows))
+        of_rows = (rows, previous, replication.system_s[block], made.attempts[block], made.answers[block], made.cost_usd[block], slack_s)
+        inside_s, waited_s, sound = totals(*of_rows)
+        if not sound:
+            yield from broken(*of_rows)
+        times_s, waits_s = times_s + inside_s, waits_s + waited_s
+        previous, start = int(rows["request"][-1]), block.stop
+    yield from same_area("the system", replication.system.area_s, times_s, 2 * start * np.spacing(end_s))
     if admission is not None:
-        yield from same_area("the admission queue", admission.waited_s, rows["queue_wait_s"], rows)
+        yield from same_area("the admission queue", admission.waited_s, waits_s, 2 * start * np.spacing(end_s))
 
 
-def same_area(where: str, area_s: float, times_s: np.ndarray, rows: np.ndarray) -> Iterator[Violation]:
+def same_area(where: str, area_s: float, total_s: float, slack_s: float) -> Iterator[Violation]:
     """∫ N dt = Σ times, to RELATIVE and the resolution of the clock at each of the times' two ends."""
-    total_s = float(times_s.sum())
-    end_s = float((rows["arrival_s"] + rows["latency_s"]).max()) if len(rows) else 0.0
-    if abs(area_s - total_s) > RELATIVE * total_s + 2 * len(rows) * np.spacing(end_s):
+    if abs(area_s - total_s) > RELATIVE * total_s + slack_s:
         yield Violation(f"Little's law in {where}: the area under the number inside is {area_s!r} s, the times inside sum to {total_s!r} s")
 
 
-def attempts_and_cost(replication: Replication) -> Iterator[Violation]:
-    rows, attempts = replication.requests, replication.attempts
-    place = np.searchsorted(rows["request"], attempts["request"]) if len(rows) else np.zeros(len(attempts), np.int64)
-    if len(attempts) and (place.max() >= len(rows) or np.any(rows["request"][place] != attempts["request"])):
-        yield Violation("an attempt belongs to no request")
-        return
-    counted = np.bincount(place, minlength=len(rows))
-    if np.any(differ := counted != rows["attempts"]):
-        yield at("a request and its attempts disagree on their number", rows, differ)
-    seen = sum(sum(visits.values()) for provider in replication.providers.values() for visits in provider.visits.values())
-    if seen != len(attempts):
-        yield Violation(f"providers saw {seen} attempts, the gateway made {len(attempts)}")
-    if np.any(unasked := (rows["outcome"] == 0) & (np.bincount(place[attempts["status"] == 200], minlength=len(rows)) < 1)):
-        yield at("a request was answered, but no provider answered it", rows, unasked)
-    cost = np.bincount(place, weights=attempts["cost_usd"], minlength=len(rows))
-    if np.any(differ := np.abs(cost - rows["cost_usd"]) > RELATIVE * cost):
-        yield at("the cost of a request is not that of its attempts", rows, differ)
-
-
-def bounds(replication: Replication) -> Iterator[Violation]:
-    rows, samples, admission = replication.requests, replication.samples, replication.gateway.admission
-    slack_s = 8 * np.spacing(rows["arrival_s"] + replication.system_s)
-    for column in NEVER_NEGATIVE:
-        if np.any(negative := rows[column] < (-slack_s if column == "latency_s" else 0)):
-            yield at(f"{column} is negative", rows, negative)
-    spent_s = np.sum([rows[column] for column in PARTS], axis=0)
-    if np.any(longer := spent_s > replication.system_s * (1 + RELATIVE) + slack_s):
-        yield at("a request waited for longer than it was there", rows, longer)
+def levels(replication: Replication) -> Iterator[Violation]:
+    samples, admission = replication.samples, replication.gateway.admission
     if admission is not None:
         for column, most in (("waiting", admission.capacity), ("in_service", admission.concurrency)):
             level = samples[column]
@@ -156,7 +215,35 @@ def bounds(replication: Replication) -> Iterator[Violation]:
                 yield Violation(f"{column} at the gateway was {level.max()}, its limit is {most}")
 
 
-def at(says: str, rows: np.ndarray, mask: Any) -> Violation:
-    """A violation that shows first at the earliest of the masked rows."""
-    first = rows[mask][int(np.argmin(rows["arrival_s"][mask]))]
-    return Violation(says, int(first["request"]), float(first["arrival_s"]))
+def blocks(rows: np.ndarray) -> Iterator[np.ndarray]:
+    for start in range(0, len(rows), BLOCK):
+        yield rows[start : start + BLOCK]
+
+
+class Columns:
+    """Rows as one object of columns."""
+
+    def __init__(self, rows: np.ndarray) -> None:
+        self.rows = rows
+
+    def __getattr__(self, name: str) -> np.ndarray:
+        column = self.__dict__[name] = np.ascontiguousarray(self.rows[name])
+        return column
+
+
+def over_columns(rows: np.ndarray, previous: int, system_s: np.ndarray, *others: Any) -> Totals:
+    sound = not any(breach.any() for breach in breaches(*columns(rows, previous), system_s, *others))
+    return Totals(float(system_s.sum()), float(rows["queue_wait_s"].sum()), sound)
+
+
+def columns(rows: np.ndarray, previous: int) -> tuple[Columns, np.ndarray]:
+    """The rows by columns, and the request before each."""
+    return Columns(rows), np.concatenate([[previous], rows["request"][:-1]])
+
+
+def broken(rows: np.ndarray, previous: int, *others: Any) -> Iterator[Violation]:
+    """The laws that do not hold in a block, each at its earliest breach."""
+    for says, breach in zip(LAWS, breaches(*columns(rows, previous), *others), strict=True):
+        if breach.any():
+            first = rows[breach][int(np.argmin(rows["arrival_s"][breach]))]
+            yield Violation(says, int(first["request"]), float(first["arrival_s"]))

@@ -29,6 +29,8 @@ def replicate(job: Job) -> Part:
 
 def played(scenario: Scenario, schedule: Schedule, seed: int, replication: int) -> Replication:
     """All that became of the schedule's requests."""
+    from sim.compiled.checks import over_rows
+
     gateway = Gateway(scenario, seed)
     providers = {name: ProviderState(scenario, name, seed) for name in scenario.providers}
     count = len(schedule)
@@ -42,9 +44,10 @@ def played(scenario: Scenario, schedule: Schedule, seed: int, replication: int) 
     settle(engine, gateway, providers)
     gateway.breaker_moves.extend(moves_of(moves, gateway))
     world, inside = engine.world[0], Level()
-    inside.entered, inside.inside, inside.area_s = int(world["entered"]), int(world["inside"]), float(world["area_s"])
+    inside.entered, inside.inside = int(world["entered"]), int(world["inside"])
+    inside.area_s, inside.at_s = float(world["area_s"]), float(world["area_at_s"])
     rows = as_clients_saw(engine.rows, scenario)
-    return Replication(rows, attempts, engine.inside_s, inside, gateway, providers, engine.timeline)
+    return Replication(rows, attempts, engine.inside_s, inside, gateway, providers, engine.timeline, int(engine.visits.sum()), over_rows)
 
 
 @cache
@@ -103,9 +106,6 @@ def settle(engine: Engine, gateway: Gateway, providers: dict[str, ProviderState]
         target.in_flight = int(row["in_flight"])
     for provider, row in zip(providers.values(), engine.providers, strict=True):
         provider.in_service = int(row["in_service"])
-    for target, visits in zip(gateway.targets, engine.visits, strict=True):
-        seen = np.flatnonzero(visits)
-        providers[target.provider].visits[target.model].update(zip(seen.tolist(), visits[seen].tolist(), strict=True))
     if gateway.cache is not None:
         gateway.cache.flights.update({int(key): [] for key in np.flatnonzero(engine.flights >= 0)})
     for limiter, name in ((gateway.overall, "refused_all"), (gateway.per_user, "refused_user")):

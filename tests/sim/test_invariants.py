@@ -94,3 +94,34 @@ def test_same_seed_same_fingerprint_and_another_seed_another(scenario):
     first, again, other = (fingerprint(predict(scenario, replications=2, seed=seed)) for seed in (1, 1, 2))
     assert first == again
     assert first != other
+
+
+@pytest.mark.parametrize(
+    "by", [{}, {"cost_usd": 1e-6}, {"attempts": 1}, {"backoff_s": -99.0}, {"outcome": 9}, {"request": -1}, {"cpu_s": 99.0}]
+)
+def test_compiled_or_not_the_same_laws_are_checked(held, by):
+    from sim.compiled.checks import over_rows
+
+    assert broken(held[0]._replace(totals=over_rows), **by) == broken(held[0], **by)
+
+
+def test_attempts_may_end_in_any_order(held):
+    shuffled = held[0].attempts[np.random.default_rng(1).permutation(len(held[0].attempts))]
+    assert list(violations(held[0]._replace(attempts=shuffled))) == []
+
+
+def test_an_attempt_of_nobodys_is_noticed(held):
+    for nobody in (-1, len(held[0].requests)):
+        attempts = held[0].attempts.copy()
+        attempts["request"][7] = nobody
+        assert "an attempt belongs to no request" in [each.says for each in violations(held[0]._replace(attempts=attempts))]
+
+
+def test_requests_need_not_be_numbered_one_after_the_other(held):
+    rows, attempts = held[0].requests.copy(), held[0].attempts.copy()
+    rows["request"] *= 3
+    attempts["request"] *= 3
+    apart = held[0]._replace(requests=rows, attempts=attempts)
+    assert list(violations(apart)) == []
+    attempts["request"][7] += 1
+    assert "an attempt belongs to no request" in [each.says for each in violations(apart)]

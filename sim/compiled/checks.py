@@ -1,0 +1,28 @@
+"""``sim.invariants`` compiled: one pass over the rows while they are in the cache."""
+
+from __future__ import annotations
+
+import numpy as np
+from numba.extending import register_jitable
+
+from sim.compiled.cache import compiled
+from sim.invariants import Totals, breaches
+
+register_jitable(breaches)
+
+
+@compiled
+def over_rows(
+    rows: np.ndarray, previous: int, system_s: np.ndarray, made: np.ndarray, answers: np.ndarray, cost_usd: np.ndarray, slack_s: float
+) -> Totals:
+    """``sim.invariants.over_columns``, row by row."""
+    inside_s = waited_s = 0.0
+    broken = False
+    for place in range(len(rows)):
+        row = rows[place]
+        for breach in breaches(row, previous, system_s[place], made[place], answers[place], cost_usd[place], slack_s):
+            broken |= breach
+        previous = row.request
+        inside_s += system_s[place]
+        waited_s += row.queue_wait_s
+    return Totals(inside_s, waited_s, not broken)
