@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 MAX_RATE_ERROR = 1e-3
-MAX_IDC_ERROR = 0.25
+MAX_IDC_ERROR = 0.25  # of a Poisson schedule, whose index is 1; of a burstier one in proportion: a window's edge may cut through a burst
 MAX_LAG_P50_S = 1e-3
 # P99 of the send lag: what one full garbage collection or one scheduler slice (CFS: 4-10 ms) of a neighbour on the same core costs.
 # A generator within it distorts a latency by less than the few hundred milliseconds that the fastest hosted model takes, by a factor of 20.
@@ -114,8 +114,9 @@ def _reasons(seen: Certificate, reports: list[dict[str, Any]]) -> list[str]:
         reasons.append(f"{seen.dropped} requests were never sent: the generator had no room for them")
     if seen.delivered_rate_error > MAX_RATE_ERROR:
         reasons.append(f"delivered rate is {seen.delivered_rate_error:.2%} off the schedule, more than {MAX_RATE_ERROR:.1%}")
-    if seen.idc is not None and seen.expected_idc is not None and abs(seen.idc - seen.expected_idc) > MAX_IDC_ERROR:
-        reasons.append(f"burstiness (index of dispersion) {seen.idc:.2f} instead of the schedule's {seen.expected_idc:.2f}")
+    idc, expected = seen.idc, seen.expected_idc
+    if idc is not None and expected is not None and abs(idc - expected) > MAX_IDC_ERROR * max(1.0, expected):
+        reasons.append(f"burstiness (index of dispersion) {idc:.2f} instead of the schedule's {expected:.2f}")
     if seen.lag_p50_s > MAX_LAG_P50_S:
         reasons.append(f"send lag P50 {seen.lag_p50_s * 1e3:.2f} ms, more than {MAX_LAG_P50_S * 1e3:.0f} ms")
     if seen.lag_p99_s > MAX_LAG_P99_S:

@@ -75,6 +75,14 @@ def test_a_stretched_run_is_off_its_rate() -> None:
     assert certificate.delivered_rate_error == pytest.approx(0.01, rel=0.01)
 
 
+def test_bursts_that_take_some_milliseconds_to_send_are_no_other_burstiness() -> None:
+    at = np.repeat(planned(300, 5.0), 32)
+    certificate = certify(at, sent(at, at + np.tile(np.arange(32) * 50e-6, 300)), [{**REPORT, "planned": len(at)}])
+    assert certificate.expected_idc == pytest.approx(32, rel=0.3)
+    assert certificate.idc != certificate.expected_idc, "some burst was cut in two by a window's edge"
+    assert certificate.valid, certificate.reasons
+
+
 def test_a_run_too_short_for_burstiness_is_not_judged_by_it() -> None:
     at = planned(20)
     certificate = certify(at, sent(at, at), [{**REPORT, "planned": 20}])

@@ -1,7 +1,8 @@
 """Closed forms of queueing theory, computed. ``values.json`` holds theirs and others' results; tests compare the two.
 
 Sources: Gross, Shortle, Thompson & Harris, *Fundamentals of Queueing Theory*; Kleinrock, *Queueing Systems*; Harchol-Balter, *Performance
-Modeling and Design of Computer Systems*; Che, Tung & Wang (2002) for LRU.
+Modeling and Design of Computer Systems*; Che, Tung & Wang (2002) for LRU; Burke, *Delays in single-server queues with batch input*,
+Operations Research 23 (1975).
 """
 
 from __future__ import annotations
@@ -60,6 +61,39 @@ def mmck(servers: int, room: int, rate: float) -> Loss:
 def mg1_wait(rate: float, mean: float, cv2: float) -> float:
     """Pollaczek and Khinchine: mean wait of M/G/1."""
     return rate * mean**2 * (1 + cv2) / 2 / (1 - rate * mean)
+
+
+def batch_mg1_wait(rate: float, mean: float, cv2: float, size: float, size_square: float) -> float:
+    """Mean wait of M^[X]/G/1 for ``rate`` calls in batches with E X and E X²: Pollaczek and Khinchine's for the work that a batch finds,
+    and on average half of the rest of its own batch (Burke 1975).
+    """
+    return mg1_wait(rate, mean, cv2) + (size_square / size - 1) * mean / 2 / (1 - rate * mean)
+
+
+class Batches(NamedTuple):
+    mean_wait: float
+    first_waits: float
+    waits: float
+
+
+def batch_mmc(servers: int, rate: float, at_least: Callable[[np.ndarray], np.ndarray], states: int = 4000) -> Batches:
+    """M^[X]/M/c with unit service rate, ``rate`` calls in batches with P(X ≥ n) = ``at_least(n)``: mean wait, and the shares of batches
+    whose first call waits and of calls that do.
+
+    Flow across the cut between n and n + 1 balances: λ_b Σ_{j ≤ n} p_j P(X > n - j) = min(n + 1, c) p_{n+1} (Gross et al., 3.1). A batch
+    finds j in the system with p_j (Poisson arrivals see time averages); a call is the n-th of its batch with P(X ≥ n) / E X.
+    """
+    tail = at_least(np.arange(1, states + 1))
+    size = float(tail.sum())
+    p = np.zeros(states)
+    p[0] = 1.0
+    for n in range(states - 1):
+        p[n + 1] = rate / size * float(p[: n + 1] @ tail[n::-1]) / min(n + 1, servers)
+    p /= p.sum()
+    busy = np.cumsum(p[::-1])[::-1]
+    found_busy = [float(busy[max(servers - n, 0)]) for n in range(states)]
+    waiting = float(p @ np.maximum(np.arange(states) - servers, 0))
+    return Batches(waiting / rate, found_busy[0], float(tail / size @ found_busy))
 
 
 def erlang_a(servers: int, rate: float, leaving: float, states: int = 4000) -> Loss:
@@ -140,6 +174,12 @@ def ttl_hits(prompts: int, exponent: float, rate: float, ttl: float) -> float:
     """Hit ratio of a cache whose entries live for ``ttl`` from when they were stored: λT / (1 + λT) for each prompt."""
     p = zipf(prompts, exponent)
     return float(p @ (rate * p * ttl / (1 + rate * p * ttl)))
+
+
+def sliding_ttl_hits(prompts: int, exponent: float, rate: float, ttl: float) -> float:
+    """The same where every hit prolongs the life by ``ttl``: 1 - e^{-λT} for each prompt, that it was asked within the last T."""
+    p = zipf(prompts, exponent)
+    return float(p @ -np.expm1(-rate * p * ttl))
 
 
 class DelayedHits(NamedTuple):

@@ -65,6 +65,15 @@ def caches() -> Iterator[Entry]:
         )
 
 
+def sliding_caches() -> Iterator[Entry]:
+    """Every hit prolongs a life: a call is a hit if the same was asked within the last T. True from T on, wherever one begins."""
+    for name, ttl_s, seconds in (("ttl/N10000_a1.0_lam10_T60", 60, 1_800.0), ("ttl/N10000_a1.0_lam10_T600", 600, 1_800.0)):
+        cache = f"gateway.cache=[{{kind: exact, ttl: {ttl_s}s, sliding: true, capacity: 100000}}]"
+        sets = ["workload.arrivals.rate=10/s", NO_QUEUE, INSTANT, catalog(10_000, 1.0), cache]
+        figures = [Figure("hit ratio", metric("cache_hit_rate"), VALUES[name]["hit_sliding_ttl"], MEANS)]
+        yield Entry(f"{name} sliding", sets, figures, seconds, 1.5 * ttl_s, quick=0.1 if ttl_s == 60 else 0.0)
+
+
 def slow_fetches() -> Iterator[Entry]:
     """Delayed hits: one popular prompt whose answer takes d and lives for T. Every miss under way lets 1 + λd calls through."""
     rate_rps, fetch_s, ttl_s = 5.0, 2.0, 20.0
@@ -91,5 +100,5 @@ def slow_fetches() -> Iterator[Entry]:
 
 
 def entries() -> Iterator[Entry]:
-    for family in (rate_limiters, caches, slow_fetches):
+    for family in (rate_limiters, caches, sliding_caches, slow_fetches):
         yield from family()

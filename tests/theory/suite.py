@@ -7,11 +7,11 @@ from concurrent.futures import Executor
 from typing import NamedTuple
 
 from sim.window import Window
-from tests.theory import limits, queues, resilience
+from tests.theory import batches, limits, queues, resilience
 from tests.theory.entry import Entry
 from tests.theory.verdict import Verdict, verdict
 
-ENTRIES: tuple[Entry, ...] = tuple(entry for family in (queues, limits, resilience) for entry in family.entries())
+ENTRIES: tuple[Entry, ...] = tuple(entry for family in (queues, batches, limits, resilience) for entry in family.entries())
 
 CHECKED_ELSEWHERE = {
     "quantile_ci": "order statistics and sample sizes: tests/theory/test_closed_forms.py",
@@ -28,7 +28,6 @@ NOT_SAID = {
     "retry/layers_3x4_attempts": "one layer retries, the gateway; clients and agents do not",
     "retry/grpc_throttle_critical_failure_rate": "the budget is Finagle's (requests pay in, retries out), not gRPC's",
     "retry/google_throttle": "client-side adaptive throttling is not a policy of the gateway",
-    "ttl/*/hit_sliding_ttl": "an entry's life is not prolonged by a hit",
     "lru_che/*/static_topC": "no static cache; and the cache's fill is not a metric (mean_items_fixed)",
     "cache_exact/fifo_or_random": "least recently used is the only eviction; so too lfu_static",
     "priority_mg1/*/T_preemptive_resume": "an answer under way is never interrupted for another",

@@ -47,6 +47,29 @@ def test_pollaczek_and_khinchine(name, cv2):
     assert VALUES[name]["Wq_mean"] == pytest.approx(known.mg1_wait(VALUES[name]["lam"], 1.0, cv2), **EXACT)
 
 
+def test_batches_of_one_are_no_batches():
+    for servers, rate in ((1, 0.8), (10, 8.0)):
+        found = known.batch_mmc(servers, rate, lambda n: (n <= 1).astype(float))
+        wait = known.erlang_c(servers, rate)
+        assert found == pytest.approx((wait / (servers - rate), wait, wait), **EXACT)
+    assert known.batch_mg1_wait(0.8, 1.0, 4.0, 1.0, 1.0) == known.mg1_wait(0.8, 1.0, 4.0)
+
+
+@pytest.mark.parametrize(
+    ("at_least", "size", "square", "time_in_system"),
+    [
+        (lambda n: (n <= 4).astype(float), 4, 16, (4 + 1) / 2 / (1 - 0.7)),  # Gross et al., 3.1: constant batches
+        (lambda n: 0.75 ** (n - 1.0), 4, 28, 4 / (1 - 0.7)),  # geometric ones: the time in system is exponential
+    ],
+)
+def test_batches_before_one_server(at_least, size, square, time_in_system):
+    chain = known.batch_mmc(1, 0.7, at_least)
+    assert chain.mean_wait + 1 == pytest.approx(time_in_system, **EXACT)
+    assert known.batch_mg1_wait(0.7, 1.0, 1.0, size, square) + 1 == pytest.approx(time_in_system, **EXACT)
+    assert chain.first_waits == pytest.approx(0.7, **EXACT)
+    assert chain.waits == pytest.approx(1 - 0.3 / size, **EXACT), "only the first of a batch that finds nobody does not wait"
+
+
 @pytest.mark.parametrize("name", ["erlang_a/lam120_c100_th1", "erlang_a/lam9_c10_th0.2"])
 def test_erlang_a(name):
     values = VALUES[name]
@@ -104,6 +127,8 @@ def test_caches():
     assert VALUES["lru_che/N10000_a0.8_C1000"]["hit"] == pytest.approx(known.lru_che(10_000, 0.8, 1000), **EXACT)
     assert VALUES["ttl/N10000_a1.0_lam10_T60"]["hit_fixed_ttl"] == pytest.approx(known.ttl_hits(10_000, 1.0, 10, 60), **EXACT)
     assert VALUES["ttl/N10000_a1.0_lam10_T600"]["hit_fixed_ttl"] == pytest.approx(known.ttl_hits(10_000, 1.0, 10, 600), **EXACT)
+    assert VALUES["ttl/N10000_a1.0_lam10_T60"]["hit_sliding_ttl"] == pytest.approx(known.sliding_ttl_hits(10_000, 1.0, 10, 60), **EXACT)
+    assert VALUES["ttl/N10000_a1.0_lam10_T600"]["hit_sliding_ttl"] == pytest.approx(known.sliding_ttl_hits(10_000, 1.0, 10, 600), **EXACT)
 
 
 def test_breakers_and_retries():

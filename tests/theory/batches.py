@@ -1,0 +1,89 @@
+"""Calls that arrive together: M^[X]/M/1, M^[X]/D/1 and M^[X]/M/c."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator
+from typing import NamedTuple
+
+import numpy as np
+
+from sim.metrics import share_of
+from sim.window import Window
+from tests.theory.closed_forms import batch_mg1_wait, batch_mmc
+from tests.theory.entry import MEANS, TAILS, Entry, Figure, metric, service
+
+EXPONENTIAL, CONSTANT = "{kind: exponential, mean: 1s}", "{kind: constant, value: 1s}"
+
+
+class Sizes(NamedTuple):
+    """A law of batch sizes of mean 4: as a scenario says it, E X², P(X ≥ n)."""
+
+    law: str
+    square: float
+    at_least: Callable[[np.ndarray], np.ndarray]
+
+
+FOUR = Sizes("{kind: constant, value: 4}", 16.0, lambda n: (n <= 4).astype(float))
+GEOMETRIC = Sizes("{kind: geometric, mean: 4}", 28.0, lambda n: 0.75 ** (n - 1.0))
+
+
+def waited(window: Window) -> np.ndarray:
+    return window["queue_wait_s"] > 0
+
+
+def first_of_batch(window: Window) -> np.ndarray:
+    """Mask: nobody before it arrived at the same moment."""
+    order = np.lexsort((window["request"], window["arrival_s"], window.replication))
+    at_s, replication = window["arrival_s"][order], window.replication[order]
+    first = np.ones(len(window), dtype=bool)
+    first[order[1:]] = (at_s[1:] != at_s[:-1]) | (replication[1:] != replication[:-1])
+    return first
+
+
+def figures_of(wait_s: float, first_waits: float, waits: float) -> list[Figure]:
+    return [
+        Figure("mean time in system", metric("latency_s.mean"), wait_s + 1.0, MEANS),
+        Figure("mean wait", metric("queue_wait_s.mean"), wait_s, MEANS),
+        Figure("P(first of a batch waits)", share_of(waited, first_of_batch), first_waits, MEANS),
+        Figure("P(wait)", metric("queue_wait_s.p_wait"), waits, MEANS),
+    ]
+
+
+def sets(rate_rps: float, sizes: Sizes, servers: int, law: str) -> list[str]:
+    return [
+        f"workload.arrivals.rate={rate_rps:g}/s", f"workload.arrivals.batch={sizes.law}", f"gateway.queue.concurrency={servers}",
+        service(law),
+    ]  # fmt: skip
+
+
+def one_server() -> Iterator[Entry]:
+    """A batch finds the server busy with probability ρ; only the first of those that do not is served at once."""
+    load = 0.7
+    for name, sizes, law, cv2 in (
+        ("mm1_constant4_rho0.7", FOUR, EXPONENTIAL, 1.0),
+        ("mm1_geometric4_rho0.7", GEOMETRIC, EXPONENTIAL, 1.0),
+        ("md1_constant4_rho0.7", FOUR, CONSTANT, 0.0),
+    ):
+        wait_s = batch_mg1_wait(load, 1.0, cv2, 4.0, sizes.square)
+        figures = figures_of(wait_s, load, 1 - (1 - load) / 4)
+        if (sizes, cv2) == (GEOMETRIC, 1.0):  # the time in system is exponential
+            quantiles = (("p50", 0.5), ("p95", 0.95), ("p99", 0.99))
+            figures += [
+                Figure(f"time in system, {each}", metric(f"latency_s.{each}"), -(wait_s + 1.0) * math.log(1 - share), TAILS)
+                for each, share in quantiles
+            ]
+        yield Entry(f"batch_arrivals/{name}", sets(load, sizes, 1, law), figures, 100_000 / load, 2_000.0)
+
+
+def many_servers() -> Iterator[Entry]:
+    """Some of a batch find a server, the rest of it wait: by the chain's numbers in system."""
+    load, servers = 7.0, 10
+    chain = batch_mmc(servers, load, GEOMETRIC.at_least)
+    setting = sets(load, GEOMETRIC, servers, EXPONENTIAL)
+    yield Entry("batch_arrivals/mmc_geometric4_c10_a7", setting, figures_of(*chain), 260_000 / load, 200.0)
+
+
+def entries() -> Iterator[Entry]:
+    yield from one_server()
+    yield from many_servers()
