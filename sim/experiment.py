@@ -23,7 +23,7 @@ from sim.precision import MINIMUM, MOST, to_precision
 from sim.provider import ProviderState
 from sim.records import TIMELINE
 from sim.request import INFINITY, Request
-from sim.rows import Columns, attempt_rows, joined, request_rows
+from sim.rows import Columns, joined, request_rows
 from sim.run import Run
 from sim.scenario.distributions import Constant, Distribution
 from sim.scenario.model import Closed, Scenario
@@ -186,7 +186,7 @@ def replicate(job: Job) -> Part:
     with no_garbage_collection():
         world.run_dry(arrivals)
     rows, inside_s = request_rows(world.requests, scenario, replication)
-    attempts = attempt_rows(world.attempts, replication)
+    attempts = world.attempts.table(replication)
     samples = np.array([(replication, *row) for row in timeline], TIMELINE)
     return part_of(job, Replication(rows, attempts, inside_s, world.inside, gateway, providers, samples))
 

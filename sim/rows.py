@@ -1,87 +1,64 @@
-"""Rows on their way from a world to a table: tuples, packed into columns block by block as the run goes on."""
+"""Rows on their way from a world to a table, packed as they come."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from typing import Any
+from array import array
+from struct import Struct
 
 import numpy as np
 
-from sim.records import ATTEMPT_COLUMNS, ATTEMPTS, REQUESTS, Outcome
+from sim.records import REQUESTS, Outcome
 from sim.request import Record, Request
 from sim.scenario.model import Scenario
 
-PACKED_AT_ONCE = 512
-"""Rows: few enough to be in the processor's cache still."""
-Row = tuple[Any, ...]
-REQUEST_FIELDS = (
-    "request", "arrival_s", "kind", "user", "conversation", "turn", "prompt", "outcome", "latency_s", "ttft_s", "queue_wait_s",
-    "coalesced_s", "cpu_s", "failed_s", "backoff_s", "first_token_s", "generation_s", "attempts", "target", "input_tokens",
-    "output_tokens", "cost_usd", "inside_s",
-)  # fmt: skip
-ATTEMPT_FIELDS = tuple(name for name in ATTEMPT_COLUMNS if name != "replication")
+CODES = {"i1": "b", "i2": "h", "i4": "i", "i8": "q", "f8": "d"}
 
 
-def request_row(request: Request, record: Record, ended_s: float) -> Row:
-    """In the order of REQUEST_FIELDS; ``inside_s`` is the time from its arrival at the gateway to its end."""
-    arrival_s = request.arrival_s
-    return (
-        request.index, arrival_s, request.kind, request.user, request.conversation, request.turn, request.prompt, record.outcome,
-        ended_s - arrival_s, record.first_content_s - arrival_s, record.queue_wait_s, record.coalesced_s, record.cpu_s, record.failed_s,
-        record.backoff_s, record.first_token_s, record.generation_s, record.attempts, record.target, record.context_tokens,
-        record.output_tokens, record.cost_usd, ended_s - record.arrived_s,
-    )  # fmt: skip
+class RowLog:
+    """Rows of ``dtype``: ``log.rows += log.pack(field, …)`` adds one, in a quarter of the room that a tuple of its fields would take."""
+
+    __slots__ = ("dtype", "pack", "rows")
+
+    def __init__(self, dtype: np.dtype) -> None:
+        self.dtype = dtype
+        self.pack = Struct("<" + "".join(CODES[dtype[name].str[1:]] for name in dtype.names or ())).pack
+        self.rows = bytearray()
+
+    def __len__(self) -> int:
+        return len(self.rows) // self.dtype.itemsize
+
+    def table(self, replication: int = 0) -> np.ndarray:
+        """All rows so far, in the order in which they were added; no more can be added while somebody holds them."""
+        rows = np.frombuffer(self.rows, self.dtype)
+        rows["replication"] = replication
+        return rows
 
 
-class RowLog(list[Row]):
-    """A list of rows. ``pack`` moves those that are in it into arrays, which take less room and leave the garbage collector nothing to
-    go through.
-    """
+class RequestLog(RowLog):
+    """Rows of records.REQUESTS in the order in which requests ended; ``inside_s`` is the time from arrival at the gateway to the end."""
 
-    def __init__(self, fields: Sequence[str], dtype: np.dtype) -> None:
-        super().__init__()
-        self.types = {name: dtype[name] if name in (dtype.names or ()) else np.dtype("f8") for name in fields}
-        self.packed: dict[str, list[np.ndarray]] = {name: [] for name in fields}
+    __slots__ = ("inside_s",)
 
-    def pack(self) -> None:
-        if self:
-            for (name, kind), column in zip(self.types.items(), zip(*self, strict=True), strict=True):
-                self.packed[name].append(np.array(column, kind))
-            self.clear()
+    def __init__(self) -> None:
+        super().__init__(REQUESTS)
+        self.inside_s = array("d")
 
-    def columns(self) -> dict[str, np.ndarray]:
-        """All rows so far, packed ones included, as one array per field. The log forgets them."""
-        self.pack()
-        taken, self.packed = self.packed, {name: [] for name in self.types}
-        return {name: np.concatenate(taken.pop(name) or [np.zeros(0, kind)]) for name, kind in self.types.items()}
+    def add(self, request: Request, record: Record, ended_s: float) -> None:
+        arrival_s = request.arrival_s
+        self.rows += self.pack(
+            request.index, 0, arrival_s, request.kind, request.user, request.conversation, request.turn, request.prompt, record.outcome,
+            ended_s - arrival_s, record.first_content_s - arrival_s, record.queue_wait_s, record.coalesced_s, record.cpu_s,
+            record.failed_s, record.backoff_s, record.first_token_s, record.generation_s, record.attempts, record.target,
+            record.context_tokens, record.output_tokens, record.cost_usd,
+        )  # fmt: skip
+        self.inside_s.append(ended_s - record.arrived_s)
 
 
-def table(columns: dict[str, np.ndarray], dtype: np.dtype, replication: int, order: np.ndarray | None = None) -> np.ndarray:
-    """Columns as rows of ``dtype``, in ``order`` if one is given. Takes the columns out of the mapping one by one, to save memory."""
-    rows = np.zeros(len(next(iter(columns.values()))), dtype)
-    for name in dtype.names or ():
-        if name in columns:
-            column = columns.pop(name)
-            rows[name] = column if order is None else column[order]
-    rows["replication"] = replication
-    return rows
-
-
-def request_rows(served: Iterable[Row], scenario: Scenario, replication: int) -> tuple[np.ndarray, np.ndarray]:
+def request_rows(served: RequestLog, scenario: Scenario, replication: int) -> tuple[np.ndarray, np.ndarray]:
     """Rows of records.REQUESTS in the order of the schedule, as the clients saw them; and the time that each spent inside."""
-    if not isinstance(served, RowLog):
-        log = RowLog(REQUEST_FIELDS, REQUESTS)
-        log.extend(served)
-        served = log
-    columns = served.columns()
-    order = np.argsort(columns["request"], kind="stable")
-    inside_s = columns.pop("inside_s")[order]
-    return as_clients_saw(table(columns, REQUESTS, replication, order), scenario), inside_s
-
-
-def attempt_rows(attempts: RowLog, replication: int) -> np.ndarray:
-    """Rows of records.ATTEMPTS in the order in which they ended."""
-    return table(attempts.columns(), ATTEMPTS, replication)
+    rows = served.table(replication)
+    order = np.argsort(rows["request"], kind="stable")
+    return as_clients_saw(rows[order], scenario), np.array(served.inside_s)[order]
 
 
 def as_clients_saw(rows: np.ndarray, scenario: Scenario) -> np.ndarray:

@@ -22,9 +22,9 @@ from sim.policy.hedge import Race
 from sim.policy.router import TargetState
 from sim.prompt_cache import request_prefixes
 from sim.provider import Plan, ProviderState, produced_tokens
-from sim.records import ATTEMPTS, CANCELLED, REQUESTS, TIMED_OUT
+from sim.records import ATTEMPTS, CANCELLED, TIMED_OUT
 from sim.request import NAN, Answer, Record, Request
-from sim.rows import ATTEMPT_FIELDS, PACKED_AT_ONCE, REQUEST_FIELDS, RowLog, request_row
+from sim.rows import RequestLog, RowLog
 from sim.scenario.model import Client
 from sim.sharing import SharedServer, advance, mark, next_in_s, reached
 
@@ -203,8 +203,8 @@ class SimPyWorld(CoroutineEnvironment):
         self.turn_of_worker = 0
         self.inside = Level()
         self.alarms: dict[SharedServer, Ticket] = {}
-        self.requests = RowLog(REQUEST_FIELDS, REQUESTS)
-        self.attempts = RowLog(ATTEMPT_FIELDS, ATTEMPTS)
+        self.requests = RequestLog()
+        self.attempts = RowLog(ATTEMPTS)
 
     # ---- what the flow asks for
     def sleep(self, delay_s: float) -> Any:
@@ -261,12 +261,11 @@ class SimPyWorld(CoroutineEnvironment):
                 if plan.cached_tokens:
                     cost_usd -= plan.cached_tokens * target.cached_saving_usd
                 record.cost_usd += cost_usd
-            self.attempts.append(
-                (request.index, number, target.index, key, request.prompt, plan.occurrence, started_s, first_token_s, ends_s,
-                 status, billed, produced, cost_usd)
+            attempts = self.attempts
+            attempts.rows += attempts.pack(
+                request.index, 0, number, target.index, key, request.prompt, plan.occurrence, started_s, first_token_s, ends_s,
+                status, billed, produced, cost_usd,
             )  # fmt: skip
-            if len(self.attempts) == PACKED_AT_ONCE:
-                self.attempts.pack()
         return Answer(status, ends_s, first_token_s, produced, plan.retry_after_s, content and self.streams)
 
     async def share(
@@ -401,10 +400,7 @@ class Visit(Life):
 
     def ended(self) -> None:
         world = self.world
-        now_s, rows = world.now_s, world.requests
-        world.inside.leave(now_s)
-        rows.append(request_row(self.request, self.record, now_s))
-        if len(rows) == PACKED_AT_ONCE:
-            rows.pack()
+        world.inside.leave(world.now_s)
+        world.requests.add(self.request, self.record, world.now_s)
         if self.on_end is not None:
             self.on_end()

@@ -12,7 +12,7 @@ from sim.prompt_cache import request_prefixes
 from sim.provider import Plan, ProviderState
 from sim.records import REFUSED
 from sim.request import Record
-from sim.rows import request_row
+from sim.rows import RequestLog
 from sim.sharing import SharedServer, advance, mark, next_in_s, reached
 
 
@@ -141,14 +141,14 @@ class ClockedWorld(AsyncioWorld):
 
 async def play(world: AsyncioWorld, requests, timeout_s: float | None):
     """Send every request at its time; the client leaves after ``timeout_s``. Returns rows like SimPyWorld."""
-    served = []
+    served = RequestLog()
 
     async def life(request) -> None:
         record = Record(world.now_s)
         try:
             await serve(request, record, world.gateway, world)
         finally:
-            served.append(request_row(request, record, world.now_s))
+            served.add(request, record, world.now_s)
 
     tasks = []
     for request in requests:

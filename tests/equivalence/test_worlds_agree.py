@@ -13,8 +13,8 @@ import pytest
 from sim.experiment import requests_of
 from sim.gateway import Gateway
 from sim.provider import ProviderState
-from sim.records import ATTEMPTS, CANCELLED, OUTCOMES
-from sim.rows import ATTEMPT_FIELDS, RowLog, attempt_rows, request_rows
+from sim.records import CANCELLED, OUTCOMES
+from sim.rows import request_rows
 from sim.scenario.load import load
 from sim.workload.schedule import build_schedule
 from sim.world import SimPyWorld
@@ -46,7 +46,7 @@ def in_simpy(scenario):
     world = SimPyWorld(gateway, providers, 1, scenario.workload.client)
     arrivals = world.play(requests_of(build_schedule(scenario), scenario, scenario.seed))
     world.run_dry(arrivals)
-    return request_rows(world.requests, scenario, 0)[0], attempt_rows(world.attempts, 0), gateway
+    return request_rows(world.requests, scenario, 0)[0], world.attempts.table(), gateway
 
 
 def in_asyncio(scenario):
@@ -56,9 +56,7 @@ def in_asyncio(scenario):
         world = ClockedWorld(gateway, upstreams, Nowhere(scenario.workload.client.stream))
         client = scenario.workload.client
         served = await play(world, requests_of(build_schedule(scenario), scenario, scenario.seed), client.timeout)
-        attempts = RowLog(ATTEMPT_FIELDS, ATTEMPTS)
-        attempts.extend(world.attempts)
-        return request_rows(served, scenario, 0)[0], attempt_rows(attempts, 0), gateway
+        return request_rows(served, scenario, 0)[0], world.attempts, gateway
 
     return run(main)
 

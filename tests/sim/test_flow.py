@@ -87,7 +87,7 @@ class TestRetries:
     def test_attempts_are_bounded(self):
         served = serve_at(scenario(gateway={"retry": RETRY_TWICE}, faults=[OUTAGE]), [0.0])
         assert served.outcomes == ["error"]
-        assert [row[9] for row in served.attempts] == [503, 503, 503]
+        assert [row["status"] for row in served.attempts] == [503, 503, 503]
 
     def test_a_client_error_is_not_repeated(self):
         served = serve_at(scenario(gateway={"retry": RETRY_TWICE}, faults=[OUTAGE | {"status": 400}]), [0.0])
@@ -116,13 +116,13 @@ class TestRetries:
     @pytest.mark.parametrize("to", ["same", "next"])
     def test_a_client_error_is_repeated_nowhere(self, to):
         served = serve_at(scenario(gateway={"retry": RETRY_TWICE | {"to": to}}, faults=[OUTAGE | {"status": 400}]), [0.0])
-        assert [row[2] for row in served.attempts] == [0]
+        assert [row["target"] for row in served.attempts] == [0]
         assert served.outcomes == ["error"]
 
     def test_a_target_that_cannot_do_it_is_tried_once_and_the_next_provider_then(self):
         both = [OUTAGE | {"status": 400}, OUTAGE | {"provider": "b", "status": 400}]
         gateway = {"retry": RETRY_TWICE | {"to": "next", "attempts": 4}, "fallback": ["next-provider"]}
-        assert [row[2] for row in serve_at(scenario(gateway=gateway, faults=both), [0.0]).attempts] == [0, 1]
+        assert [row["target"] for row in serve_at(scenario(gateway=gateway, faults=both), [0.0]).attempts] == [0, 1]
 
     def test_nothing_is_waited_or_paid_for_while_the_breaker_is_open(self):
         gateway = {
@@ -156,7 +156,7 @@ class TestTimeouts:
         served = serve_at(scenario(gateway={"timeout": {"total": "3500ms"}, "fallback": ["canned"]}, a=slow), [0.0])
         assert served.outcomes == ["timeout"], "a client that has seen half an answer gets no canned one"
         assert served.latencies_s == [3.5]
-        assert served.attempts[0][11] == 3  # of 5 tokens
+        assert served.attempts[0]["output_tokens"] == 3  # of 5 tokens
         assert served.rows["cost_usd"].tolist() == pytest.approx([16e-6])
 
     def test_no_retry_is_begun_that_the_deadline_would_not_allow(self):
@@ -185,7 +185,7 @@ class TestFallback:
         gateway = {"breaker": {"window_size": 4, "minimum_calls": 4, "open_for": "60s"}, "fallback": ["next-provider"]}
         served = serve_at(scenario(gateway=gateway, faults=[OUTAGE]), [0.0, 1.0, 2.0, 3.0, 4.0])
         assert served.latencies_s == [1.1, 1.1, 1.1, 1.1, 1.0]
-        assert [row[2] for row in served.attempts].count(0) == 4
+        assert [row["target"] for row in served.attempts].count(0) == 4
 
     def test_an_open_breaker_without_another_provider_fails_fast(self):
         gateway = {"breaker": {"window_size": 2, "minimum_calls": 2}, "routing": {"kind": "round-robin", "models": ["a/one"]}}
@@ -199,14 +199,14 @@ class TestClientsWhoLeave:
         served = serve_at(scenario(client={"timeout": "600ms"}, gateway={"queue": {"concurrency": 1, "waiting": 9}}), [0.0, 0.5])
         assert served.outcomes == ["abandoned", "abandoned"]
         assert served.latencies_s == [0.6, 0.6]
-        assert [row[6] for row in served.attempts] == [0.0, 0.6], "the second was admitted when the first left"
+        assert [row["started_s"] for row in served.attempts] == [0.0, 0.6], "the second was admitted when the first left"
         assert served.world.gateway.admission.in_service == 0
 
     def test_or_goes_on_if_the_scenario_says_so(self):
         gateway = {"queue": {"concurrency": 1, "waiting": 9}, "cancel_on_disconnect": False}
         served = serve_at(scenario(client={"timeout": "600ms"}, gateway=gateway), [0.0, 0.5])
         assert served.outcomes == ["abandoned", "abandoned"]
-        assert [row[6] for row in served.attempts] == [0.0, 1.0]
+        assert [row["started_s"] for row in served.attempts] == [0.0, 1.0]
         assert served.rows["cost_usd"].tolist() == pytest.approx([20e-6, 20e-6]), "work nobody waits for is billed all the same"
 
     def test_whoever_leaves_the_line_leaves_no_hole(self):

@@ -10,7 +10,7 @@ from sim.scenario.model import Hedge
 from tests.sim.tiny import scenario, serve_at
 
 SLOW = {"models": {"one": {"latency": {"kind": "constant", "value": "3s"}, "price": {"input": 1, "output": 2}}}}
-STATUS, TARGET, COST = 9, 2, 12
+STATUS, TARGET, COST = "status", "target", "cost_usd"
 
 
 def hedging(to: str = "next", after: str = "500ms", at_most: float = 1.0, **more):

@@ -5,29 +5,27 @@ from __future__ import annotations
 import numpy as np
 
 from sim.records import ATTEMPTS
-from sim.rows import ATTEMPT_FIELDS, Columns, RowLog, attempt_rows, joined
+from sim.rows import Columns, RequestLog, RowLog, joined
 
 
-def attempt(request: int) -> tuple:
-    return (request, 0, 1, 0, 7, 0, request / 2, float("nan"), 0.25, 503, 0, 0, 0.0)
-
-
-def test_packing_changes_nothing():
-    packed, plain = RowLog(ATTEMPT_FIELDS, ATTEMPTS), RowLog(ATTEMPT_FIELDS, ATTEMPTS)
-    for number in range(10):
-        packed.append(attempt(number))
-        plain.append(attempt(number))
-        if number % 4 == 3:
-            packed.pack()
-    assert len(packed) == 2
-    rows = attempt_rows(packed, 3)
-    assert rows["request"].tolist() == list(range(10))
-    assert set(rows["replication"]) == {3}
-    assert rows.tobytes() == attempt_rows(plain, 3).tobytes()
+def test_packed_rows_come_back_as_they_were_added():
+    log = RowLog(ATTEMPTS)
+    for number in range(3):
+        log.rows += log.pack(number, 0, 1, 0, 2, 2**62 + number, 0, number / 3, float("nan"), 0.25, -2, 17, 2**40, 1e-9)
+    assert len(log) == 3
+    rows = log.table(replication=4)
+    assert rows.dtype == ATTEMPTS
+    assert rows["request"].tolist() == [0, 1, 2]
+    assert rows["prompt"].tolist() == [2**62, 2**62 + 1, 2**62 + 2]
+    assert rows["started_s"].tolist() == [0.0, 1 / 3, 2 / 3]
+    assert np.isnan(rows["first_token_s"]).all()
+    assert rows[0].item()[9:] == (0.25, -2, 17, 2**40, 1e-9)
+    assert set(rows["replication"]) == {4}
 
 
 def test_no_rows_make_an_empty_table():
-    assert attempt_rows(RowLog(ATTEMPT_FIELDS, ATTEMPTS), 0).dtype == ATTEMPTS
+    assert RowLog(ATTEMPTS).table().dtype == ATTEMPTS
+    assert len(RequestLog().table()) == 0
 
 
 def test_joining_takes_the_parts_out_of_the_list():

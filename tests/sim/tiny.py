@@ -44,7 +44,7 @@ class Served:
     def __init__(self, world: SimPyWorld, scenario: Scenario) -> None:
         self.world = world
         self.rows = request_rows(world.requests, scenario, 0)[0]
-        self.attempts = world.attempts
+        self.attempts = world.attempts.table()
 
     @property
     def outcomes(self) -> list[str]:
