@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import zlib
 from collections import defaultdict
+from collections.abc import Callable
 from enum import IntEnum
 from math import ceil
-from typing import Any
 
 import numpy as np
 
-from sim.distributions import quantile
+from sim.distributions import inverse, quantile
 from sim.draws import Purpose, uniform, uniforms
 from sim.faults import timelines
 from sim.key_limits import KeyLimits
@@ -114,19 +114,13 @@ def told_s(wait_s: float, step_s: float) -> float:
     return ceil(wait_s / step_s - 1e-6) * step_s if wait_s < LONGEST_WAIT_S else wait_s
 
 
-Block = list[tuple[float, float, float]]
-
-
 class ServiceDraws:
     """``get(prompt, occurrence)`` -> (first_token_s, per_token_s, error draw in (0, 1)) of one target.
 
-    Drawn in blocks, since drawing one costs as much as drawing hundreds: of neighbouring prompts (unique ones arrive in order), for first
-    visits; of fewer prompts, several visits each, for later ones. A block is a pure function of its key, so forgetting one costs time,
-    never a different number.
+    First visits are drawn in blocks of neighbouring prompts, since unique prompts arrive in order; later visits one by one. Draws are
+    pure functions of their entity, so forgetting a block costs time, never a different number.
     """
 
-    FIRST_VISITS = 1024
-    LATER_PROMPTS, LATER_VISITS = 32, 8
     KEPT_BLOCKS = 256
 
     def __init__(self, seed: int, target: str, model: ProviderModel) -> None:
@@ -134,50 +128,34 @@ class ServiceDraws:
         self.entity = zlib.crc32(target.encode())
         first = model.latency if model.latency is not None else model.ttft
         assert first is not None, "the scenario's own checks: a model has latency or ttft"
-        self.ttft = first
-        self.per_token = model.per_token
+        self.ttft, self.per_token = first, model.per_token
+        self.ttft_s = inverse(first)
+        self.per_token_s = None if model.per_token is None else inverse(model.per_token)
         self.correlation = model.correlation
-        self.first: dict[int, Block] = {}
-        self.later: dict[tuple[int, int], Block] = {}
+        self.blocks: dict[int, list[tuple[float, float, float]]] = {}
         self.get(0, 0)  # what drawing imports (scipy: up to a second) a mock must have imported before its first request
 
     def get(self, prompt: int, occurrence: int) -> tuple[float, float, float]:
-        if occurrence == 0 and prompt < SPARSE:
-            number, place = prompt >> 10, prompt & 1023
-            block = self.first.get(number)
-            if block is None:
-                block = self._draw(np.arange(self.FIRST_VISITS) + number * self.FIRST_VISITS, np.zeros(self.FIRST_VISITS, np.int64))
-                keep(self.first, number, block, self.KEPT_BLOCKS)
-            return block[place]
-        row, place = (prompt >> 5, prompt & 31) if prompt < SPARSE else (prompt, 0)
-        key = row, occurrence >> 3
-        block = self.later.get(key)
+        if occurrence > 0 or prompt >= SPARSE:
+            return self._draw(lambda purpose: np.array([uniform(self.seed, purpose, self.entity, prompt, occurrence)]))[0]
+        block = self.blocks.get(prompt >> 10)
         if block is None:
-            prompts = np.arange(self.LATER_PROMPTS) + row * self.LATER_PROMPTS if prompt < SPARSE else np.array([prompt])
-            visits = np.arange(self.LATER_VISITS) + key[1] * self.LATER_VISITS
-            block = self._draw(np.repeat(prompts, self.LATER_VISITS), np.tile(visits, len(prompts)))
-            keep(self.later, key, block, self.KEPT_BLOCKS)
-        return block[place * self.LATER_VISITS + (occurrence & 7)]
+            prompts = np.arange(1024) + (prompt & ~1023)
+            block = self._draw(lambda purpose: uniforms(self.seed, purpose, self.entity, prompts, 0))
+            if len(self.blocks) >= self.KEPT_BLOCKS:
+                del self.blocks[next(iter(self.blocks))]
+            self.blocks[prompt >> 10] = block
+        return block[prompt & 1023]
 
-    def _draw(self, prompts: np.ndarray, occurrences: np.ndarray) -> Block:
-        def draw(purpose: Purpose) -> np.ndarray:
-            return uniforms(self.seed, purpose, self.entity, prompts, occurrences)
-
+    def _draw(self, draw: Callable[[Purpose], np.ndarray]) -> list[tuple[float, float, float]]:
         luck = draw(Purpose.TTFT)
-        first = quantile(self.ttft, luck).tolist()
-        if self.per_token is None:
+        first = self.ttft_s(luck).tolist()
+        if self.per_token_s is None:
             each = [0.0] * len(first)
         else:
             own = draw(Purpose.PER_TOKEN)
-            each = quantile(self.per_token, coupled(luck, own, self.correlation) if self.correlation else own).tolist()
+            each = self.per_token_s(coupled(luck, own, self.correlation) if self.correlation else own).tolist()
         return list(zip(first, each, draw(Purpose.ERROR).tolist(), strict=True))
-
-
-def keep(blocks: dict[Any, Block], key: Any, block: Block, most: int) -> None:
-    """Among ``most``; the oldest goes."""
-    if len(blocks) >= most:
-        del blocks[next(iter(blocks))]
-    blocks[key] = block
 
 
 class ProviderState:
