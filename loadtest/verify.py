@@ -6,13 +6,10 @@ set when all are ready. Whatever ends the run, nothing is left behind: no proces
 
 from __future__ import annotations
 
-import contextlib
 import io
 import json
-import os
 import shutil
 import sys
-import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -38,6 +35,7 @@ from sim.run import Run
 from sim.scenario.errors import Problem, ScenarioError
 from sim.scenario.load import Loaded, load
 from sim.scenario.model import Closed, Scenario
+from sim.work_folder import make_work_folder
 
 WORK_PREFIX = "tenfold-run-"
 MOCK_START_S = 30.0
@@ -124,31 +122,11 @@ def measure(order: Order, say: Say, progress: Progress) -> Measured:
 @contextmanager
 def work_folder() -> Iterator[Path]:
     """A private temporary folder, gone afterwards; those that runs before us left when they were killed go now."""
-    clear_stale_folders()
-    folder = Path(tempfile.mkdtemp(prefix=f"{WORK_PREFIX}{os.getpid()}-"))
+    folder = make_work_folder(WORK_PREFIX)
     try:
         yield folder
     finally:
         shutil.rmtree(folder, ignore_errors=True)
-
-
-def clear_stale_folders() -> None:
-    """Remove our own user's work folders whose process, which their name tells, is gone."""
-    for folder in Path(tempfile.gettempdir()).glob(f"{WORK_PREFIX}*-*"):
-        pid = folder.name.removeprefix(WORK_PREFIX).partition("-")[0]
-        with contextlib.suppress(OSError):
-            if pid.isdecimal() and folder.lstat().st_uid == os.getuid() and not alive(int(pid)):
-                shutil.rmtree(folder, ignore_errors=True)
-
-
-def alive(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except (ProcessLookupError, OverflowError):
-        return False
-    except PermissionError:
-        pass
-    return True
 
 
 def dump(loaded: Loaded) -> str:

@@ -5,9 +5,14 @@ from __future__ import annotations
 import multiprocessing
 import os
 import signal
-from collections.abc import Iterator
-from concurrent.futures import Executor, ProcessPoolExecutor
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Executor, Future, ProcessPoolExecutor
 from contextlib import contextmanager
+from typing import TypeVar
+
+Job = TypeVar("Job")
+Done = TypeVar("Done")
 
 
 @contextmanager
@@ -31,6 +36,21 @@ def open_executor(workers: int | None = None, cluster: str | None = None) -> Ite
         yield pool
     finally:
         pool.shutdown(wait=True, cancel_futures=True)
+
+
+def in_order(executor: Executor, work: Callable[[Job], Done], jobs: Sequence[Job], at_once: int) -> Iterator[Done]:
+    """What each job gives, in their order, like ``executor.map``; no more than ``at_once`` are under way or wait to be taken."""
+    waiting: deque[Future[Done]] = deque()
+    try:
+        for job in jobs:
+            if len(waiting) >= at_once:
+                yield waiting.popleft().result()
+            waiting.append(executor.submit(work, job))
+        while waiting:
+            yield waiting.popleft().result()
+    finally:
+        for future in waiting:
+            future.cancel()
 
 
 @contextmanager

@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import simpy
 
+from sim.cluster import in_order
 from sim.distributions import quantile
 from sim.draws import Purpose, replication_seed, uniforms
 from sim.engines import choose
@@ -21,12 +22,15 @@ from sim.gateway import Gateway, target_names
 from sim.invariants import Replication, hold
 from sim.precision import MINIMUM, MOST, to_precision
 from sim.provider import ProviderState
-from sim.records import TIMELINE
+from sim.records import ATTEMPTS, REQUESTS, TIMELINE
 from sim.request import INFINITY, Request
-from sim.rows import Columns, joined, request_rows
+from sim.rows import joined, request_rows
 from sim.run import Run
+from sim.scenario.checks import expected_requests
 from sim.scenario.distributions import Constant, Distribution
 from sim.scenario.model import Closed, Scenario
+from sim.spill import RowKeeper
+from sim.table import Columns, Rows, Table
 from sim.usage import usage
 from sim.warmup import with_warmup
 from sim.workload.closed import ClosedWorkload
@@ -45,8 +49,8 @@ BLOCK = 1024  # requests made at once
 class Part(NamedTuple):
     """One replication: its rows as in Run, and the requests that each rate limit refused."""
 
-    requests: np.ndarray
-    attempts: np.ndarray
+    requests: Rows
+    attempts: Rows
     timeline: np.ndarray
     events: list[dict[str, Any]]
     limited: dict[str, int]
@@ -60,16 +64,18 @@ def predict(
     executor: Executor | None = None,
     progress: Callable[[int], None] | None = None,
     engine: str = "auto",
+    keeper: RowKeeper | None = None,
 ) -> Run:
     """Predict ``scenario`` at ``scale`` times its arrival rate; ``progress`` is told how many replications are done.
 
     Replication r draws from ``replication_seed(seed, r)``, whoever runs it, so the result does not depend on the executor.
     ``engine``: see ``sim.engines.choose``, which raises ScenarioError for a scenario that the engine asked for cannot run.
+    ``keeper``: where the rows go (default: one of its own), so that several runs share one memory.
     """
     started_s = time.perf_counter()
     seed = scenario.seed if seed is None else seed
     chosen = choose(engine, scenario, scale, replications).engine
-    parts = simulate(chosen, scenario, scale, seed, range(replications), executor, progress)
+    parts = simulate(chosen, scenario, scale, seed, range(replications), executor, progress, keeper or RowKeeper())
     return as_run(chosen, scenario, scale, seed, parts, time.perf_counter() - started_s)
 
 
@@ -82,6 +88,7 @@ def predict_to_precision(
     progress: Callable[[int], None] | None = None,
     engine: str = "auto",
     most: int = MOST,
+    keeper: RowKeeper | None = None,
 ) -> Run:
     """As many replications as it takes to know the figures of ``sim.precision`` to within ``precision`` (0.02: 2 %), ``most`` at most."""
     started_s = time.perf_counter()
@@ -89,10 +96,11 @@ def predict_to_precision(
     least = min(MINIMUM, most)
     chosen = choose(engine, scenario, scale, least).engine
     parts: list[Part] = []
+    keeper = keeper or RowKeeper()
 
     def run_first(replications: int) -> Run:
-        parts.extend(simulate(chosen, scenario, scale, seed, range(len(parts), replications), executor, progress))
-        return as_run(chosen, scenario, scale, seed, list(parts), time.perf_counter() - started_s)
+        parts.extend(simulate(chosen, scenario, scale, seed, range(len(parts), replications), executor, progress, keeper))
+        return as_run(chosen, scenario, scale, seed, parts, time.perf_counter() - started_s)
 
     run, reached = to_precision(precision, run_first, least, most)
     return replace(run, precision=reached)
@@ -106,39 +114,44 @@ def simulate(
     replications: range,
     executor: Executor | None,
     progress: Callable[[int], None] | None,
+    keeper: RowKeeper,
 ) -> list[Part]:
-    """The replications asked for; ``progress`` is told the number of the last one done, from 1."""
+    """The replications asked for, their rows where ``keeper`` keeps them; ``progress`` is told the number of the last one done, from 1."""
     work = replicator(engine)
     jobs = [(scenario, scale, seed, replication) for replication in replications]
-    parts = []
-    for part in map(work, jobs) if executor is None else executor.map(work, jobs):
-        parts.append(part)
+    parts: list[Part] = []
+    for part in map(work, jobs) if executor is None else in_order(executor, work, jobs, at_once(scenario, scale, keeper)):
+        if not parts:  # a run that will not fit is spilled from its start
+            keep = keeper.hold if keeper.has_room(len(part.requests) * len(jobs)) else keeper.spill
+        requests, attempts = keep(part.requests, part.attempts)
+        parts.append(part._replace(requests=requests, attempts=attempts))
+        del part  # or its rows would stand there until the next is done
         if progress is not None:
             progress(replications.start + len(parts))
     return parts
 
 
+def at_once(scenario: Scenario, scale: float, keeper: RowKeeper) -> int:
+    """Replications to have under way or waiting to be taken: half of what memory holds, so that workers do not run ahead of the disk."""
+    return max(2, int(keeper.most / 2 / max(1.0, expected_requests(scenario, scale))))
+
+
 def as_run(engine: str, scenario: Scenario, scale: float, seed: int, parts: list[Part], wall_s: float) -> Run:
-    """The parts as one Run. Empties ``parts``: a long run does not fit into memory twice."""
-    replications = len(parts)
-    requests, attempts, timelines = [part.requests for part in parts], [part.attempts for part in parts], [part.timeline for part in parts]
-    events = [event for part in parts for event in part.events]
-    limited = {by: sum(part.limited[by] for part in parts) for by in parts[0].limited}
-    parts.clear()
-    rows = joined(requests)
+    """The parts as one Run."""
+    requests = Table([part.requests for part in parts], REQUESTS)
     run = Run(
         kind="prediction",
-        scenario=with_warmup(scenario, rows),
+        scenario=with_warmup(scenario, requests),
         scale=scale,
         seed=seed,
         engine=engine,
-        replications=replications,
+        replications=len(parts),
         targets=target_names(scenario),
-        requests=rows,
-        attempts=joined(attempts),
-        timeline=joined(timelines),
-        events=events,
-        limited=limited,
+        requests=requests,
+        attempts=Table([part.attempts for part in parts], ATTEMPTS),
+        timeline=joined([part.timeline for part in parts]),
+        events=[event for part in parts for event in part.events],
+        limited={by: sum(part.limited[by] for part in parts) for by in parts[0].limited},
         wall_s=wall_s,
     )
     return add_usage(run)

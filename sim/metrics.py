@@ -222,15 +222,17 @@ def outcomes(window: Window) -> dict[str, int]:
 
 def cost_by_model(window: Window) -> dict[str, Estimate]:
     """USD per 30 days of this traffic, by provider/model."""
-    attempts, targets = window.attempts[window.attempts["target"] >= 0], window.run.targets
-    if window.seconds <= 0 or not len(attempts):
+    attempts, targets = window.attempts, window.run.targets
+    sent = attempts["target"] >= 0
+    if window.seconds <= 0 or not sent.any():
         return {}
     factor = DAY_S * MONTH_DAYS / window.seconds
-    place = attempts["replication"].astype(np.int64) * len(targets) + attempts["target"]
+    target = attempts["target"][sent]
+    place = attempts["replication"][sent].astype(np.int64) * len(targets) + target
     cells = window.run.replications * len(targets)
-    spent = np.bincount(place, weights=attempts["cost_usd"], minlength=cells).reshape(-1, len(targets))
-    sent = np.bincount(attempts["target"], minlength=len(targets))
-    return {target: mean_estimate(spent[:, index]).times(factor) for index, target in enumerate(targets) if sent[index]}
+    spent = np.bincount(place, weights=attempts["cost_usd"][sent], minlength=cells).reshape(-1, len(targets))
+    seen = np.bincount(target, minlength=len(targets))
+    return {name: mean_estimate(spent[:, index]).times(factor) for index, name in enumerate(targets) if seen[index]}
 
 
 def cost_by_feature(window: Window) -> dict[str, Estimate]:

@@ -8,8 +8,8 @@ import numpy as np
 
 from sim.distributions import mean
 from sim.pricing import cached_prices, unit_prices
-from sim.rows import Columns
 from sim.scenario.model import Batching, Provider, ProviderModel, Scenario
+from sim.table import Columns
 from sim.usage_row import Row, blame, row
 
 TOO_LONG, TOO_MANY = 400, 429

@@ -83,20 +83,3 @@ def joined(arrays: list[np.ndarray]) -> np.ndarray:
         whole[filled : filled + len(array)] = array
         filled += len(array)
     return whole
-
-
-class Columns:
-    """Columns of those ``rows`` that ``mask`` is true for, each made when it is asked for."""
-
-    __slots__ = ("mask", "rows")
-
-    def __init__(self, rows: np.ndarray, mask: np.ndarray) -> None:
-        self.rows = rows
-        self.mask = mask
-
-    def __len__(self) -> int:
-        return int(self.mask.sum())
-
-    def __getitem__(self, name: str) -> np.ndarray:
-        column: np.ndarray = self.rows[name][self.mask]
-        return column

@@ -9,6 +9,7 @@ import numpy as np
 
 from sim.records import Kind
 from sim.scenario.model import Scenario
+from sim.table import Rows
 
 if TYPE_CHECKING:
     from sim.precision import Precision
@@ -18,11 +19,12 @@ if TYPE_CHECKING:
 class Run:
     """Rows of all replications together, warm-up included (``counted`` leaves it out).
 
-    ``requests`` has dtype records.REQUESTS and ``attempts`` records.ATTEMPTS; ``timeline`` has dtype records.TIMELINE, one row per
-    second and replication (fewer on long runs); ``events`` are dicts ``{"at_s", "replication", "event", …}`` (breaker moves, faults).
-    ``targets`` are the provider/model names that ``target`` columns index. ``usage`` are the rows of ``sim.usage``; ``limited`` counts
-    requests refused by the "global" and the "per_user" limit. ``engine`` is the one that predicted it; ``precision`` what was asked for
-    and reached, where replications were added until they sufficed.
+    ``requests`` has dtype records.REQUESTS and ``attempts`` records.ATTEMPTS, in memory or, of long runs, on disk; ``timeline`` has
+    dtype records.TIMELINE, one row per second and replication (fewer on long runs); ``events`` are dicts
+    ``{"at_s", "replication", "event", …}`` (breaker moves, faults). ``targets`` are the provider/model names that ``target`` columns
+    index. ``usage`` are the rows of ``sim.usage``; ``limited`` counts requests refused by the "global" and the "per_user" limit.
+    ``engine`` is the one that predicted it; ``precision`` what was asked for and reached, where replications were added until they
+    sufficed.
     """
 
     kind: Kind
@@ -31,8 +33,8 @@ class Run:
     seed: int
     replications: int
     targets: tuple[str, ...]
-    requests: np.ndarray
-    attempts: np.ndarray
+    requests: Rows
+    attempts: Rows
     timeline: np.ndarray
     events: list[dict[str, Any]] = field(default_factory=list)
     usage: list[dict[str, Any]] = field(default_factory=list)
@@ -47,7 +49,7 @@ class Run:
 
     @property
     def counted(self) -> np.ndarray:
-        """Request rows whose arrival lies after the warm-up."""
+        """Request rows whose arrival lies after the warm-up, all in memory: of long runs rather look at a Window."""
         return self.requests[self.requests["arrival_s"] >= self.warmup_s]
 
     def first(self, replications: int) -> Run:

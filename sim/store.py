@@ -32,7 +32,9 @@ from sim.run import Run
 from sim.scenario.errors import ScenarioError
 from sim.scenario.model import Scenario
 from sim.scenario.tree import Source, read_text, read_tree
+from sim.spill import Spilled, arrow_table, most_in_memory
 from sim.summary import clean
+from sim.table import Rows, Table
 from sim.warmup import warmed
 
 MOST_ROWS = 300_000
@@ -143,17 +145,24 @@ def keep(run: Run) -> Run:
     return run.first(replications)
 
 
-def write_table(path: Path, parts: list[np.ndarray], dtype: np.dtype) -> None:
-    """Rows of several runs as one parquet file, a row group for each run that has any."""
-    import pyarrow as pa
+def write_table(path: Path, runs: list[Rows], dtype: np.dtype) -> None:
+    """Rows of several runs as one parquet file. No row group holds rows of two replications, and no two need to stand in memory."""
     import pyarrow.parquet as pq
 
-    fields = [("run", pa.int16()), *((name, pa.from_numpy_dtype(dtype[name])) for name in dtype.names or ())]
-    with pq.ParquetWriter(path, pa.schema(fields), compression="zstd", compression_level=1) as writer:
-        for index, rows in enumerate(parts):
-            if len(rows):
-                columns = [np.full(len(rows), index, np.int16), *(np.ascontiguousarray(rows[name]) for name in dtype.names or ())]
-                writer.write_table(pa.table(columns, schema=pa.schema(fields)))
+    schema = arrow_table(np.zeros(0, dtype), run=np.zeros(0, np.int16)).schema
+    with pq.ParquetWriter(path, schema, compression="zstd", compression_level=1) as writer:
+        for index, rows in enumerate(runs):
+            for part in by_replication(rows):
+                writer.write_table(arrow_table(part, run=np.full(len(part), index, np.int16)))
+
+
+def by_replication(rows: Rows) -> Iterator[np.ndarray]:
+    """The rows of each replication that has any, as structured arrays."""
+    replication = rows["replication"]
+    for number in range(int(replication.max(initial=-1)) + 1):
+        mine = replication == number
+        if mine.any():
+            yield rows[mine]
 
 
 # ---- reading ----------------------------------------------------------------------------------------------------------
@@ -181,11 +190,11 @@ def read_whole(place: Path, manifest: dict[str, Any]) -> Results:
         if sha256_of(place / name) != manifest["hashes"][name]:
             raise StoreError(f"{place} is damaged: {name} is not the file that the manifest describes (its SHA-256 differs)")
     text, scenario = read_scenario(place)
-    tables = {table: read_table(place / f"{table}.parquet", dtype) for table, dtype in TABLES.items()}
+    tables = {table: read_table(place / f"{table}.parquet", dtype, len(manifest["runs"])) for table, dtype in TABLES.items()}
     events = [json.loads(line) for line in (place / "events.jsonl").read_text(encoding="utf-8").splitlines()]
     runs = []
     for index, entry in enumerate(manifest["runs"]):
-        rows = {table: columns[numbers == index] for table, (numbers, columns) in tables.items()}
+        rows: dict[str, Any] = {table: found[index] for table, found in tables.items()}
         mine = [{key: value for key, value in event.items() if key != "run"} for event in events if event["run"] == index]
         runs.append(
             Run(
@@ -216,17 +225,20 @@ def read_scenario(place: Path) -> tuple[str, Scenario]:
     return text, Scenario.model_validate_json(json.dumps(tree.plain()))
 
 
-def read_table(path: Path, dtype: np.dtype) -> tuple[np.ndarray, np.ndarray]:
-    """The ``run`` column, and the rows as a structured array. Columns that this version does not know are left out."""
+def read_table(path: Path, dtype: np.dtype, runs: int) -> list[Rows]:
+    """The rows of each run; those of a table that memory should not hold stay where they are. Columns not known here are left out."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 
     try:
-        table = pq.read_table(path)
-        rows = np.zeros(table.num_rows, dtype)
-        for name in dtype.names or ():
-            rows[name] = table.column(name).to_numpy()
-        return table.column("run").to_numpy(), rows
+        parts: list[list[Spilled]] = [[] for _ in range(runs)]
+        with pq.ParquetFile(path) as file:
+            for group in range(file.num_row_groups):
+                numbers = file.read_row_group(group, ["run"]).column("run").to_numpy()
+                parts[numbers[0]].append(Spilled(path, dtype, len(numbers), group))
+            long = file.metadata.num_rows > most_in_memory()
+        tables: list[Rows] = [Table(mine, dtype) for mine in parts]
+        return tables if long else [np.asarray(table) for table in tables]
     except (pa.ArrowException, OSError) as error:
         raise StoreError(f"{path.parent} is damaged: {path.name}: {error}") from error
 

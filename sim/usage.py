@@ -16,8 +16,8 @@ import numpy as np
 from sim.distributions import mean
 from sim.provider_usage import provider_rows
 from sim.records import Outcome
-from sim.rows import Columns
 from sim.scenario.model import GatewayLimits, Scenario
+from sim.table import Columns
 from sim.usage_row import Row, blame, row
 
 

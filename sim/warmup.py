@@ -11,6 +11,7 @@ import numpy as np
 from sim.records import Outcome
 from sim.scenario.errors import Problem, ScenarioError
 from sim.scenario.model import Scenario
+from sim.table import Columns, Rows
 from sim.units import Seconds
 
 BATCH = 5
@@ -39,9 +40,9 @@ def mser(series: np.ndarray, batch: int = BATCH) -> int:
     return deleted * batch
 
 
-def find_warmup_s(requests: np.ndarray, duration_s: float) -> float:
+def find_warmup_s(requests: Rows, duration_s: float) -> float:
     """The warm-up of a run by MSER-5 on the mean latency over time, all replications together. Raises NoSteadyState."""
-    served = requests[requests["outcome"] <= Outcome.FALLBACK]
+    served = Columns(requests, requests["outcome"] <= Outcome.FALLBACK)
     bins = min(BINS, len(served) // LEAST_PER_BIN)
     if bins < 4 * BATCH:
         raise NoSteadyState(f"{len(served)} served requests are too few to find a warm-up in")
@@ -51,7 +52,7 @@ def find_warmup_s(requests: np.ndarray, duration_s: float) -> float:
     return mser(level[count > 0] / count[count > 0]) * duration_s / bins
 
 
-def with_warmup(scenario: Scenario, requests: np.ndarray) -> Scenario:
+def with_warmup(scenario: Scenario, requests: Rows) -> Scenario:
     """The scenario with the warm-up that ``requests`` (all replications) show, where it says ``auto``; else as it is.
 
     Raises ScenarioError where there is none to be found.

@@ -10,6 +10,7 @@ import numpy as np
 from sim.records import Outcome
 from sim.run import Run
 from sim.scenario.model import Trace
+from sim.table import Columns
 from sim.workload.calls import population
 
 Span = tuple[float, float]
@@ -18,29 +19,27 @@ Span = tuple[float, float]
 class Window:
     """Columns of the requests whose intended arrival lies in ``spans`` (default: from the end of the warm-up to the end of the run).
 
-    Columns are fetched once and lie ordered by replication, so that 2.4 million rows are measured in seconds. Figures "per second" divide
-    by ``seconds``, the length of the spans; a request counts where it arrives, wherever it ends.
+    Columns lie ordered by replication, and stay at hand for the next figure, so that 2.4 million rows are measured in seconds.
+    Figures "per second" divide by ``seconds``, the length of the spans; a request counts where it arrives, wherever it ends.
     """
 
     def __init__(self, run: Run, spans: Sequence[Span] | None = None) -> None:
         self.run = run
         self.spans: tuple[Span, ...] = ((run.warmup_s, end_of(run)),) if spans is None else tuple(spans)
         # The last arrivals of a measured run may be stamped a hair after the end: the default window is open there.
-        self.inside = run.requests["arrival_s"] >= run.warmup_s if spans is None else within(run.requests["arrival_s"], self.spans)
-        replication = run.requests["replication"][self.inside]
-        self.order = None if np.all(replication[1:] >= replication[:-1]) else np.argsort(replication, kind="stable")
-        self.replication = replication if self.order is None else replication[self.order]
-        self.columns: dict[str, np.ndarray] = {}
+        arrival_s = run.requests["arrival_s"]
+        self.requests = Columns(run.requests, arrival_s >= run.warmup_s if spans is None else within(arrival_s, self.spans))
+        self.replication = self.requests.made("replication")
+        if np.any(self.replication[1:] < self.replication[:-1]):
+            self.requests.order = np.argsort(self.replication, kind="stable")
+            self.replication = self.requests.made("replication")
 
     def __len__(self) -> int:
         return len(self.replication)
 
     def __getitem__(self, name: str) -> np.ndarray:
         """One column of records.REQUESTS over the window, ordered by replication."""
-        if name not in self.columns:
-            column = self.run.requests[name][self.inside]
-            self.columns[name] = column if self.order is None else column[self.order]
-        return self.columns[name]
+        return self.requests[name]
 
     @property
     def seconds(self) -> float:
@@ -72,16 +71,18 @@ class Window:
         return np.split(values[mask], np.cumsum(self.count(mask))[:-1])
 
     @cached_property
-    def attempts(self) -> np.ndarray:
-        """Attempt rows of the window's requests; those whose request is unknown count by when they started."""
+    def attempts(self) -> Columns:
+        """Columns of the attempts of the window's requests; those whose request is unknown count by when they started."""
         attempts = self.run.attempts
         if not len(attempts) or not len(self.run.requests):
-            return attempts[:0]
-        width = int(max(self.run.requests["request"].max(), attempts["request"].max())) + 1
-        counted = np.zeros((self.run.replications, width), dtype=bool)
+            return Columns(attempts, np.zeros(len(attempts), bool))
+        request, unknown = attempts["request"], attempts["request"] < 0
+        counted = np.zeros((self.run.replications, int(max(self.run.requests["request"].max(), request.max())) + 1), dtype=bool)
         counted[self.replication, self["request"]] = True
-        known = attempts["request"] >= 0
-        return attempts[np.where(known, counted[attempts["replication"], attempts["request"]], within(attempts["started_s"], self.spans))]
+        inside = counted[attempts["replication"], request]
+        if unknown.any():
+            inside[unknown] = within(attempts["started_s"][unknown], self.spans)
+        return Columns(attempts, inside)
 
     @cached_property
     def timeline(self) -> np.ndarray:

@@ -58,7 +58,7 @@ def command(
     if not loaded.scenario.budgets:
         raise click.UsageError(f"{path} states no budgets; add some, such as 'budgets: [latency.p99 < 8s]'")
     place = prepared(out, loaded.scenario.name, "check") if out else None
-    runs = predict_scales(loaded, scales, replications, seed, quiet)
+    runs = predict_scales(loaded, scales, replications, seed, quiet, beside=place)
     summary = summarize(runs, loaded.sha256)
     if place is not None:
         keep(gather(runs, loaded.sha256, loaded.yaml_text, summary=summary), place)

@@ -65,7 +65,7 @@ def command(
 
     loaded = load(path, overrides)
     place = None if as_json and out is None else prepared(out, loaded.scenario.name, "prediction")
-    runs = predict_scales(loaded, scales, replications, seed, quiet, precision, engine)
+    runs = predict_scales(loaded, scales, replications, seed, quiet, precision, engine, beside=place)
     summary = summarize(runs, loaded.sha256)
     if fingerprinted:
         from sim.fingerprint import fingerprint

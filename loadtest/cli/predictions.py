@@ -6,12 +6,15 @@ import multiprocessing
 import sys
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 
 import click
 
+from loadtest.cli.keeping import CannotKeep
 from sim.engines import Choice, choose
 from sim.run import Run
 from sim.scenario.load import Loaded
+from sim.spill import CannotSpill, RowKeeper
 
 WORTH_A_POOL = {"simpy": 30_000, "compiled": 2_000_000}
 """Requests, over all replications, from which starting processes pays."""
@@ -25,11 +28,15 @@ def predict_scales(
     quiet: bool = False,
     precision: float | None = None,
     engine: str = "auto",
+    beside: Path | None = None,
 ) -> list[Run]:
     """One predicted Run per scale, in their order; with ``precision``, as many replications as that takes.
 
     Warnings about the scenario, the engine that ``auto`` takes if it is not SimPy, and progress go to stderr; ``quiet``: warnings only.
-    Raises ScenarioError if the engine asked for cannot run the scenario, and for more requests than a run may have, before any work.
+    Rows that memory should not hold are written to a temporary folder beside ``beside``, the run directory that is to be.
+
+    Raises ScenarioError if the engine asked for cannot run the scenario, and for more requests than a run may have, and UsageError for
+    a memory that cannot be set, before any work; CannotKeep if the disk is full.
     """
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
@@ -46,12 +53,14 @@ def predict_scales(
     for scale, choice in zip(scales, choices, strict=True):
         if engine == "auto" and choice.engine == "compiled" and not quiet:
             click.echo(f"engine at {scale:g}x: compiled ({choice.why})", err=True)
+    keeper = keeper_of_rows(beside)
     shown = not quiet and sys.stderr.isatty()
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     runs = []
     with (
         open_executor(1 if little_to_do(loaded, zip(scales, choices, strict=True), replications) else None) as executor,
         no_worker_survives(),
+        disk_takes_rows(),
         Progress(*columns, console=Console(stderr=True), transient=True, disable=not shown) as progress,
     ):
         for scale, choice in zip(scales, choices, strict=True):
@@ -61,9 +70,9 @@ def predict_scales(
                 progress.update(task, completed=done)
 
             if precision is None:
-                runs.append(predict(loaded.scenario, scale, replications, seed, executor, tell, choice.engine))
+                runs.append(predict(loaded.scenario, scale, replications, seed, executor, tell, choice.engine, keeper))
             else:
-                runs.append(predict_to_precision(loaded.scenario, precision, scale, seed, executor, tell, choice.engine))
+                runs.append(predict_to_precision(loaded.scenario, precision, scale, seed, executor, tell, choice.engine, keeper=keeper))
     return runs
 
 
@@ -73,6 +82,21 @@ def little_to_do(loaded: Loaded, runs: Iterable[tuple[float, Choice]], replicati
 
     lengths = [(expected_requests(loaded.scenario, scale) * replications, WORTH_A_POOL[choice.engine]) for scale, choice in runs]
     return replications == 1 or all(0 < requests < worth for requests, worth in lengths)
+
+
+def keeper_of_rows(beside: Path | None) -> RowKeeper:
+    try:
+        return RowKeeper(parent=None if beside is None else beside.parent)
+    except ValueError as error:
+        raise click.UsageError(str(error)) from None
+
+
+@contextmanager
+def disk_takes_rows() -> Iterator[None]:
+    try:
+        yield
+    except CannotSpill as error:
+        raise CannotKeep(str(error)) from error
 
 
 @contextmanager

@@ -15,6 +15,7 @@ from sim.records import OUTCOMES, Outcome
 from sim.report.shown import Shown
 from sim.report.svg import COLOR, chart
 from sim.run import Run
+from sim.table import Columns
 from sim.window import Window
 from sim.wording import Document, dollars, seconds, times
 
@@ -236,7 +237,8 @@ def latency_over_time(shown: Shown, name: str, other: Shown | None = None) -> st
     with chart(f"{name}-latency", "latency over time") as drawing:
         axes = drawing.axes
         for one in filter(None, (shown, other)):
-            served = one.run.requests[(one.run.requests["outcome"] <= Outcome.FALLBACK) & ~np.isnan(one.run.requests["latency_s"])]
+            rows = one.run.requests
+            served = Columns(rows, (rows["outcome"] <= Outcome.FALLBACK) & ~np.isnan(rows["latency_s"]))
             clock = Clock(one.run, len(served) / EACH_PART)
             for quantile, words, role in OVER_TIME[: 2 if other is not None else 3]:
                 line = clock.quantile(served["arrival_s"], served["latency_s"], quantile)

@@ -9,6 +9,7 @@ from sim.cluster import open_executor
 from sim.experiment import predict
 from sim.run import Run
 from sim.scenario.load import load
+from sim.table import Rows
 
 
 def run(**where) -> Run:
@@ -22,8 +23,12 @@ def here() -> Run:
     return run(workers=1)
 
 
+def tables(run: Run, other: Run) -> list[tuple[Rows, Rows]]:
+    return [(run.requests, other.requests), (run.attempts, other.attempts)]
+
+
 def same(run: Run, other: Run) -> bool:
-    return run.requests.tobytes() == other.requests.tobytes() and run.attempts.tobytes() == other.attempts.tobytes()
+    return all(np.asarray(mine).tobytes() == np.asarray(theirs).tobytes() for mine, theirs in tables(run, other))
 
 
 def test_replications_differ_from_each_other(here):

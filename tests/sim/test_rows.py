@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from sim.records import ATTEMPTS
-from sim.rows import Columns, RequestLog, RowLog, joined
+from sim.rows import RequestLog, RowLog, joined
 
 
 def test_packed_rows_come_back_as_they_were_added():
@@ -32,11 +32,3 @@ def test_joining_takes_the_parts_out_of_the_list():
     parts = [np.arange(3), np.arange(0), np.arange(2)]
     assert joined(parts).tolist() == [0, 1, 2, 0, 1]
     assert parts == []
-
-
-def test_columns_are_those_of_the_masked_rows():
-    rows = np.zeros(3, ATTEMPTS)
-    rows["status"] = [200, 503, 429]
-    some = Columns(rows, rows["status"] > 400)
-    assert len(some) == 2
-    assert some["status"].tolist() == [503, 429]
