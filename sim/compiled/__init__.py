@@ -7,6 +7,6 @@ the SimPy world says.
     cache       where compiled code is kept between processes (needs no numba to ask)
     replicate   one replication: the same job, the same Part as in the SimPy world
     engine      all tables of one run; settings, dtypes: what is in them
-    kernel      functions shared with the other worlds, marked for compilation; bound, ringed: how compiled code holds its tables
+    kernel      functions shared with the other worlds, marked for compilation; bound, rows, ringed: how compiled code holds its tables
     loop        the event loop; stages, asking: the flow, stage by stage; the rest is what the stages use
 """

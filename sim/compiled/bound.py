@@ -13,6 +13,8 @@ from numba.core import cgutils
 from numba.core.typing.templates import AttributeTemplate
 from numba.extending import infer_getattr, intrinsic, lower_getattr_generic, models, register_model
 
+from sim.compiled.rows import RowsType
+
 
 class BoundType(types.Type):
     """Of a view of ``tables``, a named tuple of arrays."""
@@ -21,8 +23,12 @@ class BoundType(types.Type):
         self.tables = tables
         super().__init__(name=f"Bound({tables})")
 
-    def field(self, name: str) -> Any:
+    def stored(self, name: str) -> Any:
         return self.tables.types[self.tables.fields.index(name)]
+
+    def seen(self, name: str) -> Any:
+        array = self.stored(name)
+        return RowsType(array.dtype) if isinstance(array.dtype, types.Record) else array
 
 
 register_model(BoundType)(models.OpaqueModel)
@@ -33,19 +39,23 @@ class BoundAttributes(AttributeTemplate):
     key = BoundType
 
     def generic_resolve(self, bound: BoundType, name: str) -> Any:  # type: ignore[override]
-        return bound.field(name) if name in bound.tables.fields else None
+        return bound.seen(name) if name in bound.tables.fields else None
 
 
 @lower_getattr_generic(BoundType)
 def array_of(context: Any, builder: Any, bound: BoundType, pointer: Any, name: str) -> Any:
     """The array, without an owner. Its parts are loaded one by one, as optimisers like it."""
     table = builder.bitcast(pointer, context.get_value_type(bound.tables).as_pointer())
-    array = context.make_array(bound.field(name))(context, builder)
+    array = context.make_array(bound.stored(name))(context, builder)
     stored = cgutils.gep_inbounds(builder, table, 0, bound.tables.fields.index(name))
     for number, part in enumerate(array._datamodel._fields):
         if part not in ("meminfo", "parent"):
             setattr(array, part, builder.load(cgutils.gep_inbounds(builder, stored, 0, number)))
-    return array._getvalue()
+    if not isinstance(bound.seen(name), RowsType):
+        return array._getvalue()
+    rows = cgutils.create_struct_proxy(bound.seen(name))(context, builder)
+    rows.count, rows.first = array.nitems, builder.bitcast(array.data, cgutils.voidptr_t)
+    return rows._getvalue()
 
 
 def bound_to(context: Any, tables: Any) -> Any:

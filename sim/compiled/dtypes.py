@@ -68,6 +68,7 @@ LIFE = np.dtype(
     ],
     align=True,
 )  # fmt: skip
+EVENT = np.dtype([("at_s", "f8"), ("order", "i8"), ("what", "i8")])
 MOVE = np.dtype([("at_s", "f8"), ("target", "i8"), ("state", "i8")])
 
 # ---- the world: settings that never change in a run, then its state

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import math
 from typing import NamedTuple
 
 import numpy as np
 
 from sim.compiled import settings
-from sim.compiled.dtypes import LIFE, MOVE
+from sim.compiled.dtypes import EVENT, LIFE, MOVE
 from sim.gateway import Gateway
 from sim.provider import ProviderState
 from sim.records import ATTEMPTS, REQUESTS, TIMELINE
@@ -17,7 +16,7 @@ from sim.workload.schedule import Schedule
 
 NOBODY = -1
 LIVES = 1024  # at first; doubled as needed
-ATTEMPTS_KEPT = 1 << 16
+ATTEMPTS_MORE = 1 << 16  # than there are requests; room that is not used is never touched
 MOVES_KEPT = 1 << 12
 COLUMNS = {
     "arrival_s": "f8", "kind": "i2", "user": "i8", "conversation": "i8", "turn": "i4", "prompt": "i8", "input_tokens": "i4",
@@ -55,9 +54,7 @@ class Engine(NamedTuple):
     itineraries: np.ndarray
     heads: np.ndarray
     tails: np.ndarray
-    heap_at: np.ndarray
-    heap_order: np.ndarray
-    heap_what: np.ndarray
+    heap: np.ndarray
     # the gateway
     kinds: np.ndarray
     pools: np.ndarray
@@ -121,10 +118,10 @@ def engine_of(
         prompt=schedule.prompt, input_tokens=schedule.input_tokens, output_tokens=schedule.output_tokens,
         history_start=schedule.history_start, history_turns=schedule.history_turns, history_tokens=schedule.history_tokens,
         cpu_s=drawn[0], lookup_s=drawn[1], patience_s=drawn[2],
-        rows=np.empty(count, REQUESTS), inside_s=np.empty(count), attempts=np.empty(ATTEMPTS_KEPT, ATTEMPTS),
+        rows=np.empty(count, REQUESTS), inside_s=np.empty(count), attempts=np.empty(count + ATTEMPTS_MORE, ATTEMPTS),
         timeline=np.empty(sampling[0], TIMELINE), moves=np.empty(MOVES_KEPT, MOVE),
         lives=np.zeros(0, LIFE), itineraries=np.zeros((0, pools.shape[1]), np.int16), heads=lists, tails=lists.copy(),
-        heap_at=np.zeros(0), heap_order=np.zeros(0, np.int64), heap_what=np.zeros(0, np.int64),
+        heap=np.zeros(0, EVENT),
         kinds=settings.kinds_of(scenario, gateway), pools=pools, pool_sizes=pool_sizes, weights=weights, targets=targets,
         breakers=breakers, breaker_rings=breaker_rings, worker_free_s=np.zeros(scenario.gateway.workers),
         limits=limit_rows, buckets=buckets, windows=windows, logs=logs, log_times=log_times,
@@ -158,16 +155,12 @@ def with_more_lives(engine: Engine, lives: int) -> Engine:
             heads=grown(engine.heads, len(engine.heads) + len(more), NOBODY),
             tails=grown(engine.tails, len(engine.tails) + len(more), NOBODY),
         ),
-        max(4 * lives, len(engine.heap_at)),
+        max(4 * lives, len(engine.heap)),
     )
 
 
 def with_more_events(engine: Engine, events: int) -> Engine:
-    return engine._replace(
-        heap_at=grown(engine.heap_at, events, math.inf),
-        heap_order=grown(engine.heap_order, events, 0),
-        heap_what=grown(engine.heap_what, events, 0),
-    )
+    return engine._replace(heap=grown(engine.heap, events, 0))
 
 
 def grown(array: np.ndarray, size: int, value: float) -> np.ndarray:

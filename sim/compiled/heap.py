@@ -16,39 +16,50 @@ INFINITY = math.inf
 
 @njit
 def push(e: Any, at_s: float, order: int, what: int) -> None:
-    w = e.world[0]
+    w, heap = e.world[0], e.heap
     place = w.heap_size
     w.heap_size = place + 1
-    at, orders, whats = e.heap_at, e.heap_order, e.heap_what
+    rise(heap, place, at_s, order, what)
+
+
+@inlined
+def rise(heap: Any, place: int, at_s: float, order: int, what: int) -> None:
+    """Put an event into the free ``place``, or above it."""
     while place > 0:
-        parent = (place - 1) >> 1
-        if at[parent] < at_s or (at[parent] == at_s and orders[parent] < order):
+        parent = heap[(place - 1) >> 1]
+        if parent.at_s < at_s or (parent.at_s == at_s and parent.order < order):
             break
-        at[place], orders[place], whats[place] = at[parent], orders[parent], whats[parent]
-        place = parent
-    at[place], orders[place], whats[place] = at_s, order, what
+        put(heap[place], parent.at_s, parent.order, parent.what)
+        place = (place - 1) >> 1
+    put(heap[place], at_s, order, what)
 
 
 @njit
 def pop(e: Any) -> int:
-    """Removes the first event; returns ``what``."""
-    w = e.world[0]
-    at, orders, whats = e.heap_at, e.heap_order, e.heap_what
-    first = whats[0]
-    size = w.heap_size - 1
-    w.heap_size = size
-    at_s, order, what = at[size], orders[size], whats[size]
+    """Removes the first event; returns ``what``.
+
+    The hole sinks to the bottom before the last event fills it: which child moves up is computed, for no processor could guess it.
+    """
+    w, heap = e.world[0], e.heap
+    first = heap[0].what
+    last = w.heap_size - 1
+    w.heap_size = last
     place, below = 0, 1
-    while below < size:
-        right = below + 1
-        if right < size and (at[right] < at[below] or (at[right] == at[below] and orders[right] < orders[below])):
-            below = right
-        if at_s < at[below] or (at_s == at[below] and order < orders[below]):
-            break
-        at[place], orders[place], whats[place] = at[below], orders[below], whats[below]
+    while below < last:
+        left, right = heap[below], heap[below + 1]
+        below += (right.at_s < left.at_s) | ((right.at_s == left.at_s) & (right.order < left.order))
+        lesser = heap[below]
+        put(heap[place], lesser.at_s, lesser.order, lesser.what)
         place, below = below, 2 * below + 1
-    at[place], orders[place], whats[place] = at_s, order, what
+    if place < last:
+        moved = heap[last]
+        rise(heap, place, moved.at_s, moved.order, moved.what)
     return first
+
+
+@inlined
+def put(event: Any, at_s: float, order: int, what: int) -> None:
+    event.at_s, event.order, event.what = at_s, order, what
 
 
 @inlined

@@ -42,8 +42,8 @@ def advance(engine: Any) -> int:
             return NEEDS_ROOM
         arriving = w.next_request < w.requests
         if w.heap_size and not (arriving and source_first(e)):
-            sample_until(e, e.heap_at[0])
-            w.now_s = e.heap_at[0]
+            sample_until(e, e.heap[0].at_s)
+            w.now_s = e.heap[0].at_s
             what = pop(e)
             slot, ticket = what & 0xFFFF_FFFF, what >> SLOT_BITS
             if ticket == 0 or e.lives[slot].ticket == ticket:
@@ -68,7 +68,7 @@ def has_room(e: Any) -> bool:
     w = e.world[0]
     return (
         w.free_life != NOBODY
-        and w.heap_size + w.inside + 2 < len(e.heap_at)
+        and w.heap_size + w.inside + 2 < len(e.heap)
         and w.attempts < len(e.attempts)
         and w.moves + len(e.targets) + 1 < len(e.moves)
     )
@@ -92,7 +92,7 @@ def start(engine: Any) -> None:
 @inlined
 def source_first(e: Any) -> bool:
     w = e.world[0]
-    return w.next_at_s < e.heap_at[0] or (w.next_at_s == e.heap_at[0] and w.next_order < e.heap_order[0])
+    return w.next_at_s < e.heap[0].at_s or (w.next_at_s == e.heap[0].at_s and w.next_order < e.heap[0].order)
 
 
 @njit

@@ -54,7 +54,7 @@ def begin(e: Any, slot: int) -> None:
     if provider.in_service > provider.concurrency:
         refuse(e, slot, 429, NAN)
         return
-    if uniform(target.error_root, prompt, occurrence) < provider.error_rate:
+    if provider.error_rate > 0.0 and uniform(target.error_root, prompt, occurrence) < provider.error_rate:
         refuse(e, slot, provider.error_status, NAN)
         return
     first_token_s = draw(e.laws, e.law_numbers, target.ttft, uniform(target.ttft_root, prompt, occurrence))

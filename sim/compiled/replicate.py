@@ -8,7 +8,7 @@ from functools import cache
 import numpy as np
 
 from sim.compiled.cache import directory, is_warm
-from sim.compiled.engine import Engine, engine_of, with_more_events, with_more_lives
+from sim.compiled.engine import ATTEMPTS_MORE, Engine, engine_of, with_more_events, with_more_lives
 from sim.draws import Purpose, replication_seed
 from sim.experiment import Job, Part, drawn, lookup_law, part_of, sampling
 from sim.gateway import Gateway
@@ -82,18 +82,19 @@ def run(engine: Engine) -> tuple[Engine, np.ndarray, np.ndarray]:
     start(engine)
     while advance(engine) != FINISHED:
         if world["attempts"] >= len(engine.attempts):
-            attempts.append(engine.attempts.copy())
+            attempts.append(engine.attempts)
+            engine = engine._replace(attempts=np.empty_like(engine.attempts[:ATTEMPTS_MORE]))
             world["attempts"] = 0
         elif world["free_life"] < 0:
             engine = with_more_lives(engine, 2 * len(engine.lives))
-        elif world["heap_size"] + world["inside"] + 2 >= len(engine.heap_at):
-            engine = with_more_events(engine, 2 * len(engine.heap_at))
+        elif world["heap_size"] + world["inside"] + 2 >= len(engine.heap):
+            engine = with_more_events(engine, 2 * len(engine.heap))
         else:
             moves.append(engine.moves[: world["moves"]].copy())
             world["moves"] = 0
     attempts.append(engine.attempts[: world["attempts"]])
     moves.append(engine.moves[: world["moves"]])
-    return engine, joined(attempts), joined(moves)
+    return engine, attempts[0] if len(attempts) == 1 else joined(attempts), joined(moves)
 
 
 def settle(engine: Engine, gateway: Gateway, providers: dict[str, ProviderState]) -> None:
