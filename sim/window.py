@@ -33,6 +33,8 @@ class Window:
         if np.any(self.replication[1:] < self.replication[:-1]):
             self.requests.order = np.argsort(self.replication, kind="stable")
             self.replication = self.requests.made("replication")
+        ends = np.searchsorted(self.replication, np.arange(run.replications), side="right").tolist()
+        self.slices = [slice(start, end) for start, end in zip([0, *ends], ends, strict=False)]
 
     def __len__(self) -> int:
         return len(self.replication)
@@ -58,17 +60,15 @@ class Window:
 
     def count(self, mask: np.ndarray | None = None) -> np.ndarray:
         """Requests per replication; shape (replications,)."""
-        return np.bincount(self.replication if mask is None else self.replication[mask], minlength=self.run.replications)
+        return np.array([own.stop - own.start if mask is None else np.count_nonzero(mask[own]) for own in self.slices])
 
     def sum(self, values: np.ndarray, mask: np.ndarray | None = None) -> np.ndarray:
         """Sum of ``values`` per replication; shape (replications,)."""
-        if mask is None:
-            return np.bincount(self.replication, weights=values, minlength=self.run.replications)
-        return np.bincount(self.replication[mask], weights=values[mask], minlength=self.run.replications)
+        return np.array([(values[own] if mask is None else values[own][mask[own]]).sum(dtype=float) for own in self.slices])
 
     def split(self, values: np.ndarray, mask: np.ndarray) -> list[np.ndarray]:
         """The masked values, one array per replication."""
-        return np.split(values[mask], np.cumsum(self.count(mask))[:-1])
+        return [values[own][mask[own]] for own in self.slices]
 
     @cached_property
     def attempts(self) -> Columns:
