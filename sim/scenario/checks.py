@@ -15,7 +15,7 @@ from sim.units import Rate
 MOST_REQUESTS = 50_000_000
 """Expected requests of one replication. A schedule of this many fills some 5 GB."""
 MOST_IN_ALL = 200_000_000
-"""Expected requests of all replications of one scale, which stand in memory together: some 40 GB."""
+"""Expected requests of all replications of one scale. Their rows fill some 25 GB of disk, where long runs keep them (sim.spill)."""
 SHARES_TOLERANCE = 1e-6
 
 

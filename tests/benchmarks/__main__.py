@@ -9,6 +9,7 @@ import time
 BENCHMARKS = {
     "model_gateway": "the model against naive SimPy, and on launch.yaml",
     "model_mm50": "M/M/50 against general simulators",
+    "model_memory": "memory of 10 and 20 million requests",
     "load_and_gateway": "load engine and reference gateway",
     "mock_throughput": "the mock's CPU per request",
     "mock_lateness": "the mock's lateness with many streams",
