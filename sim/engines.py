@@ -6,9 +6,9 @@ from typing import NamedTuple
 
 from sim.compiled.cache import is_warm
 from sim.compiled.refusals import why_not
-from sim.scenario.checks import expected_requests
 from sim.scenario.errors import Problem, ScenarioError
 from sim.scenario.model import Scenario
+from sim.scenario.size import expected_requests
 
 ENGINES = ("auto", "simpy", "compiled")
 # Requests over all replications from which the compiled world pays: loading its code takes the time of so many requests in the SimPy

@@ -26,9 +26,9 @@ from sim.records import ATTEMPTS, REQUESTS, TIMELINE
 from sim.request import INFINITY, Request
 from sim.rows import joined, request_rows
 from sim.run import Run
-from sim.scenario.checks import expected_requests
 from sim.scenario.distributions import Constant, Distribution
 from sim.scenario.model import Closed, Scenario
+from sim.scenario.size import expected_requests
 from sim.spill import RowKeeper
 from sim.table import Columns, Rows, Table
 from sim.usage import usage

@@ -43,7 +43,7 @@ def predict_scales(
 
     from sim.cluster import open_executor
     from sim.experiment import predict, predict_to_precision
-    from sim.scenario.checks import refuse_too_many
+    from sim.scenario.size import refuse_too_many
 
     for scale in scales:
         refuse_too_many(loaded.scenario, scale, replications)
@@ -78,7 +78,7 @@ def predict_scales(
 
 def little_to_do(loaded: Loaded, runs: Iterable[tuple[float, Choice]], replications: int) -> bool:
     """No run is long enough for its engine to have it done by several processes."""
-    from sim.scenario.checks import expected_requests
+    from sim.scenario.size import expected_requests
 
     lengths = [(expected_requests(loaded.scenario, scale) * replications, WORTH_A_POOL[choice.engine]) for scale, choice in runs]
     return replications == 1 or all(0 < requests < worth for requests, worth in lengths)

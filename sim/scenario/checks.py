@@ -4,63 +4,21 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator
-from typing import NamedTuple
 
-from sim.scenario.errors import Problem, ScenarioError, did_you_mean
-from sim.scenario.model import Capability, Closed, Fault, Limits, Poisson, Pool, Scenario, Stages, Trace, Users, Weighted
+from sim.scenario.errors import did_you_mean
+from sim.scenario.fault_checks import faults_happen, silence_ends
+from sim.scenario.finding import Finding
+from sim.scenario.model import Capability, Closed, Limits, Poisson, Pool, Scenario, Stages, Trace, Users, Weighted
 from sim.scenario.model import Gamma as GammaArrivals
+from sim.scenario.size import MOST_REQUESTS, expected_requests
 from sim.scenario.tree import Steps
 from sim.units import Rate
 
-MOST_REQUESTS = 50_000_000
-"""Expected requests of one replication. A schedule of this many fills some 5 GB."""
-MOST_IN_ALL = 200_000_000
-"""Expected requests of all replications of one scale. Their rows fill some 25 GB of disk, where long runs keep them (sim.spill)."""
 SHARES_TOLERANCE = 1e-6
-
-
-class Finding(NamedTuple):
-    """Something that does not hold at ``path``. A ``warning`` is told, and the scenario runs."""
-
-    path: Steps
-    message: str
-    hint: str = ""
-    warning: bool = False
 
 
 def check(scenario: Scenario) -> list[Finding]:
     return [finding for rule in RULES for finding in rule(scenario)]
-
-
-def expected_requests(scenario: Scenario, scale: float = 1.0) -> float:
-    """How many requests one replication is expected to make, warm-up included.
-
-    Closed clients count once each, the least they can do; a trace counts 0, because only its file can tell.
-    """
-    arrivals, duration_s = scenario.workload.arrivals, scenario.workload.duration
-    if isinstance(arrivals, (Poisson, GammaArrivals)):
-        return arrivals.rate.rps * duration_s * scale
-    if isinstance(arrivals, Stages):
-        return scale * sum(stage.rate.rps * stage.duration for stage in arrivals.stages)
-    if isinstance(arrivals, Users):
-        return scale * arrivals.daily_active * arrivals.calls_per_day * duration_s / 86400
-    return arrivals.clients * scale if isinstance(arrivals, Closed) else 0.0
-
-
-def refuse_too_many(scenario: Scenario, scale: float, replications: int = 1) -> None:
-    """Raises ScenarioError, before anything is computed, for more requests at this scale than a run may have."""
-    requests = expected_requests(scenario, scale)
-    if requests > MOST_REQUESTS:
-        message = f"about {requests:,.0f} requests at {scale:g}x; a run may have {MOST_REQUESTS:,}"
-        hint = "lower --scale, or shorten workload.duration"
-    elif requests * replications > MOST_IN_ALL:
-        message = (
-            f"about {requests * replications:,.0f} requests in {replications:,} replications at {scale:g}x; the most is {MOST_IN_ALL:,}"
-        )
-        hint = "lower --replications or --scale, or shorten workload.duration"
-    else:
-        return
-    raise ScenarioError([Problem("scenario", message, path="workload.arrivals", hint=hint)])
 
 
 def run_is_finite(scenario: Scenario) -> Iterator[Finding]:
@@ -227,75 +185,6 @@ def gateway_agrees_with_itself(scenario: Scenario) -> Iterator[Finding]:
     first, total = gateway.timeout.first_token, gateway.timeout.total
     if first is not None and total is not None and first > total:
         yield Finding(("gateway", "timeout", "first_token"), f"expected at most timeout.total ({total:g}s), found {first:g}s")
-
-
-# What each kind of fault reads; anything else that is given would be ignored without a word.
-FAULT_READS = {
-    "outage": {"mode", "status"},
-    "errors": {"share", "status"},
-    "brownout": {"ttft_factor", "per_token_factor"},
-    "rate-limit": {"share"},
-    "stall": {"share", "after"},
-    "reset": {"share", "after"},
-    "truncate": {"share", "after"},
-    "stream-error": {"share", "after"},
-    "malformed": {"share", "after"},
-    "content-filter": {"share", "after"},
-    "slow-headers": {"share", "delay"},
-}
-EVERY_FAULT_READS = {"kind", "provider", "also", "model", "key", "at", "for_", "every", "lasting", "first"}
-
-
-def faults_happen(scenario: Scenario) -> Iterator[Finding]:
-    """A fault that never begins is refused: a chaos run would pass without having been one. One that outlasts the run is a warning."""
-    for index, fault in enumerate(scenario.faults):
-        here: Steps = ("faults", index)
-        yield from fault_has_victim(scenario, fault, here)
-        end_s, duration_s = fault.at + fault.for_, scenario.workload.duration
-        if fault.at >= duration_s:
-            message = f"begins at {fault.at:g}s, after the run has ended at {duration_s:g}s: it would never happen"
-            yield Finding((*here, "at"), message, "move it, lengthen workload.duration, or drop it (--set faults=[])")
-        elif end_s > duration_s:
-            message = f"lasts until {end_s:g}s, the run only until {duration_s:g}s: recovery will not be seen"
-            yield Finding((*here, "for"), message, warning=True)
-        if fault.for_ <= 0:
-            yield Finding((*here, "for"), "expected a duration above zero")
-        readable = EVERY_FAULT_READS | FAULT_READS[fault.kind]
-        given = {name for name, field in Fault.model_fields.items() if getattr(fault, name) != field.default}
-        for field in sorted(given - readable):
-            hint = f"{fault.kind} reads {' and '.join(sorted(FAULT_READS[fault.kind]))}"
-            yield Finding((*here, field), f"means nothing to a fault of kind {fault.kind}", hint)
-
-
-def fault_has_victim(scenario: Scenario, fault: Fault, here: Steps) -> Iterator[Finding]:
-    if fault.provider not in scenario.providers:
-        hint = did_you_mean(fault.provider, scenario.providers) or f"there are {', '.join(scenario.providers)}"
-        yield Finding((*here, "provider"), f"no provider is called {fault.provider!r}", hint)
-    for other in fault.also:
-        if other not in scenario.providers:
-            hint = did_you_mean(other, scenario.providers) or f"there are {', '.join(scenario.providers)}"
-            yield Finding((*here, "also"), f"no provider is called {other!r}", hint)
-    if fault.provider in scenario.providers and fault.key is not None and fault.key >= scenario.providers[fault.provider].keys:
-        yield Finding((*here, "key"), f"provider {fault.provider!r} has keys 0 to {scenario.providers[fault.provider].keys - 1}")
-    if (
-        fault.provider in scenario.providers
-        and fault.model is not None
-        and fault.model not in (models := scenario.providers[fault.provider].models)
-    ):
-        hint = did_you_mean(fault.model, models) or f"it has {', '.join(models)}"
-        yield Finding((*here, "model"), f"provider {fault.provider!r} has no model {fault.model!r}", hint)
-
-
-def silence_ends(scenario: Scenario) -> Iterator[Finding]:
-    """A request that is never answered must be given up by somebody, or the run would never end."""
-    timeout, client = scenario.gateway.timeout, scenario.workload.client
-    for index, fault in enumerate(scenario.faults):
-        hangs = fault.kind == "outage" and fault.mode == "hang"
-        if not hangs and fault.kind != "stall":
-            continue
-        if timeout.total is None and client.timeout is None and (timeout.first_token is None or not hangs):
-            message = f"{'a provider that hangs' if hangs else 'a stream that stalls'} never ends, and nobody here gives up waiting"
-            yield Finding(("faults", index), message, "set gateway.timeout.total or workload.client.timeout")
 
 
 def budgets_parse(scenario: Scenario) -> Iterator[Finding]:

@@ -15,9 +15,9 @@ from typing import IO, Any
 import numpy as np
 
 from sim.draws import Purpose, uniforms
-from sim.scenario.checks import MOST_REQUESTS
 from sim.scenario.errors import Problem, ScenarioError
 from sim.scenario.model import Trace
+from sim.scenario.size import MOST_REQUESTS
 from sim.workload.calls import MAX_TOKENS
 
 MAX_ROWS = 10_000_000
