@@ -8,7 +8,7 @@ closes the coroutine wherever it waits, so ``finally`` blocks never wait themsel
 
 from __future__ import annotations
 
-from collections.abc import Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any, Protocol
 
 from sim.draws import Purpose, uniform
@@ -44,10 +44,10 @@ class World(Protocol):
 
     def wake(self, ticket: Ticket) -> None: ...
 
-    async def attempt(
+    def attempt(
         self, request: Request, record: Record, target: TargetState, key: int, first_token_timeout_s: float, deadline_s: float,
         race: Race | None, racer: int,
-    ) -> Answer:  # fmt: skip
+    ) -> Awaitable[Answer]:  # fmt: skip
         """One upstream call. Cut (TIMED_OUT) without a first token in time, or at the deadline. Bills what was produced.
 
         In a ``race`` it wins (``race.win``) with the first content that it shows to the client, or with a whole answer.

@@ -19,6 +19,7 @@ from sim.policy.session import SessionStore
 from sim.pricing import cached_prices, unit_prices
 from sim.request import Request
 from sim.scenario.model import Limits, Scenario
+from sim.units import Rate
 
 INFINITY = float("inf")
 
@@ -39,29 +40,30 @@ class Limiter:
     whom they belonged to.
     """
 
-    __slots__ = ("limits", "make", "refused", "states", "take")
+    __slots__ = ("limits", "make", "refused", "requests", "take", "tokens")
 
     def __init__(self, limits: Limits) -> None:
-        self.limits = limits
         self.make, self.take, _ = ALGORITHMS[limits.algorithm]
-        self.states: dict[int, tuple[Any, Any]] = {}
+        self.limits = limits
+        self.requests: dict[int, Any] = {}
+        self.tokens: dict[int, Any] = {}
         self.refused = 0
 
     def admits(self, who: int, now_s: float, tokens: int) -> bool:
-        state = self.states.get(who)
-        if state is None:
-            if len(self.states) >= MOST_KNOWN:
-                for oldest in list(islice(self.states, FORGOTTEN)):
-                    del self.states[oldest]
-            requests, per_tokens = self.limits.requests, self.limits.tokens
-            state = self.states[who] = (self.make(requests) if requests else None, self.make(per_tokens) if per_tokens else None)
-        requests_state, tokens_state = state
-        if (requests_state is not None and not self.take(requests_state, now_s, 1.0)) or (
-            tokens_state is not None and not self.take(tokens_state, now_s, tokens)
-        ):
+        per_requests, per_tokens = self.limits.requests, self.limits.tokens
+        if (
+            per_requests is not None and not self.take(self.requests.get(who) or self._meet(self.requests, per_requests, who), now_s, 1.0)
+        ) or (per_tokens is not None and not self.take(self.tokens.get(who) or self._meet(self.tokens, per_tokens, who), now_s, tokens)):
             self.refused += 1
             return False
         return True
+
+    def _meet(self, states: dict[int, Any], limit: Rate, who: int) -> Any:
+        if len(states) >= MOST_KNOWN:
+            for oldest in list(islice(states, FORGOTTEN)):
+                del states[oldest]
+        state = states[who] = self.make(limit)
+        return state
 
 
 class Gateway:

@@ -7,7 +7,7 @@ Simultaneous entries run native events first, then coroutines in the order in wh
 
 from __future__ import annotations
 
-from collections.abc import Callable, Coroutine, Iterator
+from collections.abc import Callable, Coroutine, Generator, Iterator
 from heapq import heappop, heappush
 from types import coroutine
 from typing import Any
@@ -35,11 +35,10 @@ NEVER = INFINITY, TIMER + 1, 0
 class Life:
     """A coroutine under way, and when whoever it serves will leave."""
 
-    __slots__ = ("close", "leaves_s", "leaving", "on_end", "send")
+    __slots__ = ("leaves_s", "leaving", "on_end", "steps")
 
     def __init__(self, steps: Coroutine[Any, Any, Any], leaves_s: float = INFINITY, on_end: Callable[[], None] | None = None) -> None:
-        self.send = steps.send
-        self.close = steps.close
+        self.steps = steps
         self.leaves_s = leaves_s
         self.leaving = False
         self.on_end = on_end
@@ -47,7 +46,7 @@ class Life:
     def cancel(self) -> None:
         """Close it where it waits; what it has in the queue will find it closed."""
         self.leaving = True
-        self.close()
+        self.steps.close()
 
     def ended(self) -> None:
         """It has come to its end, or was closed because its client left."""
@@ -65,12 +64,12 @@ class CoroutineEnvironment(simpy.Environment):
     def resume(self, life: Life) -> None:
         """Run a life until it waits again, or ends, or its client leaves."""
         if life.leaving:
-            life.close()
+            life.steps.close()
             life.ended()
             return
         self.current = life
         try:
-            delay_s = life.send(None)
+            delay_s = life.steps.send(None)
         except StopIteration:
             life.ended()
             return
@@ -144,12 +143,12 @@ class CoroutineEnvironment(simpy.Environment):
                         continue
                     ticket.waker = None
                 if life.leaving:
-                    life.close()
+                    life.steps.close()
                     life.ended()
                     continue
                 self.current = life
                 try:
-                    delay_s = life.send(None)
+                    delay_s = life.steps.send(None)
                 except StopIteration:
                     life.ended()
                     continue
@@ -222,12 +221,14 @@ class SimPyWorld(CoroutineEnvironment):
     def wait(self, ticket: Ticket, timeout_s: float) -> Any:
         return park(self, ticket, timeout_s)
 
-    async def attempt(
+    @coroutine
+    def attempt(
         self, request: Request, record: Record, target: TargetState, key: int, first_token_timeout_s: float, deadline_s: float,
         race: Race | None, racer: int,
-    ) -> Answer:  # fmt: skip
+    ) -> Generator[Any, Any, Answer]:  # fmt: skip
         provider = self.providers[target.provider]
-        started_s, number, tokens = self.now_s, record.attempts - 1, record.context_tokens
+        started_s, tokens = self.now_s, record.context_tokens
+        number = record.attempts - 1
         prefixes = request_prefixes(request, tokens) if provider.caches else ()
         plan = provider.begin(started_s, target.model, key, request.prompt, tokens, request.output_tokens, prefixes)
         status, ends_s = plan.final_status, plan.duration_s
@@ -235,37 +236,44 @@ class SimPyWorld(CoroutineEnvironment):
             status, ends_s = TIMED_OUT, first_token_timeout_s
         if started_s + ends_s > deadline_s:
             status, ends_s = TIMED_OUT, deadline_s - started_s
-        ended = False
+        answer = None
         try:
             if plan.shared is not None:
-                status, ends_s = await self.share(plan.shared, plan, first_token_timeout_s, deadline_s, race, racer)
+                status, ends_s = yield from self.share(plan.shared, plan, first_token_timeout_s, deadline_s, race, racer)
             elif race is None:
-                await pause(ends_s)
+                yield ends_s
             else:
-                await self.run_race(race, racer, plan, ends_s)
-            ended = True
+                yield from self.run_race(race, racer, plan, ends_s)
+            answer = self.end_attempt(request, record, target, key, number, plan, started_s, status, ends_s)
         finally:
-            if not ended:
-                status, ends_s = CANCELLED, self.now_s - started_s
-            provider.finish(plan, self.now_s)
-            if plan.shared is not None:
-                self.change(plan.shared)
-            content, first_token_s, billed, produced, cost_usd = False, NAN, 0, 0, 0.0
-            if plan.status == 200:
-                content = plan.first_token_s <= ends_s
-                if content:
-                    first_token_s = plan.first_token_s
-                produced = plan.output_tokens if ends_s >= plan.duration_s else plan.produced(ends_s)
-                billed = 0 if plan.hang else plan.input_tokens
-                cost_usd = billed * target.input_usd + produced * target.output_usd
-                if plan.cached_tokens:
-                    cost_usd -= plan.cached_tokens * target.cached_saving_usd
-                record.cost_usd += cost_usd
-            attempts = self.attempts
-            attempts.rows += attempts.pack(
-                request.index, 0, number, target.index, key, request.prompt, plan.occurrence, started_s, first_token_s, ends_s,
-                status, billed, produced, cost_usd,
-            )  # fmt: skip
+            if answer is None:
+                self.end_attempt(request, record, target, key, number, plan, started_s, CANCELLED, self.now_s - started_s)
+        return answer
+
+    def end_attempt(
+        self, request: Request, record: Record, target: TargetState, key: int, number: int, plan: Plan, started_s: float, status: int,
+        ends_s: float,
+    ) -> Answer:  # fmt: skip
+        """Give the place at the provider back, bill what was produced, and write the row."""
+        self.providers[target.provider].finish(plan, self.now_s)
+        if plan.shared is not None:
+            self.change(plan.shared)
+        content, first_token_s, billed, produced, cost_usd = False, NAN, 0, 0, 0.0
+        if plan.status == 200:
+            content = plan.first_token_s <= ends_s
+            if content:
+                first_token_s = plan.first_token_s
+            produced = plan.output_tokens if ends_s >= plan.duration_s else plan.produced(ends_s)
+            billed = 0 if plan.hang else plan.input_tokens
+            cost_usd = billed * target.input_usd + produced * target.output_usd
+            if plan.cached_tokens:
+                cost_usd -= plan.cached_tokens * target.cached_saving_usd
+            record.cost_usd += cost_usd
+        attempts = self.attempts
+        attempts.rows += attempts.pack(
+            request.index, 0, number, target.index, key, request.prompt, plan.occurrence, started_s, first_token_s, ends_s,
+            status, billed, produced, cost_usd,
+        )  # fmt: skip
         return Answer(status, ends_s, first_token_s, produced, plan.retry_after_s, content and self.streams)
 
     async def share(

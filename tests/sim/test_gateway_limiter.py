@@ -21,7 +21,7 @@ def test_invented_users_do_not_fill_the_memory() -> None:
     limiter = one_a_minute()
     for user in range(1000):
         assert limiter.admits(user, 0.0, 1)
-        assert len(limiter.states) <= 100
+        assert len(limiter.requests) <= 100
 
 
 @pytest.mark.usefixtures("small")
