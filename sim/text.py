@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from rich.console import Console
@@ -12,8 +12,8 @@ from rich.text import Text
 from sim.metrics import METRICS
 from sim.wording import Document, budget_value, imprecise, interval, metric_words, number, percent, say, seconds, times, verdict
 
-NARROW = 60
-"""Columns of a terminal below which scales are printed one after the other."""
+UNBOUNDED = 10_000
+"""Columns in which every table has room."""
 OVERLOADED = 0.99
 """Availability below which latencies are said to be those of the requests that came through: they improve as more are refused."""
 OF_SURVIVORS = ("latency_s.p50", "latency_s.p99", "ttft_s.p50", "ttft_s.p99")
@@ -58,8 +58,7 @@ def print_summary(summary: Document, console: Console) -> None:
             console.print(Text.assemble((f"at {times(run['scale'])} ", "bold"), run["binding"]))
     console.print()
     if "verify" in summary:
-        console.print(comparison_table(summary["verify"]))
-        console.print()
+        print_first_that_fits(console, [comparison_table(summary["verify"])], [comparison_table(summary["verify"], narrow=True)])
     else:
         print_tables(figures_table, runs, console)
     if any(run["budgets"] for run in runs):
@@ -77,13 +76,17 @@ def print_budgets(summary: Document, console: Console) -> None:
 
 
 def print_tables(table_of: Callable[..., Table], runs: Sequence[Document], console: Console) -> None:
-    """All runs beside each other; on a narrow terminal one after the other."""
-    if console.width >= NARROW:
-        console.print(table_of(runs))
-        console.print()
-        return
-    for run in runs:
-        console.print(table_of([run], narrow=True))
+    """All runs beside each other; where the terminal has no room for that one after the other, and where that is too wide, narrow."""
+    one_by_one = [[table_of([run], narrow=narrow) for run in runs] for narrow in (False, True)]
+    print_first_that_fits(console, [table_of(runs)], *one_by_one)
+
+
+def print_first_that_fits(console: Console, *forms: Sequence[Table]) -> None:
+    """The first form of which no table is folded; else the last."""
+    roomy = console.options.update(width=UNBOUNDED)
+    fitting = (tables for tables in forms if all(console.measure(table, options=roomy).maximum <= console.width for table in tables))
+    for table in next(fitting, forms[-1]):
+        console.print(table)
         console.print()
 
 
@@ -155,19 +158,34 @@ def budgets_table(runs: Sequence[Document], narrow: bool = False) -> Table:
     return table
 
 
-def comparison_table(document: Document) -> Table:
-    """Prediction beside measurement."""
+def comparison_table(document: Document, narrow: bool = False) -> Table:
+    """Prediction beside measurement; ``narrow``: below the name of the figure."""
     table = Table(box=None, pad_edge=False, header_style="bold")
-    for column in ("", "predicted", "measured", "error"):
-        table.add_column(column, justify="left" if not column else "right")
-    for name, figure in document["comparison"].items():
-        table.add_row(metric_words(name), compared(name, figure["predicted"]), compared(name, figure["measured"]), error(figure["error"]))
-    paired = document["paired"]
-    difference = paired["latency_difference_s"]
-    table.add_row("same outcome", "", f"{paired['requests']:,} paired", percent(paired["same_outcome"]))
-    table.add_row("latency difference P50", "", "", seconds(difference["p50"]))
-    table.add_row("|latency difference| P95", "", "", seconds(difference["p95_abs"]))
+    headers = ("predicted → measured", "error") if narrow else ("", "predicted", "measured", "error")
+    for place, header in enumerate(headers):
+        table.add_column(header, justify="right" if place else "left", no_wrap=True)
+    for words, predicted, measured, off in comparison_rows(document):
+        below = " → ".join(filter(None, (predicted, measured)))
+        if narrow:
+            table.add_row(Text(words).append(f"\n  {below}" if below else "", style="dim"), off)
+        else:
+            table.add_row(words, predicted, measured, off)
     return table
+
+
+def comparison_rows(document: Document) -> Iterator[tuple[str, str, str, str]]:
+    """Figure, predicted, measured, error, in words. Requests that have no partners are not said to be paired."""
+    for name, figure in document["comparison"].items():
+        yield metric_words(name), compared(name, figure["predicted"]), compared(name, figure["measured"]), error(figure["error"])
+    paired = document["paired"]
+    if paired.get("why_not"):
+        alike = next((check["found"] for check in document.get("checks", ()) if check["check"] == "outcome_shares"), None)
+        yield "outcomes alike", "", "", percent(alike)
+        return
+    difference = paired["latency_difference_s"]
+    yield "same outcome", "", f"{paired['requests']:,} paired", percent(paired["same_outcome"])
+    yield "latency difference P50", "", "", seconds(difference["p50"])
+    yield "|latency difference| P95", "", "", seconds(difference["p95_abs"])
 
 
 def compared(name: str, estimate: Document) -> str:
