@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any
@@ -12,6 +13,7 @@ from aiohttp import web
 
 from loadtest.gateway.server import GatewayServer
 from sim.scenario.model import Scenario
+from tests.loadtest.stub import DONE, ROLE, STOP, USAGE, WORD, stream
 
 Answer = Callable[[web.Request], Coroutine[Any, Any, web.StreamResponse]]
 
@@ -98,3 +100,26 @@ async def listen(stack: AsyncExitStack, app: web.Application) -> str:
     stack.push_async_callback(runner.cleanup)
     await web.TCPSite(runner, "127.0.0.1", 0).start()
     return f"http://127.0.0.1:{runner.addresses[0][1]}"
+
+
+async def fine(request: web.Request) -> web.StreamResponse:
+    return await stream(request, ROLE, WORD, WORD, WORD, STOP, USAGE, DONE)
+
+
+async def failing(_: web.Request) -> web.StreamResponse:
+    return web.json_response({"error": {"message": "the model is unwell", "type": "server_error"}}, status=500)
+
+
+def events_of(body: bytes) -> list[Any]:
+    """Of a stream: what each event holds, ``[DONE]`` as it is."""
+    lines = [line.removeprefix("data: ") for line in body.decode().split("\n\n") if line]
+    return [line if line == "[DONE]" else json.loads(line) for line in lines]
+
+
+async def until(holds: Callable[[], bool], within_s: float = 15.0) -> bool:
+    """Whether it comes to hold in time."""
+    for _ in range(int(within_s / 0.02)):
+        if holds():
+            return True
+        await asyncio.sleep(0.02)
+    return bool(holds())
