@@ -29,6 +29,7 @@ def target_names(scenario: Scenario) -> tuple[str, ...]:
     return tuple(f"{provider}/{model}" for provider, config in scenario.providers.items() for model in config.models)
 
 
+MOST_ITINERARIES = 1000  # kept; there are few, unless many targets are ordered by load
 MOST_KNOWN = 1_000_000
 FORGOTTEN = 10_000
 
@@ -105,12 +106,13 @@ class Gateway:
     def itinerary(self, request: Request, now_s: float) -> Sequence[TargetState]:
         """One target per possible attempt: of those permitted all with ``next-provider``, otherwise the first one."""
         targets = self.order(request)
-        if self.all_closed and type(targets) is tuple:  # one of the few fixed orders, and nothing to leave out
-            known = self.itineraries.get(targets)
-            if known is None:
-                known = self.itineraries[targets] = self._turns(targets)
-            return known
-        return self._turns(permitted(targets, now_s))
+        chosen = tuple(targets if self.all_closed else permitted(targets, now_s))
+        known = self.itineraries.get(chosen)
+        if known is None:
+            known = self._turns(chosen)
+            if len(self.itineraries) < MOST_ITINERARIES:
+                self.itineraries[chosen] = known
+        return known
 
     def _turns(self, targets: Sequence[TargetState]) -> list[TargetState]:
         if self.retry.to == "next":
