@@ -81,7 +81,7 @@ def many_servers() -> Iterator[Entry]:
     load, servers = 7.0, 10
     chain = batch_mmc(servers, load, GEOMETRIC.at_least)
     setting = sets(load, GEOMETRIC, servers, EXPONENTIAL)
-    yield Entry("batch_arrivals/mmc_geometric4_c10_a7", setting, figures_of(*chain), 260_000 / load, 200.0)
+    yield Entry("batch_arrivals/mmc_geometric4_c10_a7", setting, figures_of(*chain), 260_000 / load, 200.0, replications=26)
 
 
 def entries() -> Iterator[Entry]:

@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 import math
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from sim.compiled.refusals import why_not
 from sim.distributions import mean
 from sim.estimate import Estimate, mean_estimate
 from sim.experiment import predict
@@ -25,18 +26,22 @@ from sim.window import Window
 BASE = Path(__file__).parents[2] / "scenarios" / "validation" / "mm1.yaml"
 VALUES: dict[str, Any] = json.loads(Path(__file__).with_name("values.json").read_text())
 MEANS, TAILS = 0.02, 0.05
-"""The relative half-widths that a whole run reaches on means and on P99."""
+"""The relative half-widths that a whole run reaches on means, and shares of a tenth or more, and on quantiles."""
+RARE = "rare, none asked"
 Of = Callable[[Window], Estimate]
 
 
 @dataclass(frozen=True)
 class Figure:
-    """One figure of a run and its closed form: a number, or (from, to) where only brackets are known."""
+    """One figure of a run and its closed form: a number, or (from, to) where only brackets are known.
+
+    ``goal``: the relative half-width of its 95 % interval in a whole run, or why none is asked.
+    """
 
     label: str
     of: Of
     expected: float | tuple[float, float]
-    goal: float | None = None
+    goal: float | str = MEANS
 
     @property
     def bracket(self) -> tuple[float, float]:
@@ -46,10 +51,17 @@ class Figure:
         return self.expected - slack, self.expected + slack
 
 
+def share_goal(expected: float) -> float | str:
+    return MEANS if expected >= 0.1 else RARE
+
+
 @dataclass(frozen=True)
 class Entry:
-    """``sets`` are what ``--set`` says over scenarios/validation/mm1.yaml. A whole run takes ``duration_s`` in each replication;
-    ``quick`` is the part of it that CI runs with every change, 0 for none of it.
+    """``sets`` are what ``--set`` says over scenarios/validation/mm1.yaml. A whole run takes ``duration_s`` in each replication, ``seeds``
+    times over; ``quick`` is the part of it that CI runs with every change, 0 for none of it.
+
+    Where many requests are needed: more replications keep the timeline dense, whose samples are limited in each; more seeds keep
+    the memory that a run takes within 3 GB.
     """
 
     name: str
@@ -58,6 +70,7 @@ class Entry:
     duration_s: float
     warmup_s: float = 0.0
     replications: int = 20
+    seeds: int = 1
     quick: float = 0.05
 
     def scenario(self, part: float = 1.0) -> Scenario:
@@ -66,8 +79,15 @@ class Entry:
         times = [f"workload.duration={self.warmup_s + self.duration_s * part:.12g}s", f"workload.warmup={self.warmup_s:.12g}s"]
         return load(BASE, [*own, *times, *self.sets]).scenario
 
-    def run(self, part: float = 1.0, executor: Any = None, engine: str = "auto") -> Run:
-        return predict(self.scenario(part), replications=self.replications, executor=executor, engine=engine)
+    def runs(self, part: float | None = None, executor: Any = None, engine: str | None = None) -> Iterator[Run]:
+        """One for each seed. A part of the whole is one run of at most 20 replications. ``engine``: by default the compiled one where
+        it can.
+        """
+        scenario = self.scenario(1.0 if part is None else part)
+        chosen = engine or ("simpy" if why_not(scenario) else "compiled")
+        seeds, replications = (self.seeds, self.replications) if part is None else (1, min(self.replications, 20))
+        for seed in range(scenario.seed, scenario.seed + seeds):
+            yield predict(scenario, replications=replications, seed=seed, executor=executor, engine=chosen)
 
 
 # ---- figures ----------------------------------------------------------------------------------------------------------

@@ -9,6 +9,7 @@ from sim.metrics import mean_of
 from sim.records import Outcome
 from tests.theory.entry import (
     MEANS,
+    RARE,
     TAILS,
     VALUES,
     Entry,
@@ -18,6 +19,7 @@ from tests.theory.entry import (
     lognormal,
     metric,
     service,
+    share_goal,
     share_that,
     wait_of_everyone,
     wait_over,
@@ -41,20 +43,20 @@ def single_server_figures(values: dict) -> list[Figure]:
         if values.get(f"Wq_{name}"):
             figures.append(Figure(f"wait, {name}", metric(f"queue_wait_s.{name}"), values[f"Wq_{name}"], TAILS))
     if "Lq" in values:
-        figures.append(Figure("mean number waiting", metric("queue_depth.mean"), values["Lq"]))
+        figures.append(Figure("mean number waiting", metric("queue_depth.mean"), values["Lq"], MEANS))
     return figures
 
 
 def markovian() -> Iterator[Entry]:
-    for name, requests in (("mm1/rho0.8", 75_000), ("mm1/rho0.5", 25_000)):
+    for name, requests, replications in (("mm1/rho0.8", 75_000, 45), ("mm1/rho0.5", 15_000, 80)):
         values = VALUES[name]
         figures = single_server_figures(values)
-        yield Entry(name, [RATE.format(values["lam"])], figures, requests / values["lam"], 2_000.0)
-    for name, requests in (("mmc/c10_a8", 180_000), ("mmc/c2_a1.5", 70_000)):
+        yield Entry(name, [RATE.format(values["lam"])], figures, requests / values["lam"], 1_000.0, replications)
+    for name, requests, replications in (("mmc/c10_a8", 70_000, 80), ("mmc/c2_a1.5", 60_000, 60)):
         values = VALUES[name]
-        tails = [Figure(f"P(wait > {t} s)", wait_over(float(t)), share) for t, share in values["P_wait_gt"].items()]
+        tails = [Figure(f"P(wait > {t} s)", wait_over(float(t)), share, share_goal(share)) for t, share in values["P_wait_gt"].items()]
         sets = [RATE.format(values["lam"]), SLOTS.format(values["c"])]
-        yield Entry(name, sets, single_server_figures(values) + tails, requests / values["lam"], 200.0)
+        yield Entry(name, sets, single_server_figures(values) + tails, requests / values["lam"], 200.0, replications)
 
 
 def finite() -> Iterator[Entry]:
@@ -69,8 +71,8 @@ def finite() -> Iterator[Entry]:
             Figure("P(wait), accepted", metric("queue_wait_s.p_wait"), values["P_wait_accepted"], MEANS),
             Figure("wait p95, accepted", accepted_wait_quantile(0.95), values["Wq_acc_p95"], TAILS),
             Figure("wait p99, accepted", accepted_wait_quantile(0.99), values["Wq_acc_p99"], TAILS),
-            Figure("utilisation", metric("in_service.mean", 1 / values["c"]), values["util"]),
-            Figure("mean number waiting", metric("queue_depth.mean"), values["Lq"]),
+            Figure("utilisation", metric("in_service.mean", 1 / values["c"]), values["util"], MEANS),
+            Figure("mean number waiting", metric("queue_depth.mean"), values["Lq"], MEANS),
         ]
         yield Entry(name, sets, figures, 20_000 / values["lam"], 100.0, quick=0.15)
 
@@ -84,22 +86,29 @@ def erlang_b() -> Iterator[Entry]:
         "constant": "{kind: constant, value: 1s}",
         "gamma cv 0.5": "{kind: gamma, mean: 1s, cv: 0.5}",
     }
-    for key, slots, load, law, requests in (
-        ("B_c10_a8", 10, 8, "exponential", 30_000),
-        ("B_c10_a8", 10, 8, "lognormal cv² 4", 40_000),
-        ("B_c10_a8", 10, 8, "constant", 30_000),
-        ("B_c5_a3", 5, 3, "gamma cv 0.5", 20_000),
-        ("B_c100_a90", 100, 90, "exponential", 230_000),
-        ("B_c100_a100", 100, 100, "constant", 60_000),
-        ("B_c20_a200_10x", 20, 200, "exponential", 10_000),
+    for key, slots, load, law, requests, seeds in (
+        ("B_c10_a8", 10, 8, "exponential", 30_000, 1),
+        ("B_c10_a8", 10, 8, "lognormal cv² 4", 40_000, 1),
+        ("B_c10_a8", 10, 8, "constant", 30_000, 1),
+        ("B_c5_a3", 5, 3, "gamma cv 0.5", 15_000, 1),
+        ("B_c100_a90", 100, 90, "exponential", 150_000, 2),
+        ("B_c100_a100", 100, 100, "constant", 80_000, 1),
+        ("B_c20_a200_10x", 20, 200, "exponential", 10_000, 1),
     ):
         sets = [RATE.format(load), SLOTS.format(slots), ROOM.format(0), service(laws[law])]
         figures = [Figure("P(block)", share_that(Outcome.REJECTED), values[key], MEANS)]
-        yield Entry(f"erlang_b/{key} {law}", sets, figures, requests / load, 20.0, quick=0.03)
+        yield Entry(f"erlang_b/{key} {law}", sets, figures, requests / load, 20.0, seeds=seeds, quick=0.03)
+
+
+def waits_over(brackets: dict) -> list[tuple[int, tuple[float, float]]]:
+    return [(t, tuple(brackets[f"P_Wq_gt_{t}"])) for t in (1, 5, 10, 20)]
 
 
 def general_service() -> Iterator[Entry]:
-    for name, requests, quick in (("mg1_lognormal/rho0.8_cv2_4", 400_000, 0.0), ("mg1_lognormal/rho0.5_cv2_2.25", 220_000, 0.05)):
+    for name, requests, seeds, quick in (
+        ("mg1_lognormal/rho0.8_cv2_4", 200_000, 4, 0.0),
+        ("mg1_lognormal/rho0.5_cv2_2.25", 110_000, 2, 0.1),
+    ):
         values = VALUES[name]
         figures = [
             Figure("mean time in system", metric("latency_s.mean"), values["T_mean"], MEANS),
@@ -110,15 +119,15 @@ def general_service() -> Iterator[Entry]:
                 for symbol, family, words in (("T", "latency_s", "time in system,"), ("Wq", "queue_wait_s", "wait,"))
                 for name, quantile in (("p90", 0.9), ("p95", 0.95), ("p99", 0.99))
             ),
-            *(Figure(f"P(wait > {t} s)", wait_over(t), tuple(values["quantile_brackets"][f"P_Wq_gt_{t}"])) for t in (1, 5, 10, 20)),
+            *(Figure(f"P(wait > {t} s)", wait_over(t), over, share_goal(over[0])) for t, over in waits_over(values["quantile_brackets"])),
         ]
         sets = [RATE.format(values["lam"]), service(lognormal(values["S_mean"], values["S_cv2"]))]
-        yield Entry(name, sets, figures, requests / values["lam"], 5_000.0, quick=quick)
-    for name, requests in (("md1/rho0.8", 50_000), ("md1/rho0.5", 25_000)):
+        yield Entry(name, sets, figures, requests / values["lam"], 5_000.0, seeds=seeds, quick=quick)
+    for name, requests in (("md1/rho0.8", 60_000), ("md1/rho0.5", 25_000)):
         values = VALUES[name]
-        tails = [Figure(f"P(wait > {t} s)", wait_over(t), values[f"P_Wq_gt_{t}"]) for t in (1, 2, 5)]
+        tails = [Figure(f"P(wait > {t} s)", wait_over(t), over, share_goal(over)) for t in (1, 2, 5) for over in (values[f"P_Wq_gt_{t}"],)]
         sets = [RATE.format(values["lam"]), service("{kind: constant, value: 1s}")]
-        yield Entry(name, sets, single_server_figures(values) + tails, requests / values["lam"], 1_000.0)
+        yield Entry(name, sets, single_server_figures(values) + tails, requests / values["lam"], 1_000.0, replications=64)
 
 
 def general_arrivals() -> Iterator[Entry]:
@@ -138,10 +147,10 @@ def impatience() -> Iterator[Entry]:
             Figure("P(abandon)", share_that(Outcome.ABANDONED), values["P_abandon"], MEANS),
             Figure("P(wait)", metric("queue_wait_s.p_wait"), values["P_wait"], MEANS),
             Figure("mean wait, everyone", wait_of_everyone, values["Wq_mean_all"], MEANS),
-            Figure("mean number waiting", metric("queue_depth.mean"), values["Lq"]),
+            Figure("mean number waiting", metric("queue_depth.mean"), values["Lq"], MEANS),
             Figure("throughput", metric("throughput_rps"), values["throughput"], MEANS),
         ]
-        yield Entry(name, [RATE.format(values["lam"]), SLOTS.format(values["c"]), patience], figures, seconds, 20.0, quick=0.05)
+        yield Entry(name, [RATE.format(values["lam"]), SLOTS.format(values["c"]), patience], figures, seconds, 20.0, replications=24)
     for name, tau, seconds in (("mmc_plus_D/lam9_c10_tau1", 1, 17_000.0), ("mmc_plus_D/10x_lam80_c10_tau2", 2, 100.0)):
         values = VALUES[name]
         figures = [
@@ -150,7 +159,7 @@ def impatience() -> Iterator[Entry]:
             Figure("mean wait, everyone", wait_of_everyone, values["E_actual_wait"], MEANS),
         ]
         sets = [RATE.format(values["lam"]), SLOTS.format(values["c"]), f"gateway.queue.timeout={tau}s"]
-        yield Entry(name, sets, figures, seconds, 20.0, quick=0.05)
+        yield Entry(name, sets, figures, seconds, 20.0, replications=24)
 
 
 def priorities() -> Iterator[Entry]:
@@ -180,15 +189,15 @@ def priorities() -> Iterator[Entry]:
             )
             for place, wait in enumerate(values["Wq_nonpreemptive"])
         ]
-        yield Entry(name, sets, figures, requests / total, 2_000.0)
+        yield Entry(name, sets, figures, requests / total, 2_000.0, replications=26)
 
 
 def closed() -> Iterator[Entry]:
     """A fixed population that thinks for an exponential time between answers."""
     for name, seconds in (
-        ("closed/locust_50users_Z1_mu1_c10", 1_500.0),
-        ("closed/locust_10users_Z1_mu1_c10", 2_000.0),
-        ("closed/mm1_N5_Z10", 30_000.0),
+        ("closed/locust_50users_Z1_mu1_c10", 500.0),
+        ("closed/locust_10users_Z1_mu1_c10", 700.0),
+        ("closed/mm1_N5_Z10", 12_000.0),
     ):
         values = VALUES[name]
         arrivals = f"workload.arrivals={{kind: closed, clients: {values['N']:.0f}, think: {{kind: exponential, mean: {values['Z']}s}}}}"
@@ -196,22 +205,22 @@ def closed() -> Iterator[Entry]:
             Figure("throughput", metric("throughput_rps"), values["X"], MEANS),
             Figure("mean response time", mean_of("latency_s", accepted), values["R"], MEANS),
         ]
-        yield Entry(name, [arrivals, SLOTS.format(values["c"])], figures, seconds, 100.0, quick=0.05)
+        yield Entry(name, [arrivals, SLOTS.format(values["c"])], figures, seconds, 100.0, quick=0.15)
 
 
 def sharing() -> Iterator[Entry]:
     """Servers that slow down with the number in service: insensitive to the law of the work."""
     values = VALUES["mg1_ps/rho0.8"]
-    for law, words in ((lognormal(1.0, 4.0), "lognormal cv² 4"), ("{kind: exponential, mean: 1s}", "exponential")):
+    for law, words, replications in ((lognormal(1.0, 4.0), "lognormal cv² 4", 36), ("{kind: exponential, mean: 1s}", "exponential", 20)):
         sets = [
             RATE.format(values["lam"]), "gateway.queue={concurrency: unlimited}", service(law),
             "providers.server.models.job.batching={parallel: 1}",
         ]  # fmt: skip
         figures = [
             Figure("mean time in system", metric("latency_s.mean"), values["T_mean"], MEANS),
-            Figure("mean number in system", metric("in_service.mean"), values["L"]),
+            Figure("mean number in system", metric("in_service.mean"), values["L"], MEANS),
         ]
-        yield Entry(f"mg1_ps/rho0.8 {words}", sets, figures, 80_000 / 0.8, 2_000.0)
+        yield Entry(f"mg1_ps/rho0.8 {words}", sets, figures, 80_000 / 0.8, 2_000.0, replications=replications)
     name = "batch_ps/phi_n_over_1+0.05n_N32_lam8"
     values = VALUES[name]
     for law, words in ((lognormal(1.0, 2.0), "lognormal cv² 2"), ("{kind: exponential, mean: 1s}", "exponential")):
@@ -221,11 +230,11 @@ def sharing() -> Iterator[Entry]:
         ]  # fmt: skip
         figures = [
             Figure("mean time, accepted", metric("latency_s.mean"), values["T_mean_accepted"], MEANS),
-            Figure("P(block)", share_that(Outcome.ERROR), values["P_block"]),
-            Figure("mean number in service", metric("in_service.mean"), values["L"]),
+            Figure("P(block)", share_that(Outcome.ERROR), values["P_block"], RARE),
+            Figure("mean number in service", metric("in_service.mean"), values["L"], MEANS),
             Figure("throughput", metric("throughput_rps"), values["throughput"], MEANS),
         ]
-        yield Entry(f"{name} {words}", sets, figures, 5_000.0, 100.0)
+        yield Entry(f"{name} {words}", sets, figures, 3_000.0, 100.0, quick=0.08)
 
 
 def cold_starts() -> Iterator[Entry]:
@@ -250,7 +259,7 @@ def networks() -> Iterator[Entry]:
         Figure("mean time at the CPU", mean_of("cpu_s", accepted), values["T_node"][0], MEANS),
         Figure("mean wait for a slot", metric("queue_wait_s.mean"), values["T_node"][1] - 1.0, MEANS),
     ]
-    yield Entry("jackson/tandem", sets, figures, 75_000 / 0.8, 2_000.0)
+    yield Entry("jackson/tandem", sets, figures, 75_000 / 0.8, 2_000.0, replications=30)
 
 
 def entries() -> Iterator[Entry]:

@@ -12,7 +12,7 @@ from sim.estimate import Estimate, mean_estimate
 from sim.metrics import mean_of
 from sim.window import Window
 from tests.theory.closed_forms import hedged_mean, hedged_quantile
-from tests.theory.entry import MEANS, TAILS, VALUES, Entry, Figure, metric, per_replication, service
+from tests.theory.entry import MEANS, RARE, TAILS, VALUES, Entry, Figure, metric, per_replication, service
 from tests.theory.limits import INSTANT, NO_QUEUE
 
 AT_ONCE = "after: {kind: constant, value: 1us}"
@@ -76,7 +76,7 @@ def failover() -> Iterator[Entry]:
         "workload.arrivals.rate=1000/s", NO_QUEUE, INSTANT, errors(0.01), f"providers.other={OTHER}", "gateway.fallback=[next-provider]",
         "gateway.routing={kind: cheapest, models: [server/job, other/job]}",
     ]  # fmt: skip
-    unavailable = [Figure("share not served", metric("error_rate.total"), 1 - VALUES["availability"]["A_99_1of2"])]
+    unavailable = [Figure("share not served", metric("error_rate.total"), 1 - VALUES["availability"]["A_99_1of2"], RARE)]
     yield Entry("availability/A_99_1of2", sets, unavailable, 50.0, quick=0.1)
 
 
@@ -88,7 +88,7 @@ def outages() -> Iterator[Entry]:
         "{kind: outage, provider: %s, at: 0s, for: 10000d, every: {kind: exponential, mean: 720h}, lasting: {kind: exponential, mean: 1h}}"
     )
     alone = ["workload.arrivals.rate=6/h", NO_QUEUE, INSTANT, errors(0.0), f"faults=[{outage % 'server'}]"]
-    figures = [Figure("share not served", metric("error_rate.total"), values["unavail_1"])]
+    figures = [Figure("share not served", metric("error_rate.total"), values["unavail_1"], RARE)]
     yield Entry("availability/unavail_1", alone, figures, years, 100 * 3600.0, quick=0.15)
     # Overlaps of the table's two are too rare to see (17 s a year): the same closed form, (MTTR / (MTBF + MTTR))², for an MTBF of 9 h.
     often = outage.replace("720h", "9h")
@@ -97,7 +97,7 @@ def outages() -> Iterator[Entry]:
         "gateway.fallback=[next-provider]",
         "gateway.routing={kind: cheapest, models: [server/job, other/job]}", f"faults=[{often % 'server'}, {often % 'other'}]",
     ]  # fmt: skip
-    figures = [Figure("share not served", metric("error_rate.total"), 0.1**2)]
+    figures = [Figure("share not served", metric("error_rate.total"), 0.1**2, RARE)]
     yield Entry("availability/unavail_1of2 at MTBF 9 h", both, figures, years, 100 * 3600.0, quick=0.1)
 
 
@@ -105,11 +105,24 @@ def breaker(**settings: object) -> str:
     return "gateway.breaker={" + ", ".join(f"{name}: {value}" for name, value in settings.items()) + "}"
 
 
+BREAKERS = 50
+"""Models of the one provider, each with a breaker of its own and every BREAKERS-th of the calls: as many trials in one replication."""
+
+
+def many_models() -> list[str]:
+    alike = ", ".join(f"m{number}: *m" for number in range(1, BREAKERS))
+    models = f"{{m0: &m {{latency: {{kind: constant, value: 1us}}, price: {{input: 0, output: 0}}}}, {alike}}}"
+    routes = ", ".join(f"server/m{number}" for number in range(BREAKERS))
+    return [f"providers.server.models={models}", f"gateway.routing={{kind: round-robin, models: [{routes}]}}"]
+
+
 def tripped(window: Window) -> Estimate:
-    """Share of replications in which a breaker opened."""
-    opened = np.zeros(window.run.replications)
-    opened[[event["replication"] for event in window.run.events if event["event"] == "breaker" and event["state"] == "open"]] = 1.0
-    return mean_estimate(opened)
+    """Share of breakers that opened, by replication."""
+    opened: list[set[str]] = [set() for _ in range(window.run.replications)]
+    for event in window.run.events:
+        if event["event"] == "breaker" and event["state"] == "open":
+            opened[event["replication"]].add(event["target"])
+    return mean_estimate([len(targets) / BREAKERS for targets in opened])
 
 
 def reopened(window: Window) -> Estimate:
@@ -126,23 +139,24 @@ def reopened(window: Window) -> Estimate:
 
 
 def breakers() -> Iterator[Entry]:
-    """The first full window: clockwork sends exactly as many calls as the window needs, and the run ends."""
+    """The first full window: clockwork sends each breaker exactly as many calls as the window needs, and the run ends."""
     clock = "workload.arrivals={{kind: gamma, rate: {}/s, cv: 0}}".format
     values = VALUES["circuit_breaker"]
-    for key, preset, p, calls, rate in (
-        ("P_trip_100win_50pct", "resilience4j", "0.45", 100, 1),
-        ("P_trip_100win_50pct", "resilience4j", "0.5", 100, 1),
-        ("P_trip_polly_100_10pct", "polly", "0.1", 100, 10),
-        ("hystrix_20_50pct", "hystrix", "0.5", 20, 5),
+    for key, preset, p, calls, rate, replications in (
+        ("P_trip_100win_50pct", "resilience4j", "0.45", 100, 1, 1300),
+        ("P_trip_100win_50pct", "resilience4j", "0.5", 100, 1, 300),
+        ("P_trip_polly_100_10pct", "polly", "0.1", 100, 10, 260),
+        ("hystrix_20_50pct", "hystrix", "0.5", 20, 5, 200),
     ):
-        sets = [clock(rate), NO_QUEUE, INSTANT, errors(float(p)), breaker(preset=preset)]
-        figures = [Figure("P(trip)", tripped, values[key][p])]
-        yield Entry(f"circuit_breaker/{key} p={p}", sets, figures, calls / rate, replications=2000, quick=1.0 if calls == 20 else 0.0)
-    for p in ("0.3", "0.5"):
+        sets = [clock(rate * BREAKERS), NO_QUEUE, *many_models(), errors(float(p)), breaker(preset=preset)]
+        figures = [Figure("P(trip)", tripped, values[key][p], MEANS)]
+        quick = 1.0 if calls == 20 else 0.0
+        yield Entry(f"circuit_breaker/{key} p={p}", sets, figures, calls / rate, replications=replications, quick=quick)
+    for p, seconds in (("0.3", 200_000.0), ("0.5", 8_000.0)):
         settings = breaker(window_size=10, minimum_calls=10, half_open_calls=10, open_for="5s")
         sets = [clock(1), NO_QUEUE, INSTANT, errors(float(p)), settings]
-        figures = [Figure("P(reopen)", reopened, values["P_reopen_halfopen_10_50pct"][p])]
-        yield Entry(f"circuit_breaker/P_reopen_halfopen_10_50pct p={p}", sets, figures, 20_000.0, quick=0.15)
+        figures = [Figure("P(reopen)", reopened, values["P_reopen_halfopen_10_50pct"][p], MEANS)]
+        yield Entry(f"circuit_breaker/P_reopen_halfopen_10_50pct p={p}", sets, figures, seconds, replications=32, quick=3_000 / seconds)
 
 
 def varying_load() -> Iterator[Entry]:
@@ -169,7 +183,7 @@ def varying_load() -> Iterator[Entry]:
 
     figures = [Figure(f"busy at t = {time} of {period:g}", busy_at(float(time)), mean, MEANS) for time, mean in values["m_t"].items()]
     # The timeline of a long run has fewer rows: of 15 days, as of 180, some fall on the moments asked for.
-    yield Entry("mt_m_inf/sin", sets, figures, 180 * day_s, replications=20, quick=15 / 180)
+    yield Entry("mt_m_inf/sin", sets, figures, 180 * day_s, replications=56, quick=15 / 180)
 
     values = VALUES["mt_mmc/sin_7+2.5_period200_c10"]
     sets = [

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable
 from concurrent.futures import Executor
 from typing import NamedTuple
 
+from sim.estimate import Estimate
 from sim.window import Window
 from tests.theory import batches, limits, queues, resilience
 from tests.theory.entry import Entry
@@ -44,24 +45,33 @@ class Row(NamedTuple):
     entry: Entry
     figure: str
     expected: tuple[float, float]
-    goal: float | None
+    goal: float | str
     verdict: Verdict
     requests: int
     engine: str
+
+    @property
+    def narrow(self) -> bool:
+        """As narrow as asked; True where nothing is asked."""
+        return isinstance(self.goal, str) or self.verdict.half_width <= self.goal
 
 
 def family_of(entries: Iterable[Entry]) -> int:
     return sum(len(entry.figures) for entry in entries)
 
 
-def check(entry: Entry, family: int, part: float = 1.0, executor: Executor | None = None, engine: str = "auto") -> list[Row]:
+def check(entry: Entry, family: int, part: float | None = None, executor: Executor | None = None, engine: str | None = None) -> list[Row]:
     """Run an entry and hold its figures to their closed forms, ``family`` figures being asked in all."""
-    run = entry.run(part, executor, engine)
-    window = Window(run)
-    verdicts = [verdict(figure.of(window), entry.replications, family, figure.bracket) for figure in entry.figures]
+    estimates: list[list[Estimate]] = [[] for _ in entry.figures]
+    requests, replications, used = 0, 0, ""
+    for run in entry.runs(part, executor, engine):
+        requests, replications, used = requests + len(run.requests), run.replications, run.engine
+        window = Window(run)
+        for figure, found in zip(entry.figures, estimates, strict=True):
+            found.append(figure.of(window))
     return [
-        Row(entry, figure.label, figure.bracket, figure.goal, found, len(run.requests), run.engine)
-        for figure, found in zip(entry.figures, verdicts, strict=True)
+        Row(entry, figure.label, figure.bracket, figure.goal, verdict(found, replications, family, figure.bracket), requests, used)
+        for figure, found in zip(entry.figures, estimates, strict=True)
     ]
 
 

@@ -43,7 +43,7 @@ def assert_alike(ours, theirs):
     for mine, other in zip(ours, theirs, strict=True):
         spread = math.hypot(np.std(mine, ddof=1), np.std(other, ddof=1)) / math.sqrt(REPLICATIONS)
         difference = mean_estimate(mine).value - mean_estimate(other).value
-        assert abs(difference) <= t(REPLICATIONS, FAMILY) * spread, (mine.mean(), other.mean())
+        assert abs(difference) <= t(REPLICATIONS - 1, FAMILY) * spread, (mine.mean(), other.mean())
 
 
 def ciw_lognormal(mean, cv2):

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import pytest
 
+from sim.estimate import Estimate
 from tests.theory.entry import VALUES
 from tests.theory.suite import CHECKED_ELSEWHERE, ENTRIES, NOT_SAID, check, family_of
+from tests.theory.verdict import t, verdict
 
 QUICK = [entry for entry in ENTRIES if entry.quick]
 REST = [entry for entry in ENTRIES if not entry.quick]
@@ -41,6 +43,22 @@ def test_closed_form_lies_in_the_interval_with_other_parameters(entry):
 def test_closed_form_of_a_long_run_lies_in_the_interval(entry):
     outside = [row for row in check(entry, FAMILY) if not row.verdict.inside]
     assert not outside
+
+
+def test_a_width_is_asked_of_every_figure_but_shares_below_a_tenth():
+    unasked = [figure for entry in ENTRIES for figure in entry.figures if isinstance(figure.goal, str)]
+    assert all(figure.bracket[1] < 0.1 for figure in unasked)
+    assert all(figure.label.startswith(("P(", "share")) for figure in unasked)
+
+
+def test_runs_with_other_seeds_narrow_an_interval_as_independent_ones_do():
+    alone = verdict([Estimate(10.0, 9.0, 11.0)], 20, 1, (10.0, 10.0))
+    assert (alone.low, alone.high, alone.half_width) == pytest.approx((9.0, 11.0, 0.1))
+    four = verdict([Estimate(value, value - 1.0, value + 1.0) for value in (9.0, 9.0, 11.0, 11.0)], 20, 1, (10.0, 10.0))
+    assert four.value == 10.0
+    assert four.half_width == pytest.approx(0.1 / 2 * t(76, 1) / t(19, 1))
+    assert four.half_width < 0.05
+    assert not verdict([Estimate(10.0, 9.0, 11.0)] * 4, 20, 1, (10.6, 10.6)).inside
 
 
 def test_a_wrong_closed_form_is_noticed():
