@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 from sim.compiled.cache import is_warm
 from sim.compiled.refusals import why_not
+from sim.compiled.used import is_bare
 from sim.scenario.errors import Problem, ScenarioError
 from sim.scenario.model import Scenario
 from sim.scenario.size import expected_requests
@@ -43,7 +44,7 @@ def choose(engine: str, scenario: Scenario, scale: float, replications: int) -> 
     if reasons:
         return Choice("simpy", f"the compiled engine cannot run {', '.join(reasons)}")
     requests = expected_requests(scenario, scale) * replications
-    warm = is_warm()
+    warm = is_warm(is_bare(scenario))
     if requests < (WORTH_LOADING if warm else WORTH_COMPILING):
         return Choice("simpy", "the run is short")
     return Choice("compiled", f"about {requests:,.0f} requests{'' if warm else ', worth compiling for'}")

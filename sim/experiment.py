@@ -117,7 +117,7 @@ def simulate(
     keeper: RowKeeper,
 ) -> list[Part]:
     """The replications asked for, their rows where ``keeper`` keeps them; ``progress`` is told the number of the last one done, from 1."""
-    work = replicator(engine)
+    work = replicator(engine, scenario)
     jobs = [(scenario, scale, seed, replication) for replication in replications]
     parts: list[Part] = []
     for part in map(work, jobs) if executor is None else in_order(executor, work, jobs, at_once(scenario, scale, keeper)):
@@ -157,13 +157,14 @@ def as_run(engine: str, scenario: Scenario, scale: float, seed: int, parts: list
     return add_usage(run)
 
 
-def replicator(engine: str) -> Callable[[Job], Part]:
+def replicator(engine: str, scenario: Scenario) -> Callable[[Job], Part]:
     """What runs one replication in that engine; compiled already, so that workers find it on disk."""
     if engine == "simpy":
         return replicate
     from sim.compiled import replicate as compiled
+    from sim.compiled.used import is_bare
 
-    compiled.prepare()
+    compiled.prepare(is_bare(scenario))
     return compiled.replicate
 
 

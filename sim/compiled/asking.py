@@ -20,7 +20,7 @@ from sim.records import TIMED_OUT
 @inlined
 def ask(e: Any, slot: int) -> int:
     w, life = e.world[0], e.lives[slot]
-    if w.has_budget:
+    if e.has_budget:
         deposit(w.budget)
     life.outcome = FAILED
     life.previous = NOBODY
@@ -37,6 +37,9 @@ def ask(e: Any, slot: int) -> int:
 def next_target(e: Any, slot: int) -> int:
     """The next target of the itinerary that is worth an attempt, after a pause if it is a retry."""
     w, life = e.world[0], e.lives[slot]
+    if not e.has_failures:
+        life.target = e.itineraries[slot, 0]
+        return TRY
     while True:
         life.place += 1
         turns = w.attempts_each if w.retry_next and life.targets > 0 else w.attempts_each * life.targets
@@ -44,11 +47,11 @@ def next_target(e: Any, slot: int) -> int:
             return DONE
         life.target = e.itineraries[slot, life.place % life.targets if w.retry_next else life.place // w.attempts_each]
         this = 1 << life.target
-        if life.given_up & this or (w.has_breakers and not permits_call(breaker_of(e, life.target), w.now_s)):
+        if life.given_up & this or (e.has_breakers and not permits_call(breaker_of(e, life.target), w.now_s)):
             continue
         if life.previous == NOBODY or not (life.target == life.previous or w.retry_next):
             return TRY
-        if w.has_budget and not withdraw(w.budget):
+        if e.has_budget and not withdraw(w.budget):
             life.given_up |= this
             continue
         life.pause_s = backoff_s(w.backoff, life.retry, life.pause_s, uniform(w.jitter_root, life.request, life.retry))
@@ -67,7 +70,7 @@ def next_target(e: Any, slot: int) -> int:
 def attempt(e: Any, slot: int) -> int:
     """Start one call to one target, unless its breaker refuses; ``answered`` ends it."""
     w, life = e.world[0], e.lives[slot]
-    if w.has_breakers and not allowed(e, life.target):
+    if e.has_breakers and not allowed(e, life.target):
         return NEXT
     target = e.targets[life.target]
     life.key = target.next_key
@@ -79,10 +82,11 @@ def attempt(e: Any, slot: int) -> int:
     row.target = life.target
     begin(e, slot)
     life.status, life.ends_s = life.plan_status, life.plan_duration_s
-    if life.plan_first_token_s > w.first_token_timeout_s:
-        life.status, life.ends_s = TIMED_OUT, w.first_token_timeout_s
-    if life.started_s + life.ends_s > life.deadline_s:
-        life.status, life.ends_s = TIMED_OUT, life.deadline_s - life.started_s
+    if e.has_failures:
+        if life.plan_first_token_s > w.first_token_timeout_s:
+            life.status, life.ends_s = TIMED_OUT, w.first_token_timeout_s
+        if life.started_s + life.ends_s > life.deadline_s:
+            life.status, life.ends_s = TIMED_OUT, life.deadline_s - life.started_s
     life.stage = ANSWERED
     sleep(e, slot, life.ends_s)
     return WAITS
@@ -91,7 +95,8 @@ def attempt(e: Any, slot: int) -> int:
 @inlined
 def answered(e: Any, slot: int) -> int:
     w, life = e.world[0], e.lives[slot]
-    target, row, status = e.targets[life.target], e.rows[life.request], life.status
+    target, row = e.targets[life.target], e.rows[life.request]
+    status = life.status if e.has_failures else 200
     first_token_s, produced = end_attempt(e, slot, status)
     committed = w.streams and not math.isnan(first_token_s)
     target.in_flight -= 1
@@ -107,7 +112,7 @@ def answered(e: Any, slot: int) -> int:
         row.ttft_s = life.started_s + first_token_s
     elif status == 200:
         row.ttft_s = w.now_s
-    if w.has_breakers:
+    if e.has_breakers:
         if status == 200 or status >= 500 or status <= 0:
             record_result(e, life.target, status != 200, life.ends_s)
         else:

@@ -13,15 +13,17 @@ from numba.core import cgutils
 from numba.core.typing.templates import AttributeTemplate
 from numba.extending import infer_getattr, intrinsic, lower_getattr_generic, models, register_model
 
+from sim.compiled.dtypes import STAGES
 from sim.compiled.rows import RowsType
 
 
 class BoundType(types.Type):
-    """Of a view of ``tables``, a named tuple of arrays."""
+    """Of a view of ``tables``, a named tuple of arrays. ``bare``: the scenario uses none of STAGES."""
 
-    def __init__(self, tables: Any) -> None:
+    def __init__(self, tables: Any, bare: bool) -> None:
         self.tables = tables
-        super().__init__(name=f"Bound({tables})")
+        self.bare = bare
+        super().__init__(name=f"Bound({tables}, {bare})")
 
     def stored(self, name: str) -> Any:
         return self.tables.types[self.tables.fields.index(name)]
@@ -39,11 +41,25 @@ class BoundAttributes(AttributeTemplate):
     key = BoundType
 
     def generic_resolve(self, bound: BoundType, name: str) -> Any:  # type: ignore[override]
+        if name in STAGES:
+            return types.boolean
         return bound.seen(name) if name in bound.tables.fields else None
 
 
 @lower_getattr_generic(BoundType)
-def array_of(context: Any, builder: Any, bound: BoundType, pointer: Any, name: str) -> Any:
+def attribute(context: Any, builder: Any, bound: BoundType, pointer: Any, name: str) -> Any:
+    """A table, or whether a stage is used: a constant where that is known beforehand, so that what is not used is not compiled."""
+    if name not in STAGES:
+        return table_of(context, builder, bound, pointer, name)
+    if bound.bare:
+        return context.get_constant(types.boolean, False)
+    worlds = bound.seen("world")
+    table = cgutils.create_struct_proxy(worlds)(context, builder, value=table_of(context, builder, bound, pointer, "world"))
+    world = builder.bitcast(table.first, context.get_value_type(worlds.record))
+    return context.get_getattr(worlds.record, name)(context, builder, worlds.record, world, name)
+
+
+def table_of(context: Any, builder: Any, bound: BoundType, pointer: Any, name: str) -> Any:
     """The array, without an owner. Its parts are loaded one by one, as optimisers like it."""
     table = builder.bitcast(pointer, context.get_value_type(bound.tables).as_pointer())
     array = context.make_array(bound.stored(name))(context, builder)
@@ -58,13 +74,13 @@ def array_of(context: Any, builder: Any, bound: BoundType, pointer: Any, name: s
     return rows._getvalue()
 
 
-def bound_to(context: Any, tables: Any) -> Any:
-    """A Bound of the tables, good for as long as its maker has not returned."""
+def bound_to(context: Any, tables: Any, bare: Any) -> Any:
+    """A Bound of the tables, good for as long as its maker has not returned. ``bare`` is True or False, written out."""
 
     def on_stack(context: Any, builder: Any, signature: Any, values: Any) -> Any:
         return builder.bitcast(cgutils.alloca_once_value(builder, values[0]), cgutils.voidptr_t)
 
-    return BoundType(tables)(tables), on_stack
+    return BoundType(tables, bare.literal_value)(tables, bare), on_stack
 
 
-bound: Any = intrinsic(bound_to)
+bound: Any = intrinsic(prefer_literal=True)(bound_to)

@@ -71,10 +71,10 @@ def forget_old(base: Path, place: Path) -> None:
         shutil.rmtree(other, ignore_errors=True)
 
 
-def is_warm() -> bool:
-    """Has somebody compiled these sources here before? Needs no numba."""
+def is_warm(bare: bool = False) -> bool:
+    """Has somebody compiled these sources here before, with all stages or with none? Needs no numba."""
     place = directory()
-    return place is not None and any(place.rglob("loop.advance*.nbc"))
+    return place is not None and any(place.rglob(f"loop.advance{'_bare' if bare else ''}-*.nbc"))
 
 
 def compiled(function: Callable[..., Any]) -> Any:

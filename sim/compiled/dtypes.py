@@ -68,25 +68,32 @@ LIFE = np.dtype(
     ],
     align=True,
 )  # fmt: skip
-EVENT = np.dtype([("at_s", "f8"), ("order", "i8"), ("what", "i8")])
+EVENT = np.dtype(
+    {"names": ["at_s", "bits", "order", "what"], "formats": ["f8", "i8", "i8", "i8"], "offsets": [0, 0, 8, 16], "itemsize": 32}
+)  # ``bits`` are those of at_s: of times since the start, which are not negative, they have the same order, and compare faster
 MOVE = np.dtype([("at_s", "f8"), ("target", "i8"), ("state", "i8")])
 
 # ---- the world: settings that never change in a run, then its state
+STAGES = (
+    "has_limits", "has_cpu", "has_sessions", "has_history", "has_cache", "has_patience", "has_budget", "has_breakers", "has_departures",
+    "has_failures",
+)  # fmt: skip
 WORLD = np.dtype(
     [
+        *((stage, "?") for stage in STAGES),
         ("requests", "i8"), ("replication", "i8"), ("client_timeout_s", "f8"), ("streams", "?"), ("samples", "i8"),
         ("sample_every_s", "f8"),
         ("user_requests", "i8"), ("user_tokens", "i8"), ("all_requests", "i8"), ("all_tokens", "i8"),
-        ("total_timeout_s", "f8"), ("first_token_timeout_s", "f8"), ("has_cache", "?"), ("single_flight", "?"), ("sliding", "?"),
-        ("cache_ttl_s", "f8"), ("cache_capacity", "i8"), ("has_sessions", "?"), ("session_ttl_s", "f8"), ("session_capacity", "i8"),
-        ("has_admission", "?"), ("lines", "i8"), ("has_budget", "?"), ("has_breakers", "?"), ("attempts_each", "i8"), ("retry_next", "?"),
+        ("total_timeout_s", "f8"), ("first_token_timeout_s", "f8"), ("single_flight", "?"), ("sliding", "?"),
+        ("cache_ttl_s", "f8"), ("cache_capacity", "i8"), ("session_ttl_s", "f8"), ("session_capacity", "i8"),
+        ("has_admission", "?"), ("lines", "i8"), ("attempts_each", "i8"), ("retry_next", "?"),
         ("honor_retry_after", "?"),
         ("next_provider", "?"), ("routing", "i8"), ("stale_first", "?"), ("canned", "?"),
         ("jitter_root", "u8"), ("routing_root", "u8"), ("fault_root", "u8"),
         ("admission", ADMISSION), ("budget", BUDGET), ("backoff", BACKOFF), ("context", CONTEXT),
         ("now_s", "f8"), ("order", "i8"), ("tickets", "i8"), ("next_request", "i8"), ("next_at_s", "f8"), ("next_order", "i8"),
         ("free_life", "i8"), ("inside", "i8"), ("entered", "i8"), ("area_s", "f8"), ("area_at_s", "f8"), ("heap_size", "i8"),
-        ("attempts", "i8"), ("moves", "i8"), ("sampled", "i8"), ("sampled_at_s", "f8"), ("cached", "i8"), ("sessions", "i8"),
+        ("attempts", "i8"), ("moves", "i8"), ("sampled", "i8"), ("sample_due_s", "f8"), ("cached", "i8"), ("sessions", "i8"),
         ("turn_of_worker", "i8"), ("turn_of_robin", "i8"), ("refused_user", "i8"), ("refused_all", "i8"),
     ],
     align=True,

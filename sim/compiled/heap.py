@@ -47,7 +47,7 @@ def pop(e: Any) -> int:
     place, below = 0, 1
     while below < last:
         left, right = heap[below], heap[below + 1]
-        below += (right.at_s < left.at_s) | ((right.at_s == left.at_s) & (right.order < left.order))
+        below += (right.bits < left.bits) | ((right.bits == left.bits) & (right.order < left.order))
         lesser = heap[below]
         put(heap[place], lesser.at_s, lesser.order, lesser.what)
         place, below = below, 2 * below + 1
@@ -74,7 +74,7 @@ def sleep(e: Any, slot: int, delay_s: float) -> None:
     """The life in ``slot`` goes on after ``delay_s``, or leaves when its client does."""
     w, life = e.world[0], e.lives[slot]
     at_s = w.now_s + delay_s
-    if at_s > life.leaves_s:
+    if e.has_departures and at_s > life.leaves_s:
         at_s = life.leaves_s
         life.leaving = True
     push(e, at_s, next_order(e), slot)
@@ -88,7 +88,7 @@ def park(e: Any, slot: int, timeout_s: float) -> None:
     life.ticket = w.tickets + 1  # never 0, which means that nobody is parked
     life.granted = False
     until_s = w.now_s + timeout_s
-    if until_s >= life.leaves_s:
+    if e.has_departures and until_s >= life.leaves_s:
         until_s = life.leaves_s
         life.leaving = True
     if until_s < INFINITY:

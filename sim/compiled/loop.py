@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 from numba import njit
@@ -30,36 +31,49 @@ from sim.compiled.kernel import inlined
 from sim.compiled.lists import NOBODY
 
 FINISHED, NEEDS_ROOM = 0, 1
+NEVER = math.nan
 
 
 @compiled
 def advance(engine: Any) -> int:
     """Run until nothing is left to happen (FINISHED), or a table is so full that the next event might not find room (NEEDS_ROOM)."""
-    e = bound(engine)
+    return events(bound(engine, False))
+
+
+@compiled
+def advance_bare(engine: Any) -> int:
+    """``advance`` for scenarios that use none of STAGES."""
+    return events(bound(engine, True))
+
+
+@njit
+def events(e: Any) -> int:
     w = e.world[0]
-    while True:
-        if not has_room(e):
-            return NEEDS_ROOM
+    while has_room(e):
         arriving = w.next_request < w.requests
+        arrived = False
         if w.heap_size and not (arriving and source_first(e)):
             sample_until(e, e.heap[0].at_s)
             w.now_s = e.heap[0].at_s
             what = pop(e)
             slot, ticket = what & 0xFFFF_FFFF, what >> SLOT_BITS
-            if ticket == 0 or e.lives[slot].ticket == ticket:
-                go_on(e, slot)
+            if ticket != 0 and e.lives[slot].ticket != ticket:
+                continue  # it was woken before its time was up
+            stage = resume(e, slot)
         elif arriving:
             sample_until(e, w.next_at_s)
             w.now_s = w.next_at_s
-            slot = stages.arrive(e, w.next_request)
-            if slot != NOBODY and e.lives[slot].stage == RECALL:
-                go_on(e, slot)
-            w.next_request += 1
-            if w.next_request < w.requests:
-                expect_next(e)
+            slot, stage = stages.arrive(e, w.next_request)
+            arrived = True
         else:
             sample_until(e, INFINITY)
             return FINISHED
+        live_on(e, slot, stage)
+        if arrived:
+            w.next_request += 1
+            if w.next_request < w.requests:
+                expect_next(e)
+    return NEEDS_ROOM
 
 
 @inlined
@@ -84,7 +98,7 @@ def expect_next(e: Any) -> None:
 
 @compiled
 def start(engine: Any) -> None:
-    e = bound(engine)
+    e = bound(engine, False)
     if e.world[0].requests:
         expect_next(e)
 
@@ -95,33 +109,38 @@ def source_first(e: Any) -> bool:
     return w.next_at_s < e.heap[0].at_s or (w.next_at_s == e.heap[0].at_s and w.next_order < e.heap[0].order)
 
 
-@njit
-def go_on(e: Any, slot: int) -> None:
-    """Resume a life until it waits again, or ends."""
+@inlined
+def resume(e: Any, slot: int) -> int:
+    """A life wakes up: what it does next, or WAITS if its client has left."""
     life = e.lives[slot]
-    if life.leaving:
+    if e.has_departures and life.leaving:
         stages.close(e, slot)
-        return
+        return WAITS
     life.ticket = 0
     stage = life.stage
-    if stage == WORKED:
-        row = e.rows[life.request]
-        row.cpu_s = e.world[0].now_s - life.arrived_s
-        stage = RECALL
-    elif stage == FLIGHT_OVER:
-        stage = stages.flight_over(e, slot)
-    elif stage == TURN:
-        stage = stages.turn_come(e, slot)
-    elif stage == BACKED_OFF:
+    if stage == ANSWERED:
+        return asking.answered(e, slot)
+    if stage == TURN:
+        return stages.turn_come(e, slot)
+    if e.has_cpu and stage == WORKED:
+        e.rows[life.request].cpu_s = e.world[0].now_s - life.arrived_s
+        return RECALL
+    if e.has_cache and stage == FLIGHT_OVER:
+        return stages.flight_over(e, slot)
+    if e.has_failures and stage == BACKED_OFF:
         e.rows[life.request].backoff_s += life.pause_s
-        stage = TRY
-    elif stage == ANSWERED:
-        stage = asking.answered(e, slot)
+        return TRY
+    return stage
+
+
+@inlined
+def live_on(e: Any, slot: int, stage: int) -> None:
+    """From stage to stage, until it waits again or ends."""
     if stage == RECALL:
         stage = stages.recall(e, slot)
     if stage == RECALLED:
         stage = stages.recalled(e, slot)
-    if stage == LOOK_UP:
+    if e.has_cache and stage == LOOK_UP:
         stage = stages.through_cache(e, slot)
     if stage == QUEUE:
         stage = stages.through_queue(e, slot)
@@ -131,31 +150,32 @@ def go_on(e: Any, slot: int) -> None:
         stage = asking.next_target(e, slot) if stage == NEXT else asking.attempt(e, slot)
     if stage == DONE:
         stages.done(e, slot)
-    else:
-        assert stage == WAITS
+
+
+@inlined
+def sample_until(e: Any, at_s: float) -> None:
+    """Take the samples of the timeline that are due by ``at_s``: before anything else that happens then."""
+    while e.world[0].sample_due_s <= at_s:
+        take_sample(e)
 
 
 @njit
-def sample_until(e: Any, at_s: float) -> None:
-    """Take the samples of the timeline that are due by ``at_s``: before anything else that happens then."""
+def take_sample(e: Any) -> None:
     w = e.world[0]
-    while w.sampled < w.samples:
-        due_s = w.sampled_at_s + (w.sampled * w.sample_every_s - w.sampled_at_s)
-        if due_s > at_s:
-            return
-        in_service = w.admission.in_service
-        if not w.has_admission:
-            in_service = 0
-            for number in range(len(e.targets)):
-                in_service += e.targets[number].in_flight
-        opened = 0
-        for number in range(len(e.breakers)):
-            opened += e.breakers[number].state != 0
-        sample = e.timeline[w.sampled]
-        sample.replication = w.replication
-        sample.at_s = due_s
-        sample.waiting = w.admission.waiting
-        sample.in_service = in_service
-        sample.open_breakers = opened
-        w.sampled_at_s = due_s
-        w.sampled += 1
+    in_service = w.admission.in_service
+    if not w.has_admission:
+        in_service = 0
+        for number in range(len(e.targets)):
+            in_service += e.targets[number].in_flight
+    opened = 0
+    for number in range(len(e.breakers)):
+        opened += e.breakers[number].state != 0
+    sample = e.timeline[w.sampled]
+    sample.replication = w.replication
+    sample.at_s = w.sample_due_s
+    sample.waiting = w.admission.waiting
+    sample.in_service = in_service
+    sample.open_breakers = opened
+    w.sampled += 1
+    next_s = w.sample_due_s + (w.sampled * w.sample_every_s - w.sample_due_s)
+    w.sample_due_s = next_s if w.sampled < w.samples else NEVER

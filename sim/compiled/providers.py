@@ -22,7 +22,7 @@ def begin(e: Any, slot: int) -> None:
     life = e.lives[slot]
     target = e.targets[life.target]
     provider = e.providers[target.provider]
-    now_s, prompt = life.started_s, e.prompt[life.request]
+    prompt = e.prompt[life.request]
     occurrence = e.visits[life.target, prompt]
     e.visits[life.target, prompt] = occurrence + 1
     life.occurrence = occurrence
@@ -31,6 +31,27 @@ def begin(e: Any, slot: int) -> None:
     life.plan_status = 200
     life.plan_first_token_s = life.plan_per_token_s = life.plan_duration_s = 0.0
     life.plan_retry_after_s = NAN
+    ttft_factor = per_token_factor = 1.0
+    if e.has_failures:
+        failed, ttft_factor, per_token_factor = hindered(e, slot)
+        if failed:
+            return
+    first_token_s = draw(e.laws, e.law_numbers, target.ttft, uniform(target.ttft_root, prompt, occurrence))
+    per_token_s = 0.0
+    if target.per_token != NONE:
+        per_token_s = draw(e.laws, e.law_numbers, target.per_token, uniform(target.per_token_root, prompt, occurrence))
+    life.plan_first_token_s = first_token_s * ttft_factor
+    life.plan_per_token_s = per_token_s * per_token_factor
+    life.plan_duration_s = life.plan_first_token_s + (life.plan_output_tokens - 1) * life.plan_per_token_s
+
+
+@inlined
+def hindered(e: Any, slot: int) -> tuple[bool, float, float]:
+    """True if a fault, a limit or an error ends the attempt; if none does, by how much faults slow it down."""
+    life = e.lives[slot]
+    target = e.targets[life.target]
+    provider = e.providers[target.provider]
+    now_s, prompt, occurrence = life.started_s, e.prompt[life.request], life.occurrence
     ttft_factor = per_token_factor = 1.0
     for number in range(len(e.faults)):
         fault = e.faults[number]
@@ -43,27 +64,21 @@ def begin(e: Any, slot: int) -> None:
             per_token_factor *= fault.per_token_factor
         elif fault.share >= 1.0 or uniform3(e.world[0].fault_root, fault.number, prompt, occurrence) < fault.share:
             strike(e, slot, fault)
-            return
+            return True, 1.0, 1.0
     tokens = e.rows[life.request].input_tokens + e.output_tokens[life.request]
     if not take(e, provider.limit_requests, life.key, now_s, 1.0):
         refuse(e, slot, 429, told_s(wait_s(e, provider.limit_requests, life.key, now_s, 1.0), provider.retry_after_step_s))
-        return
+        return True, 1.0, 1.0
     if not take(e, provider.limit_tokens, life.key, now_s, tokens):
         refuse(e, slot, 429, told_s(wait_s(e, provider.limit_tokens, life.key, now_s, tokens), provider.retry_after_step_s))
-        return
+        return True, 1.0, 1.0
     if provider.in_service > provider.concurrency:
         refuse(e, slot, 429, NAN)
-        return
+        return True, 1.0, 1.0
     if provider.error_rate > 0.0 and uniform(target.error_root, prompt, occurrence) < provider.error_rate:
         refuse(e, slot, provider.error_status, NAN)
-        return
-    first_token_s = draw(e.laws, e.law_numbers, target.ttft, uniform(target.ttft_root, prompt, occurrence))
-    per_token_s = 0.0
-    if target.per_token != NONE:
-        per_token_s = draw(e.laws, e.law_numbers, target.per_token, uniform(target.per_token_root, prompt, occurrence))
-    life.plan_first_token_s = first_token_s * ttft_factor
-    life.plan_per_token_s = per_token_s * per_token_factor
-    life.plan_duration_s = life.plan_first_token_s + (life.plan_output_tokens - 1) * life.plan_per_token_s
+        return True, 1.0, 1.0
+    return False, ttft_factor, per_token_factor
 
 
 @inlined
@@ -105,10 +120,11 @@ def end_attempt(e: Any, slot: int, status: int) -> tuple[float, int]:
     w, life = e.world[0], e.lives[slot]
     target, row = e.targets[life.target], e.rows[life.request]
     e.providers[target.provider].in_service -= 1
-    content = life.plan_status == 200 and life.plan_first_token_s <= life.ends_s
+    planned = life.plan_status if e.has_failures or e.has_departures else 200
+    content = planned == 200 and life.plan_first_token_s <= life.ends_s
     first_token_s = life.plan_first_token_s if content else NAN
     produced = billed = 0
-    if life.plan_status == 200:
+    if planned == 200:
         produced = produced_tokens(
             life.ends_s, life.plan_first_token_s, life.plan_per_token_s, life.plan_duration_s, life.plan_output_tokens
         )

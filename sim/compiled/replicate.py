@@ -9,6 +9,7 @@ import numpy as np
 
 from sim.compiled.cache import directory, is_warm
 from sim.compiled.engine import ATTEMPTS_MORE, Engine, engine_of, with_more_events, with_more_lives
+from sim.compiled.used import is_bare
 from sim.draws import Purpose, replication_seed
 from sim.experiment import Job, Part, drawn, lookup_law, part_of, sampling
 from sim.gateway import Gateway
@@ -24,11 +25,11 @@ def replicate(job: Job) -> Part:
     """One replication. Raises InvariantViolated where the model contradicts itself."""
     scenario, scale, first_seed, replication = job
     schedule = build_schedule(scenario, scale, replication, first_seed)
-    return part_of(job, played(scenario, schedule, replication_seed(first_seed, replication), replication))
+    return part_of(job, played(scenario, schedule, replication_seed(first_seed, replication), replication, is_bare(scenario)))
 
 
-def played(scenario: Scenario, schedule: Schedule, seed: int, replication: int) -> Replication:
-    """All that became of the schedule's requests."""
+def played(scenario: Scenario, schedule: Schedule, seed: int, replication: int, bare: bool) -> Replication:
+    """All that became of the schedule's requests. ``bare`` may be True if the scenario is."""
     from sim.compiled.checks import over_rows
 
     gateway = Gateway(scenario, seed)
@@ -40,7 +41,7 @@ def played(scenario: Scenario, schedule: Schedule, seed: int, replication: int) 
         drawn(scenario.workload.client.patience, seed, Purpose.PATIENCE, 0, count),
     )
     engine = engine_of(scenario, schedule, gateway, providers, seed, replication, draws, sampling(schedule.duration_s))
-    engine, attempts, moves = run(engine)
+    engine, attempts, moves = run(engine, bare)
     settle(engine, gateway, providers)
     gateway.breaker_moves.extend(moves_of(moves, gateway))
     world, inside = engine.world[0], Level()
@@ -51,13 +52,16 @@ def played(scenario: Scenario, schedule: Schedule, seed: int, replication: int) 
 
 
 @cache
-def prepare() -> None:
-    """Compile, or load what was compiled before: so that no two workers do it at once. Says so on stderr if it will take a while."""
-    if not is_warm():
+def prepare(bare: bool = False) -> None:
+    """Compile, or load what was compiled before: so that no two workers do it at once. Says so on stderr if it will take a while.
+
+    ``bare``: for scenarios that use no stage of ``used.stages_of``.
+    """
+    if not is_warm(bare):
         kept = "once" if directory() is not None else "every time, for there is no directory to keep it in (TENFOLD_CACHE_DIR sets one)"
         print(f"compiling the fast engine ({kept}) ...", file=sys.stderr, flush=True)
     scenario = example()
-    played(scenario, build_schedule(scenario), 0, 0)
+    played(scenario, build_schedule(scenario), 0, 0, bare)
 
 
 def example() -> Scenario:
@@ -73,14 +77,15 @@ def example() -> Scenario:
     })  # fmt: skip
 
 
-def run(engine: Engine) -> tuple[Engine, np.ndarray, np.ndarray]:
+def run(engine: Engine, bare: bool) -> tuple[Engine, np.ndarray, np.ndarray]:
     """Run an engine to its end. Returns it with all attempts and all moves of its breakers."""
-    from sim.compiled.loop import FINISHED, advance, start
+    from sim.compiled.loop import FINISHED, advance, advance_bare, start
 
     attempts, moves = [], []
     world = engine.world[0]
+    events = advance_bare if bare else advance
     start(engine)
-    while advance(engine) != FINISHED:
+    while events(engine) != FINISHED:
         if world["attempts"] >= len(engine.attempts):
             attempts.append(engine.attempts)
             engine = engine._replace(attempts=np.empty_like(engine.attempts[:ATTEMPTS_MORE]))

@@ -22,12 +22,12 @@ def itinerary(e: Any, slot: int) -> None:
     pool, size, order = e.pools[number], e.pool_sizes[number], e.itineraries[slot]
     first = 0
     if w.routing == ROUND_ROBIN:
-        first = w.turn_of_robin % size
-        w.turn_of_robin += 1
+        first = w.turn_of_robin
+        w.turn_of_robin = first + 1 if first + 1 < size else 0
     elif w.routing == WEIGHTED:
         first = place_by_weight(e.weights, unit(child(w.routing_root, np.int64(life.request))))
     for place in range(size):
-        order[place] = pool[(first + place) % size]
+        order[place] = pool[first + place if first + place < size else first + place - size]
     if w.routing == LEAST_BUSY or w.routing == FASTEST:
         sort(e, order, size, w.routing == LEAST_BUSY)
     count = keep_permitted(e, order, size)
@@ -52,7 +52,7 @@ def sort(e: Any, order: np.ndarray, count: int, by_load: bool) -> None:
 @inlined
 def keep_permitted(e: Any, order: np.ndarray, count: int) -> int:
     """Drop the targets whose breaker would refuse; returns how many are left."""
-    if not e.world[0].has_breakers:
+    if not e.has_breakers:
         return count
     kept = 0
     for place in range(count):

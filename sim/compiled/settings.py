@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from sim.compiled.dtypes import BREAKER, BUCKET, FAULT, KIND, LAW, LIMIT, LOG, PROVIDER, TARGET, WINDOW, WORLD
+from sim.compiled.used import stages_of
 from sim.distributions import recorded, sigma
 from sim.draws import Purpose, child, stream
 from sim.gateway import Gateway
@@ -218,26 +219,25 @@ def world_of(scenario: Scenario, gateway: Gateway, seed: int, limits: LimitState
     config, client = scenario.gateway, scenario.workload.client
     world = np.zeros(1, WORLD)
     w = world[0]
-    leaves = client.timeout is not None and config.cancel_on_disconnect
-    w["client_timeout_s"] = client.timeout if leaves else math.inf
+    for stage, used in stages_of(scenario).items():
+        w[stage] = used
+    w["client_timeout_s"] = client.timeout if w["has_departures"] else math.inf
     w["streams"] = client.stream
     w["user_requests"], w["user_tokens"] = limits.user_requests, limits.user_tokens
     w["all_requests"], w["all_tokens"] = limits.all_requests, limits.all_tokens
     w["total_timeout_s"], w["first_token_timeout_s"] = gateway.total_timeout_s, gateway.first_token_timeout_s
     if gateway.cache is not None:
-        w["has_cache"], w["single_flight"], w["sliding"] = True, gateway.cache.single_flight, gateway.cache.sliding
+        w["single_flight"], w["sliding"] = gateway.cache.single_flight, gateway.cache.sliding
         w["cache_ttl_s"], w["cache_capacity"] = gateway.cache.ttl_s, gateway.cache.capacity
     if gateway.sessions is not None:
         from sim.policy.session import MAXIMUM
 
-        w["has_sessions"], w["session_ttl_s"], w["session_capacity"] = True, gateway.sessions.ttl_s, MAXIMUM
+        w["session_ttl_s"], w["session_capacity"] = gateway.sessions.ttl_s, MAXIMUM
     if gateway.admission is not None:
         w["has_admission"], w["lines"] = True, len(gateway.admission.lines)
         copied(w["admission"], gateway.admission)
     if gateway.budget is not None:
-        w["has_budget"] = True
         copied(w["budget"], gateway.budget)
-    w["has_breakers"] = config.breaker is not None
     w["attempts_each"], w["retry_next"] = config.retry.attempts, config.retry.to == "next"
     w["honor_retry_after"], w["next_provider"] = config.retry.honor_retry_after, gateway.next_provider
     w["routing"] = ROUTINGS[config.routing.kind]

@@ -46,8 +46,8 @@ from sim.records import CANCELLED
 
 
 @inlined
-def arrive(e: Any, request: int) -> int:
-    """A client sends the request now. Returns the slot of its life, or NOBODY if a rate limit ended it at once."""
+def arrive(e: Any, request: int) -> tuple[int, int]:
+    """A client sends the request now. Returns the slot of its life and what it does next, unless a rate limit has ended it at once."""
     w, row = e.world[0], e.rows[request]
     now_s = w.now_s
     enter_system(e)
@@ -65,10 +65,10 @@ def arrive(e: Any, request: int) -> int:
     row.latency_s = row.queue_wait_s = row.coalesced_s = row.cpu_s = row.failed_s = row.backoff_s = row.cost_usd = 0.0
     row.attempts = row.input_tokens = row.output_tokens = 0
     row.target = -1
-    if not admits(e, row.user, now_s, e.input_tokens[request] + e.output_tokens[request]):
+    if e.has_limits and not admits(e, row.user, now_s, e.input_tokens[request] + e.output_tokens[request]):
         row.outcome = RATE_LIMITED
         leave_system(e, request)
-        return NOBODY
+        return NOBODY, WAITS
     slot = w.free_life
     life = e.lives[slot]
     w.free_life = life.after
@@ -79,13 +79,12 @@ def arrive(e: Any, request: int) -> int:
     life.leaving = life.admitted = life.leads = life.committed = False
     life.ticket = 0
     life.list = NOBODY
-    cpu_s = e.cpu_s[request] if len(e.cpu_s) else 0.0
+    cpu_s = e.cpu_s[request] if e.has_cpu else 0.0
     if cpu_s > 0.0:
         life.stage = WORKED
         work(e, slot, cpu_s)
-    else:
-        life.stage = RECALL
-    return slot
+        return slot, WAITS
+    return slot, RECALL
 
 
 @inlined
@@ -101,7 +100,7 @@ def work(e: Any, slot: int, cpu_s: float) -> None:
 @inlined
 def recall(e: Any, slot: int) -> int:
     life = e.lives[slot]
-    if e.world[0].has_sessions and len(e.lookup_s) and e.lookup_s[life.request] > 0.0:
+    if e.has_sessions and len(e.lookup_s) and e.lookup_s[life.request] > 0.0:
         life.stage = RECALLED
         sleep(e, slot, e.lookup_s[life.request])
         return WAITS
@@ -111,17 +110,17 @@ def recall(e: Any, slot: int) -> int:
 @inlined
 def recalled(e: Any, slot: int) -> int:
     """What of the conversation goes along; then through the cache, or past it."""
-    w, life = e.world[0], e.lives[slot]
+    life = e.lives[slot]
     request = life.request
     row = e.rows[request]
-    turns = e.history_turns[request]
-    first_turn = resume(e, e.conversation[request], e.turn[request]) if w.has_sessions else 0
+    turns = e.history_turns[request] if e.has_history else 0
+    first_turn = resume(e, e.conversation[request], e.turn[request]) if e.has_sessions else 0
     tokens = 0
     if turns > first_turn:
         start = e.history_start[request]
-        tokens = context_tokens(w.context, e.history_tokens[start + first_turn : start + turns])
+        tokens = context_tokens(e.world[0].context, e.history_tokens[start + first_turn : start + turns])
     row.input_tokens = e.input_tokens[request] + tokens
-    return LOOK_UP if w.has_cache and tokens == 0 else QUEUE
+    return LOOK_UP if e.has_cache and tokens == 0 else QUEUE
 
 
 @inlined
@@ -167,7 +166,7 @@ def through_queue(e: Any, slot: int) -> int:
     if place == IN_SERVICE:
         life.admitted = True
         return ASK
-    patience_s = e.patience_s[life.request] if len(e.patience_s) else math.inf
+    patience_s = e.patience_s[life.request] if e.has_patience else math.inf
     life.since_s = w.now_s
     life.limit_s = min(w.admission.timeout_s, life.deadline_s - life.since_s)
     life.stage = TURN
@@ -185,7 +184,7 @@ def turn_come(e: Any, slot: int) -> int:
         return ASK
     quit_list(e, slot)
     change_waiting(w.admission, w.now_s, -1)
-    patience_s = e.patience_s[life.request] if len(e.patience_s) else math.inf
+    patience_s = e.patience_s[life.request] if e.has_patience else math.inf
     life.outcome = ABANDONED if patience_s < life.limit_s else REJECTED
     return DONE
 
@@ -196,7 +195,7 @@ def done(e: Any, slot: int) -> None:
     life = e.lives[slot]
     give_back(e, slot, life.outcome == OK)
     outcome = life.outcome
-    if outcome in (FAILED, TIMEOUT) and not life.committed:
+    if e.has_failures and outcome in (FAILED, TIMEOUT) and not life.committed:
         outcome = degrade(e, slot, outcome)
     e.rows[life.request].outcome = outcome
     leave_system(e, life.request)
@@ -211,7 +210,7 @@ def close(e: Any, slot: int) -> None:
         life.ends_s = w.now_s - life.started_s
         end_attempt(e, slot, CANCELLED)
         e.targets[life.target].in_flight -= 1
-        if w.has_breakers:
+        if e.has_breakers:
             release(breaker_of(e, life.target))
     elif life.stage == TURN:
         e.rows[life.request].queue_wait_s = w.now_s - life.since_s
@@ -235,7 +234,7 @@ def give_back(e: Any, slot: int, answered: bool) -> None:
                 quit_list(e, following)
                 wake(e, following)
                 break
-    if life.leads:
+    if e.has_cache and life.leads:
         key = e.prompt[life.request]
         if answered:
             store(e, key)
@@ -250,7 +249,7 @@ def give_back(e: Any, slot: int, answered: bool) -> None:
 @inlined
 def degrade(e: Any, slot: int, outcome: int) -> int:
     w = e.world[0]
-    if w.stale_first and w.has_cache and look_up(e, e.prompt[e.lives[slot].request]) != MISS:
+    if w.stale_first and e.has_cache and look_up(e, e.prompt[e.lives[slot].request]) != MISS:
         return FALLBACK
     return FALLBACK if w.canned else outcome
 

@@ -64,8 +64,9 @@ def main() -> None:
     scenario = scenario_of(case, float(scale), duration)
     if engine == "compiled":
         from sim.compiled.replicate import prepare
+        from sim.compiled.used import is_bare
 
-        prepare()
+        prepare(is_bare(scenario))
     if engine == "compiled":  # as a process does that has replications to do: the second one finds its memory at hand
         compiled(scenario, float(scale), int(seed) + 1)
     elif engine == "simpy":  # what is computed once a scenario: look-back and popularity

@@ -9,14 +9,17 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 
 from sim.compiled.refusals import why_not
+from sim.compiled.used import is_bare
 from sim.experiment import Part, replicate
 from sim.records import Outcome
 from sim.scenario.load import load
 from sim.scenario.model import Scenario
+from sim.workload.schedule import build_schedule
 from tests.equivalence.scenarios import SCENARIOS
 from tests.examples import examples
 
 EVERYTHING = Path(__file__).with_name("everything.yaml")
+MM50 = Path(__file__).parents[1] / "benchmarks" / "mm50.yaml"
 LAUNCH = Path(__file__).parents[2] / "scenarios" / "launch.yaml"
 
 
@@ -67,3 +70,35 @@ def test_calls_that_come_together_and_entries_that_live_on_agree_request_by_requ
 def test_random_scenarios_agree_request_by_request(scenario):
     assert why_not(scenario) == []
     agree(scenario)
+
+
+def bare(routing: str = "{kind: round-robin, models: [server/m]}") -> Scenario:
+    """None of the stages that can be left out; a line now and then."""
+    other = "{models: {m: {latency: {kind: lognormal, median: 1s, sigma: 0.5}, price: {input: 0, output: 0}}}}"
+    queue = "{concurrency: 42, waiting: 6, timeout: 200ms}"
+    changes = ["workload.duration=300s", f"gateway.queue={queue}", f"providers.other={other}", f"gateway.routing={routing}"]
+    return load(MM50, changes).scenario
+
+
+ROUTINGS = {
+    "round-robin": "{kind: round-robin, models: [server/m, other/m]}",
+    "weighted": "{kind: weighted, weights: {server/m: 2, other/m: 1}}",
+    "least-busy": "{kind: least-busy, models: [server/m, other/m]}",
+}
+
+
+@pytest.mark.parametrize("routing", ROUTINGS.values(), ids=ROUTINGS)
+def test_a_scenario_without_any_of_the_stages_agrees_too(routing):
+    scenario = bare(routing)
+    assert is_bare(scenario)
+    part = agree(scenario)
+    assert set(np.unique(part.requests["outcome"])) == {Outcome.OK, Outcome.REJECTED}
+
+
+def test_stages_that_are_left_out_would_have_made_no_difference():
+    from sim.compiled.replicate import played
+
+    scenario = bare()
+    without, with_all = (played(scenario, build_schedule(scenario), 5, 0, left_out) for left_out in (True, False))
+    for name in ("requests", "attempts", "samples"):
+        assert getattr(without, name).tobytes() == getattr(with_all, name).tobytes()

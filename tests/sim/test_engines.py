@@ -16,12 +16,12 @@ from sim.scenario.model import Scenario
 
 @pytest.fixture
 def warm(monkeypatch):
-    monkeypatch.setattr(engines, "is_warm", lambda: True)
+    monkeypatch.setattr(engines, "is_warm", lambda bare: True)
 
 
 @pytest.fixture
 def cold(monkeypatch):
-    monkeypatch.setattr(engines, "is_warm", lambda: False)
+    monkeypatch.setattr(engines, "is_warm", lambda bare: False)
 
 
 def closed() -> Scenario:
