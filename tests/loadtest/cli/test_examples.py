@@ -48,5 +48,7 @@ def test_an_example_parses_and_its_scenario_loads(line: str, folder: Path) -> No
     context = command.make_context(verb, arguments)
     if "overrides" in context.params:
         named = context.params["path"]
-        scenario = load("starter" if named in STARTERS else named, context.params["overrides"]).scenario
+        scenario = load(
+            "starter" if named in STARTERS else named, (*context.params["overrides"], *context.params.get("changes", ()))
+        ).scenario
         assert scenario.workload.duration > 0
