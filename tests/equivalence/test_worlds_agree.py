@@ -36,6 +36,7 @@ VARIANTS = {
         "workload.client.timeout=7s", "gateway.cancel_on_disconnect=true",
     ),
     "sharing, hedged": ("providers.alpha.models.mini.batching={slowdown: 0.03}", "gateway.hedge={after: 700ms, at_most: 0.3, to: next}"),
+    "batches": ("workload.arrivals.batch={kind: geometric, mean: 4}", "workload.arrivals.cv=1", "gateway.cache.0.sliding=true"),
     "whole answers, hedged": ("workload.client.stream=false", "gateway.hedge={after: 2s, at_most: 0.3}", "gateway.timeout.first_token=6s"),
 }  # fmt: skip
 
@@ -82,7 +83,7 @@ def test_each_variant_exercises_what_it_is_for(both):
     missing = {
         "patient": {"error", "abandoned"}, "impatient": {"fallback", "timeout"}, "whole answers": {"error", "timeout", "abandoned"},
         "hedged": {"error", "rejected"}, "whole answers, hedged": {"error", "timeout", "abandoned"},
-        "sharing": {"error", "timeout"}, "sharing, hedged": {"error", "abandoned"},
+        "sharing": {"error", "timeout"}, "sharing, hedged": {"error", "abandoned"}, "batches": {"error", "abandoned", "rejected"},
     }  # fmt: skip
     assert seen == set(OUTCOMES) - missing[variant]
     if variant == "hedged":

@@ -41,6 +41,17 @@ def test_at_scale_the_guides_latency_and_uptime_targets_hold() -> None:
     assert found["availability"]["value"] > 0.999
 
 
+def test_bursts_of_agents_need_more_slots_than_the_same_calls_one_by_one() -> None:
+    def queue_wait_p99_s(*changes: str) -> float:
+        loaded = load("guide/agents", changes)
+        return summarize([predict(loaded.scenario, replications=2)], loaded.sha256)["runs"][0]["queue_wait_s"]["p99"]["value"]
+
+    few = "gateway.queue.concurrency=24"
+    assert queue_wait_p99_s(few, "workload.arrivals.batch=null") < 0.5
+    assert queue_wait_p99_s(few) > 2.5
+    assert queue_wait_p99_s() < 2
+
+
 def test_the_cost_example_comes_near_the_guides_figures() -> None:
     before, after = figures("cost_before"), figures("cost_after")
     assert before["cost_usd"]["per_month"]["value"] == pytest.approx(45_000, rel=0.1)
