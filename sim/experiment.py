@@ -15,6 +15,7 @@ import numpy as np
 import simpy
 
 from sim.cluster import in_order
+from sim.coroutines import Life
 from sim.distributions import quantile
 from sim.draws import Purpose, replication_seed, uniforms
 from sim.engines import choose
@@ -35,7 +36,7 @@ from sim.usage import usage
 from sim.warmup import with_warmup
 from sim.workload.closed import ClosedWorkload
 from sim.workload.schedule import Schedule, build_schedule
-from sim.world import Life, SimPyWorld
+from sim.world import SimPyWorld
 
 Job = tuple[Scenario, float, int, int]
 """Scenario, scale, seed of the run, number of the replication."""

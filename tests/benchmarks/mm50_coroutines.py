@@ -8,10 +8,10 @@ import sys
 import time
 from collections.abc import Iterator
 
+from sim.coroutines import CoroutineEnvironment, Life, park, pause
 from sim.experiment import no_garbage_collection
 from sim.policy.admission import Admission, enter, leave
 from sim.scenario.model import Queue
-from sim.world import CoroutineEnvironment, Life, park, pause
 
 
 def main() -> None:

@@ -1,11 +1,11 @@
-"""The SimPy world: coroutines and native processes share one clock."""
+"""Coroutines and native SimPy processes share one clock."""
 
 from __future__ import annotations
 
 import simpy
 
+from sim.coroutines import CoroutineEnvironment, Life, pause
 from sim.policy.admission import Ticket
-from sim.world import CoroutineEnvironment, Life, pause
 
 
 def test_native_processes_and_coroutines_interleave_in_time():
