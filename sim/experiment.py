@@ -8,26 +8,22 @@ from collections.abc import Callable, Generator, Iterator
 from concurrent.futures import Executor
 from contextlib import contextmanager
 from dataclasses import replace
-from itertools import chain
 from typing import Any, NamedTuple
 
 import numpy as np
 import simpy
 
 from sim.cluster import in_order
-from sim.coroutines import Life
-from sim.distributions import quantile
-from sim.draws import Purpose, replication_seed, uniforms
+from sim.draws import replication_seed
 from sim.engines import choose
 from sim.gateway import Gateway, target_names
 from sim.invariants import Replication, hold
 from sim.precision import MINIMUM, MOST, to_precision
 from sim.provider import ProviderState
 from sim.records import ATTEMPTS, REQUESTS, TIMELINE
-from sim.request import INFINITY, Request
+from sim.requests import play_closed, requests_of
 from sim.rows import joined, request_rows
 from sim.run import Run
-from sim.scenario.distributions import Constant, Distribution
 from sim.scenario.model import Closed, Scenario
 from sim.scenario.size import expected_requests
 from sim.spill import RowKeeper
@@ -35,7 +31,7 @@ from sim.table import Columns, Rows, Table
 from sim.usage import usage
 from sim.warmup import with_warmup
 from sim.workload.closed import ClosedWorkload
-from sim.workload.schedule import Schedule, build_schedule
+from sim.workload.schedule import build_schedule
 from sim.world import SimPyWorld
 
 Job = tuple[Scenario, float, int, int]
@@ -43,8 +39,6 @@ Job = tuple[Scenario, float, int, int]
 
 DEFAULT_REPLICATIONS = 10
 SAMPLES = 1200  # of the timeline, at most; never more often than once a second
-DEFAULT_REDIS_LOOKUP_S = 0.001
-BLOCK = 1024  # requests made at once
 
 
 class Part(NamedTuple):
@@ -230,82 +224,6 @@ def part_of(job: Job, done: Replication) -> Part:
     limiters = (("global", done.gateway.overall), ("per_user", done.gateway.per_user))
     limited = {by: limiter.refused if limiter is not None else 0 for by, limiter in limiters}
     return Part(done.requests, done.attempts, done.samples, events, limited)
-
-
-def requests_of(schedule: Schedule, scenario: Scenario, seed: int) -> Iterator[Request]:
-    """The schedule's rows as Request objects, made in blocks as they are needed."""
-    needs = [each.needs for each in scenario.workload.requests]
-    priority = [each.priority for each in scenario.workload.requests]
-    tokens = schedule.history_tokens
-
-    def block(start: int) -> Iterator[Request]:
-        stop = min(start + BLOCK, len(schedule))
-        columns = (
-            schedule.arrival_s, schedule.kind, schedule.user, schedule.conversation, schedule.turn, schedule.prompt, schedule.input_tokens,
-            schedule.output_tokens, schedule.history_start, schedule.history_turns,
-        )  # fmt: skip
-        *known, first, turns = (column[start:stop].tolist() for column in columns)
-        kinds = known[1]
-        history = [tokens[at : at + count].tolist() if count else () for at, count in zip(first, turns, strict=True)]
-        cpu_s, lookup_s = work_of(scenario, seed, start, stop)
-        patience_s = patience_of(scenario, seed, start, stop)
-        return map(
-            Request, range(start, stop), *known, [needs[kind] for kind in kinds], history, cpu_s, lookup_s,
-            [priority[kind] for kind in kinds], patience_s,
-        )  # fmt: skip
-
-    return chain.from_iterable(map(block, range(0, len(schedule), BLOCK)))
-
-
-def play_closed(world: SimPyWorld, workload: ClosedWorkload, scenario: Scenario, seed: int) -> None:
-    """Start every client: it thinks, asks, waits for the answer (or leaves), and starts over until the run's time is up."""
-    needs = [each.needs for each in scenario.workload.requests]
-    priority = [each.priority for each in scenario.workload.requests]
-
-    async def think(client: int, n: int) -> None:
-        await world.sleep(workload.think_s(client, n))
-        if world.now_s > workload.duration_s:
-            return
-        kind, user, conversation, turn, prompt, inputs, outputs, _ = workload.request(client, n)
-        (cpu_s,), (lookup_s,) = work_of(scenario, seed, conversation, conversation + 1)
-        (patience_s,) = patience_of(scenario, seed, conversation, conversation + 1)
-        request = Request(
-            conversation, world.now_s, kind, user, conversation, turn, prompt, inputs, outputs, needs[kind], (), cpu_s, lookup_s,
-            priority[kind], patience_s,
-        )  # fmt: skip
-        world.arrive(request, lambda: world.start(Life(think(client, n + 1))))
-
-    for client in range(workload.clients):
-        world.start(Life(think(client, 0)))
-
-
-def work_of(scenario: Scenario, seed: int, start: int, stop: int) -> tuple[list[float], list[float]]:
-    """The gateway's own CPU time and session look-up time of requests ``start`` to ``stop``."""
-    none = [0.0] * (stop - start)
-    cpu_s = drawn(scenario.gateway.cpu_per_request, seed, Purpose.CPU, start, stop).tolist()
-    lookup_s = drawn(lookup_law(scenario), seed, Purpose.SESSION_LOOKUP, start, stop).tolist()
-    return cpu_s or none, lookup_s or none
-
-
-def patience_of(scenario: Scenario, seed: int, start: int, stop: int) -> list[float]:
-    """How long the clients of requests ``start`` to ``stop`` wait in the admission queue before they leave."""
-    patience_s = drawn(scenario.workload.client.patience, seed, Purpose.PATIENCE, start, stop).tolist()
-    return patience_s or [INFINITY] * (stop - start)
-
-
-def drawn(law: Distribution | None, seed: int, purpose: Purpose, start: int, stop: int) -> np.ndarray:
-    """One value of ``law`` for each of the requests ``start`` to ``stop``; empty without a law."""
-    return np.zeros(0) if law is None else quantile(law, uniforms(seed, purpose, np.arange(start, stop)))
-
-
-def lookup_law(scenario: Scenario) -> Distribution | None:
-    """How long it takes to look a session up; None for at once."""
-    sessions = scenario.gateway.sessions
-    if sessions is None:
-        return None
-    if sessions.lookup is not None:
-        return sessions.lookup
-    return Constant(kind="constant", value=DEFAULT_REDIS_LOOKUP_S) if sessions.store == "redis" else None
 
 
 def sampling(duration_s: float) -> tuple[int, float]:

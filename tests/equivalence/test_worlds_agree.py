@@ -10,10 +10,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from sim.experiment import requests_of
 from sim.gateway import Gateway
 from sim.provider import ProviderState
 from sim.records import CANCELLED, OUTCOMES
+from sim.requests import requests_of
 from sim.rows import request_rows
 from sim.scenario.load import load
 from sim.workload.schedule import build_schedule
