@@ -117,7 +117,8 @@ def simulate(
     parts: list[Part] = []
     for part in map(work, jobs) if executor is None else in_order(executor, work, jobs, at_once(scenario, scale, keeper)):
         if not parts:  # a run that will not fit is spilled from its start
-            keep = keeper.hold if keeper.has_room(len(part.requests) * len(jobs)) else keeper.spill
+            fits = keeper.has_room(len(part.requests) * len(jobs))
+        keep = keeper.hold if fits and keeper.has_room(len(part.requests)) else keeper.spill
         requests, attempts = keep(part.requests, part.attempts)
         parts.append(part._replace(requests=requests, attempts=attempts))
         del part  # or its rows would stand there until the next is done

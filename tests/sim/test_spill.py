@@ -92,6 +92,14 @@ def test_runs_that_share_a_keeper_share_its_memory(scenario: Scenario) -> None:
     assert (on_disk(first), on_disk(second)) == ([False] * 3, [True] * 3)
 
 
+def test_a_run_that_turns_out_longer_than_it_began_is_spilled_from_there(scenario: Scenario) -> None:
+    luck = 1  # its first replication is its shortest
+    lengths = [len(part) for part in predict(scenario, replications=3, seed=luck).requests.parts]
+    assert lengths[0] == min(lengths)
+    spilled = predict(scenario, replications=3, seed=luck, keeper=RowKeeper(most=3 * lengths[0]))
+    assert on_disk(spilled) == [False, False, True]
+
+
 def test_a_run_directory_holds_all_rows_of_a_spilled_run(held: Run, spilled: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     text = to_yaml(canonical(held.scenario))
     place = write_results(gather([spilled], "ab", text, argv=["tenfold"], keep_all=True), tmp_path / "kept")
