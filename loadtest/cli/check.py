@@ -48,7 +48,7 @@ def command(
 ) -> int:
     """Predict SCENARIO and hold it to its budgets, at every scale given: exit code 3 when one is broken, or when the samples cannot say."""
     from loadtest.cli.keeping import keep, prepared, write_text
-    from loadtest.cli.predictions import predict_scales
+    from loadtest.cli.predictions import keeper_of_rows, predict_scales
     from sim import ci
     from sim.results import gather
     from sim.scenario.load import load
@@ -58,7 +58,7 @@ def command(
     if not loaded.scenario.budgets:
         raise click.UsageError(f"{path} states no budgets; add some, such as 'budgets: [latency.p99 < 8s]'")
     place = prepared(out, loaded.scenario.name, "check") if out else None
-    runs = predict_scales(loaded, scales, replications, seed, quiet, beside=place)
+    runs = predict_scales(loaded, scales, replications, seed, quiet, keeper=keeper_of_rows(place))
     summary = summarize(runs, loaded.sha256)
     if place is not None:
         keep(gather(runs, loaded.sha256, loaded.yaml_text, summary=summary), place)

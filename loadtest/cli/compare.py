@@ -47,7 +47,7 @@ def command(
     The candidate is another scenario, or the baseline with what --with changes; --set changes both. What both have in common, such as the
     luck of the traffic, cancels out, so that small differences show.
     """
-    from loadtest.cli.predictions import predict_scales
+    from loadtest.cli.predictions import keeper_of_rows, predict_scales
     from sim.differences import differences, is_worse, print_differences
     from sim.scenario.load import load
 
@@ -57,7 +57,8 @@ def command(
         raise click.UsageError("one replication has no interval: give --replications 2 or more")
     before, after = load(path, overrides), load(candidate or path, (*overrides, *changes))
     dice = before.scenario.seed if seed is None else seed
-    runs = [predict_scales(side, scales, replications, dice, quiet, engine=engine) for side in (before, after)]
+    keeper = keeper_of_rows()  # one memory for both
+    runs = [predict_scales(side, scales, replications, dice, quiet, engine=engine, keeper=keeper) for side in (before, after)]
     document = differences(before, after, *runs)
     if as_json:
         click.echo(json.dumps(document, indent=1, allow_nan=False))

@@ -57,7 +57,7 @@ def command(
     The run, with its report, is kept in DIR (default: a new directory under results/; with --json nothing is kept unless --out says where).
     """
     from loadtest.cli.keeping import keep, prepared
-    from loadtest.cli.predictions import predict_scales
+    from loadtest.cli.predictions import keeper_of_rows, predict_scales
     from sim.results import gather
     from sim.scenario.load import load
     from sim.store import trimmed
@@ -65,7 +65,7 @@ def command(
 
     loaded = load(path, overrides)
     place = None if as_json and out is None else prepared(out, loaded.scenario.name, "prediction")
-    runs = predict_scales(loaded, scales, replications, seed, quiet, precision, engine, beside=place)
+    runs = predict_scales(loaded, scales, replications, seed, quiet, precision, engine, keeper_of_rows(place))
     summary = summarize(runs, loaded.sha256)
     if fingerprinted:
         from sim.fingerprint import fingerprint

@@ -28,12 +28,12 @@ def predict_scales(
     quiet: bool = False,
     precision: float | None = None,
     engine: str = "auto",
-    beside: Path | None = None,
+    keeper: RowKeeper | None = None,
 ) -> list[Run]:
     """One predicted Run per scale, in their order; with ``precision``, as many replications as that takes.
 
     Warnings about the scenario, the engine that ``auto`` takes if it is not SimPy, and progress go to stderr; ``quiet``: warnings only.
-    Rows that memory should not hold are written to a temporary folder beside ``beside``, the run directory that is to be.
+    ``keeper``: keeps the rows, also of other predictions (default: ``keeper_of_rows()``).
 
     Raises ScenarioError if the engine asked for cannot run the scenario, and for more requests than a run may have, and UsageError for
     a memory that cannot be set, before any work; CannotKeep if the disk is full.
@@ -53,7 +53,7 @@ def predict_scales(
     for scale, choice in zip(scales, choices, strict=True):
         if engine == "auto" and choice.engine == "compiled" and not quiet:
             click.echo(f"engine at {scale:g}x: compiled ({choice.why})", err=True)
-    keeper = keeper_of_rows(beside)
+    keeper = keeper or keeper_of_rows()
     shown = not quiet and sys.stderr.isatty()
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     runs = []
@@ -84,9 +84,13 @@ def little_to_do(loaded: Loaded, runs: Iterable[tuple[float, Choice]], replicati
     return replications == 1 or all(0 < requests < worth for requests, worth in lengths)
 
 
-def keeper_of_rows(beside: Path | None) -> RowKeeper:
+def keeper_of_rows(place: Path | None = None) -> RowKeeper:
+    """One that writes what memory should not hold to a temporary folder beside ``place``, the run directory that is to be.
+
+    Raises UsageError for a memory that cannot be set.
+    """
     try:
-        return RowKeeper(parent=None if beside is None else beside.parent)
+        return RowKeeper(parent=None if place is None else place.parent)
     except ValueError as error:
         raise click.UsageError(str(error)) from None
 
