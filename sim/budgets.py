@@ -23,7 +23,7 @@ from sim.window import Span, Window
 
 Verdict = Literal["ok", "broken", "insufficient"]
 COMPARISONS: dict[str, Callable[[float, float], bool]] = {"<": operator.lt, "<=": operator.le, ">": operator.gt, ">=": operator.ge}
-FAMILIES = {"latency": "latency_s", "ttft": "ttft_s", "queue_wait": "queue_wait_s", "cost": "cost_usd"}
+FAMILIES = {"latency": "latency_s", "batch_latency": "batch_latency_s", "ttft": "ttft_s", "queue_wait": "queue_wait_s", "cost": "cost_usd"}
 SHORT = {
     "cost.request": "cost_usd.per_request",
     "cost.conversation": "cost_usd.per_conversation",

@@ -14,6 +14,7 @@ from typing import Literal
 
 import numpy as np
 
+from sim.batches import has_batches
 from sim.estimate import INSUFFICIENT, Estimate, mean_estimate, quantile_estimate, ratio_estimate, share_estimate
 from sim.objectives import objectives
 from sim.records import OUTCOMES, Outcome
@@ -166,17 +167,52 @@ def attempt_failures(window: Window) -> Estimate:
     return share_estimate(np.bincount(replication[failed], minlength=n), np.bincount(replication, minlength=n))
 
 
+def batch_mean(window: Window) -> Estimate:
+    """Insufficient, as all figures of batches, where no calls come together."""
+    if not has_batches(window.run.scenario.workload):
+        return INSUFFICIENT
+    batches, n = window.batches, window.run.replications
+    return ratio_estimate(batches.sums(n), batches.number(n, batches.served))
+
+
+def batch_quantile(quantile: float) -> Formula:
+    def formula(window: Window) -> Estimate:
+        if not has_batches(window.run.scenario.workload):
+            return INSUFFICIENT
+        return quantile_estimate(window.batches.latencies(window.run.replications), quantile)
+
+    return formula
+
+
+def batches_served(window: Window) -> Estimate:
+    if not has_batches(window.run.scenario.workload):
+        return INSUFFICIENT
+    batches, n = window.batches, window.run.replications
+    return share_estimate(batches.number(n, batches.served), batches.number(n))
+
+
 # ---- the table --------------------------------------------------------------------------------------------------------
 def delays(family: str, says: str, of: Callable[[Window], np.ndarray]) -> list[Metric]:
     formulas = {"mean": mean_of(family, of)} | {name: quantile_of(family, quantile, of) for name, quantile in QUANTILES.items()}
     return [Metric(f"{family}.{name}", "s", "lower", f"{says}: {name}", formula) for name, formula in formulas.items()]
 
 
+def batch_delays() -> list[Metric]:
+    says = "intended send time until the slowest of the calls that came together is served"
+    formulas: dict[str, Formula] = {"mean": batch_mean} | {name: batch_quantile(quantile) for name, quantile in QUANTILES.items()}
+    return [Metric(f"{BATCHES}latency_s.{name}", "s", "lower", f"{says}: {name}", formula) for name, formula in formulas.items()]
+
+
+BATCHES = "batch_"
+"""How the names of figures begin that only scenarios with batches have."""
+
 TABLE: tuple[Metric, ...] = (
     *delays("latency_s", "intended send time to last byte, served requests", served),
     *delays("ttft_s", "intended send time to first content, served requests", served),
     *delays("queue_wait_s", "waiting for admission, requests that came to the queue", queued),
     Metric("queue_wait_s.p_wait", "share", "lower", "requests that came to the queue and had to wait", share_of(waited, queued)),
+    *batch_delays(),
+    Metric(f"{BATCHES}availability", "share", "higher", "batches all of whose calls were served", batches_served),
     Metric("availability", "share", "higher", "requests that were served", share_of(served)),
     Metric("goodput", "share", "higher", "served within the scenario's own latency objectives", share_of(good)),
     Metric("error_rate.total", "share", "lower", "requests that were not served", share_of(lambda window: ~window.served)),

@@ -8,11 +8,12 @@ from typing import Any
 
 import numpy as np
 
+from sim.batches import has_batches
 from sim.binding import binding, ranked_limits
 from sim.breakdown import where_time_went
 from sim.budgets import Judgement, judge
 from sim.estimate import Estimate
-from sim.metrics import METRICS, attempts_by_status, cost_by_feature, cost_by_model, latency_by_outcome, outcomes
+from sim.metrics import BATCHES, METRICS, attempts_by_status, cost_by_feature, cost_by_model, latency_by_outcome, outcomes
 from sim.run import Run
 from sim.window import Window
 
@@ -38,6 +39,8 @@ def summarize_run(run: Run) -> dict[str, Any]:
     window = Window(run)
     figures: dict[str, Any] = {}
     for name, metric in METRICS.items():
+        if name.startswith(BATCHES) and not has_batches(run.scenario.workload):
+            continue
         estimate = metric.of(window)
         put(figures, name, whole(estimate.value) if name in PLAIN else estimate.as_dict())
     figures["latency_s"]["by_outcome"] = plain(latency_by_outcome(window))

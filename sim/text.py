@@ -28,11 +28,14 @@ FIGURES: tuple[tuple[str, str, str], ...] = (
     ("latency P50", "latency_s.p50", "s"),
     ("latency P95", "latency_s.p95", "s"),
     ("latency P99", "latency_s.p99", "s"),
+    ("batch latency P50", "batch_latency_s.p50", "s"),
+    ("batch latency P99", "batch_latency_s.p99", "s"),
     ("first token P50", "ttft_s.p50", "s"),
     ("first token P99", "ttft_s.p99", "s"),
     ("had to wait", "queue_wait_s.p_wait", "share"),
     ("queue wait P99", "queue_wait_s.p99", "s"),
     ("availability", "availability", "share"),
+    ("whole batches", "batch_availability", "share"),
     ("goodput", "goodput", "share"),
     ("cache hits", "cache_hit_rate", "share"),
     ("cost per request", "cost_usd.per_request", "USD"),
@@ -98,7 +101,7 @@ def figures_table(runs: Sequence[Document], narrow: bool = False) -> Table:
         table.add_column(times(run["scale"]), justify="right")
         if not narrow:
             table.add_column(Text("95 % interval", style="dim"))
-    for words, name, unit in FIGURES:
+    for words, name, unit in figures_of(runs):
         cells: list[Text] = [Text(words)]
         for run in runs:
             estimate = at(run, name)
@@ -115,6 +118,11 @@ def figures_table(runs: Sequence[Document], narrow: bool = False) -> Table:
         if any(run["outcomes"][outcome] for run in runs):
             add_plain(table, runs, outcome.replace("_", " "), lambda run, outcome=outcome: outcome_share(run, outcome))
     return table
+
+
+def figures_of(runs: Sequence[Document]) -> list[tuple[str, str, str]]:
+    """FIGURES that the documents have: those of batches only where calls come together."""
+    return [figure for figure in FIGURES if all(figure[1].partition(".")[0] in run for run in runs)]
 
 
 def beside(run: Document, name: str, unit: str) -> str:

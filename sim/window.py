@@ -7,6 +7,7 @@ from functools import cached_property
 
 import numpy as np
 
+from sim.batches import Batches, batches_of
 from sim.records import Outcome
 from sim.run import Run
 from sim.scenario.model import Trace
@@ -69,6 +70,11 @@ class Window:
     def split(self, values: np.ndarray, mask: np.ndarray) -> list[np.ndarray]:
         """The masked values, one array per replication."""
         return [values[own][mask[own]] for own in self.slices]
+
+    @cached_property
+    def batches(self) -> Batches:
+        """Calls that came together, as one row for each batch."""
+        return batches_of(self.replication, self["arrival_s"], self["turn"], self["latency_s"], self.served)
 
     @cached_property
     def attempts(self) -> Columns:

@@ -88,6 +88,8 @@ def listed(words: Sequence[str]) -> str:
 
 WORDS = {
     "latency_s": "latency",
+    "batch_latency_s": "batch latency",
+    "batch_availability": "whole batches",
     "ttft_s": "first token",
     "throughput_rps": "throughput",
     "cache_hit_rate": "cache hits",

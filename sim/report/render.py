@@ -17,7 +17,7 @@ from sim.report import charts
 from sim.report.shown import Shown, shown_runs
 from sim.results import Results
 from sim.scenario.model import Fault
-from sim.text import FIGURES, at, beside, compared, error, outcome_share, survivors
+from sim.text import at, beside, compared, error, figures_of, outcome_share, survivors
 from sim.wording import (
     NOT_KNOWN,
     Document,
@@ -70,7 +70,7 @@ def page(results: Results) -> dict[str, Any]:
         "part_colors": PART_COLORS,
         "figures": [
             (words, [(say(at(entry, name)["value"], unit), beside(entry, name, unit)) for entry in entries])
-            for words, name, unit in FIGURES
+            for words, name, unit in figures_of(entries)
         ],
         "outcomes": [
             (outcome, [(entry["outcomes"][outcome], outcome_share(entry, outcome)) for entry in entries])

@@ -13,7 +13,7 @@ from sim.compare import compare
 from sim.report.render import render
 from sim.results import gather
 from sim.summary import summarize
-from sim.text import FIGURES, print_summary
+from sim.text import figures_of, print_summary
 
 SHA = "ab" * 32
 
@@ -21,10 +21,11 @@ SHA = "ab" * 32
 @pytest.mark.parametrize("width", [38, 59, 80])
 def test_a_narrow_terminal_shows_one_scale_after_the_other_with_every_row_whole(width: int) -> None:
     file = io.StringIO()
-    print_summary(summarize([synthetic_run(scale) for scale in (1, 10, 100)], SHA), Console(file=file, width=width, highlight=False))
+    summary = summarize([synthetic_run(scale) for scale in (1, 10, 100)], SHA)
+    print_summary(summary, Console(file=file, width=width, highlight=False))
     lines = file.getvalue().splitlines()
     assert max(map(len, lines)) <= width
-    for words, _, unit in FIGURES:
+    for words, _, unit in figures_of(summary["runs"]):
         value = {"s": r"\S+ m?s", "share": r"\S+ %", "USD": r"\$\S+"}[unit]
         beside = "" if width == 38 else rf"(  {value} … {value})?"
         assert sum(re.fullmatch(rf"{words} +{value}{beside}", line.rstrip()) is not None for line in lines) == 3, words

@@ -8,10 +8,12 @@ from typing import NamedTuple
 
 import numpy as np
 
+from sim.estimate import Estimate, share_estimate
 from sim.metrics import share_of
 from sim.window import Window
 from tests.theory.closed_forms import batch_mg1_wait, batch_mmc
-from tests.theory.entry import MEANS, TAILS, Entry, Figure, metric, service
+from tests.theory.entry import MEANS, TAILS, VALUES, Entry, Figure, Of, lognormal, metric, service
+from tests.theory.limits import NO_QUEUE
 
 EXPONENTIAL, CONSTANT = "{kind: exponential, mean: 1s}", "{kind: constant, value: 1s}"
 
@@ -84,6 +86,44 @@ def many_servers() -> Iterator[Entry]:
     yield Entry("batch_arrivals/mmc_geometric4_c10_a7", setting, figures_of(*chain), 260_000 / load, 200.0, replications=26)
 
 
+def fan_out() -> Iterator[Entry]:
+    """An agent that asks n times at once and waits for the slowest, without a queue in between."""
+    values = VALUES["fanout_max"]
+    for calls in (2, 10, 100):
+        figures = [
+            Figure("mean of the slowest", metric("batch_latency_s.mean"), values["exp_mean"][str(calls)], MEANS),
+            Figure("slowest, p99", metric("batch_latency_s.p99"), values["exp_p99"][str(calls)], TAILS),
+        ]
+        yield Entry(
+            f"fanout_max/exponential n={calls}", asked_at_once(calls, EXPONENTIAL), figures, 1_000.0, quick=0.4 if calls < 100 else 0.0
+        )
+    figures = [
+        Figure("mean of the slowest", metric("batch_latency_s.mean"), values["ln_mean1_cv1_mean"]["10"], MEANS),
+        Figure("slowest, p50", metric("batch_latency_s.p50"), values["ln_mean1_cv1_p50"]["10"], TAILS),
+        Figure("slowest, p99", metric("batch_latency_s.p99"), values["ln_mean1_cv1_p99"]["10"], TAILS),
+    ]
+    yield Entry("fanout_max/lognormal cv 1 n=10", asked_at_once(10, lognormal(1.0, 1.0)), figures, 2_000.0, quick=0.2)
+    slow = "{kind: mixture, parts: [{weight: 99, of: {kind: constant, value: 1s}}, {weight: 1, of: {kind: constant, value: 10s}}]}"
+    figures = [Figure("P(some call is slow)", slower_than(5.0), values["tail_at_scale_P_slow"]["n100_p0.01"], MEANS)]
+    yield Entry("fanout_max/tail at scale n=100 p=0.01", asked_at_once(100, slow), figures, 1_000.0, quick=0.0)
+
+
+def asked_at_once(calls: int, law: str) -> list[str]:
+    batch = f"workload.arrivals.batch={{kind: constant, value: {calls}}}"
+    return [f"workload.arrivals.rate={calls}/s", batch, NO_QUEUE, service(law)]
+
+
+def slower_than(limit_s: float) -> Of:
+    """Share of batches that took longer."""
+
+    def of(window: Window) -> Estimate:
+        batches, n = window.batches, window.run.replications
+        return share_estimate(batches.number(n, batches.latency_s > limit_s), batches.number(n))
+
+    return of
+
+
 def entries() -> Iterator[Entry]:
     yield from one_server()
     yield from many_servers()
+    yield from fan_out()

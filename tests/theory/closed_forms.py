@@ -96,6 +96,18 @@ def batch_mmc(servers: int, rate: float, at_least: Callable[[np.ndarray], np.nda
     return Batches(waiting / rate, found_busy[0], float(tail / size @ found_busy))
 
 
+def slowest_mean(survival: Callable[[float], float], calls: int) -> float:
+    """E max of so many independent times: ∫ 1 - F(t)^n dt. Of exponential ones the harmonic number H_n."""
+    return float(
+        integrate.quad(lambda t: -math.expm1(calls * math.log1p(-survival(t))) if survival(t) < 1 else 1.0, 0.0, np.inf, limit=500)[0]
+    )
+
+
+def slowest_quantile(inverse: Callable[[float], float], calls: int, q: float) -> float:
+    """F(t)^n = q, so t = F^-1(q^(1/n))."""
+    return float(inverse(q ** (1 / calls)))
+
+
 def erlang_a(servers: int, rate: float, leaving: float, states: int = 4000) -> Loss:
     """M/M/c+M with unit service rate and patience of rate ``leaving``; ``blocked`` is the share that leaves."""
     p = birth_death(lambda n: rate, lambda n: min(n, servers) + leaving * max(n - servers, 0), states)

@@ -23,8 +23,7 @@ CHECKED_ELSEWHERE = {
 """Keys of values.json that are no queue: numbers about estimators."""
 
 NOT_SAID = {
-    "fanout_max": "a request is one call to one model: there is no request that asks n models at once and waits for the slowest",
-    "forkjoin_queue": "as fan-out; besides, n > 2 is an approximation",
+    "forkjoin_queue": "calls of a batch meet one queue, not one each: providers refuse when they are full, they do not queue",
     "token_bucket_shaper": "the gateway's limits refuse, as every gateway in the field does; none delays",
     "retry/layers_3x4_attempts": "one layer retries, the gateway; clients and agents do not",
     "retry/grpc_throttle_critical_failure_rate": "the budget is Finagle's (requests pay in, retries out), not gRPC's",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 
 import pytest
+from scipy import stats
 
 from sim.estimate import least_samples, order_ranks
 from tests.theory import closed_forms as known
@@ -102,6 +103,18 @@ def test_processor_sharing():
     assert values["P_block"] == pytest.approx(loss.blocked, **EXACT)
     assert values["L"] == pytest.approx(loss.in_service, **EXACT)
     assert VALUES["mg1_ps/rho0.8"]["L"] == pytest.approx(known.sharing(0.8, lambda n: 1.0, 500).in_service, **EXACT)
+
+
+def test_the_slowest_of_several():
+    values, law = VALUES["fanout_max"], stats.lognorm(math.sqrt(math.log(2)), scale=1 / math.sqrt(2))
+    for calls, mean in values["exp_mean"].items():
+        assert mean == pytest.approx(known.slowest_mean(stats.expon.sf, int(calls)), **EXACT)
+    for calls, mean in values["ln_mean1_cv1_mean"].items():
+        assert mean == pytest.approx(known.slowest_mean(law.sf, int(calls)), **EXACT)
+    for name, law_of, q in (("exp_p99", stats.expon, 0.99), ("ln_mean1_cv1_p50", law, 0.5), ("ln_mean1_cv1_p99", law, 0.99)):
+        for calls, value in values[name].items():
+            assert value == pytest.approx(known.slowest_quantile(law_of.ppf, int(calls), q), **EXACT)
+    assert values["tail_at_scale_P_slow"]["n100_p0.01"] == pytest.approx(1 - 0.99**100, **EXACT)
 
 
 @pytest.mark.parametrize("name", ["closed/locust_50users_Z1_mu1_c10", "closed/locust_10users_Z1_mu1_c10", "closed/mm1_N5_Z10"])
