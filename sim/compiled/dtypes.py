@@ -35,10 +35,13 @@ TARGET = np.dtype(
         ("provider", "i8"), ("keys", "i8"), ("next_key", "i8"), ("in_flight", "i8"), ("latency_s", "f8"), ("input_usd", "f8"),
         ("output_usd", "f8"), ("ttft", "i8"), ("per_token", "i8"), ("ttft_root", "u8"), ("per_token_root", "u8"), ("error_root", "u8"),
         ("error_after_root", "u8"),
+        ("ahead_from", "i8"), ("asked", "i8"), ("looks_ahead", "?"),
     ]
 )  # fmt: skip
 
 # ---- providers
+AHEAD = 64  # prompts
+TIMES = np.dtype([("first_token_s", "f8"), ("per_token_s", "f8")])
 PROVIDER = np.dtype(
     [
         ("error_rate", "f8"), ("error_status", "i8"), ("error_after", "i8"), ("concurrency", "f8"), ("in_service", "i8"),
@@ -57,8 +60,8 @@ LAW = np.dtype([("kind", "i8"), ("a", "f8"), ("b", "f8"), ("first", "i8"), ("cou
 KIND = np.dtype([("line", "i8"), ("pool", "i8")])
 LIFE = np.dtype(
     [
-        ("request", "i8"), ("stage", "i1"), ("outcome", "i1"), ("leaving", "?"), ("granted", "?"), ("admitted", "?"), ("leads", "?"),
-        ("committed", "?"), ("ticket", "i4"), ("list", "i4"), ("before", "i4"), ("after", "i4"),
+        ("request", "i8"), ("output_tokens", "i8"), ("stage", "i1"), ("outcome", "i1"), ("leaving", "?"), ("granted", "?"),
+        ("admitted", "?"), ("leads", "?"), ("committed", "?"), ("ticket", "i4"), ("list", "i4"), ("before", "i4"), ("after", "i4"),
         ("arrived_s", "f8"), ("leaves_s", "f8"), ("deadline_s", "f8"), ("since_s", "f8"), ("limit_s", "f8"),
         ("targets", "i2"), ("place", "i2"), ("target", "i2"), ("previous", "i2"), ("given_up", "i8"), ("retry", "i2"),
         ("pause_s", "f8"), ("retry_after_s", "f8"),
@@ -69,7 +72,7 @@ LIFE = np.dtype(
     align=True,
 )  # fmt: skip
 EVENT = np.dtype(
-    {"names": ["at_s", "bits", "order", "what"], "formats": ["f8", "i8", "i8", "i8"], "offsets": [0, 0, 8, 16], "itemsize": 32}
+    {"names": ["at_s", "bits", "order", "what"], "formats": ["f8", "i8", "i8", "i8"], "offsets": [0, 0, 8, 24], "itemsize": 32}
 )  # ``bits`` are those of at_s: of times since the start, which are not negative, they have the same order, and compare faster
 MOVE = np.dtype([("at_s", "f8"), ("target", "i8"), ("state", "i8")])
 

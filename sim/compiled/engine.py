@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 
 from sim.compiled import settings
-from sim.compiled.dtypes import EVENT, LIFE, MOVE
+from sim.compiled.dtypes import AHEAD, EVENT, LIFE, MOVE, TIMES
 from sim.gateway import Gateway
 from sim.provider import ProviderState
 from sim.records import ATTEMPTS, REQUESTS, TIMELINE
@@ -83,6 +83,7 @@ class Engine(NamedTuple):
     laws: np.ndarray
     law_numbers: np.ndarray
     visits: np.ndarray
+    ahead: np.ndarray
 
 
 def engine_of(
@@ -129,7 +130,7 @@ def engine_of(
         session_seen_s=np.zeros(known), session_first=np.zeros(known, np.int32),
         session_before=session_before, session_after=session_after,
         providers=provider_rows, faults=settings.faults_of(scenario, gateway), laws=law_rows, law_numbers=law_numbers,
-        visits=np.zeros((len(targets), prompts), np.int32),
+        visits=np.zeros((len(targets), prompts), np.int32), ahead=np.zeros(AHEAD * len(targets), TIMES),
     )  # fmt: skip
     engine = engine._replace(**{name: as_compiled(name, getattr(engine, name)) for name in Engine._fields})
     world["free_life"] = NOBODY

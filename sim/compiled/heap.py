@@ -8,9 +8,12 @@ from typing import Any
 from numba import njit
 
 from sim.compiled.kernel import inlined
+from sim.compiled.prefetch import ask_for
 
 TIMER = 1 << 62  # added to the order of a timer: among simultaneous events timers come last
+MANY = 1024  # events: fewer stay in the caches anyway
 SLOT_BITS = 32
+SLOT = (1 << SLOT_BITS) - 1
 INFINITY = math.inf
 
 
@@ -34,7 +37,7 @@ def rise(heap: Any, place: int, at_s: float, order: int, what: int) -> None:
     put(heap[place], at_s, order, what)
 
 
-@njit
+@inlined
 def pop(e: Any) -> int:
     """Removes the first event; returns ``what``.
 
@@ -47,10 +50,13 @@ def pop(e: Any) -> int:
     place, below = 0, 1
     while below < last:
         left, right = heap[below], heap[below + 1]
-        below += (right.bits < left.bits) | ((right.bits == left.bits) & (right.order < left.order))
+        below += right.order < left.order if right.bits == left.bits else right.bits < left.bits
         lesser = heap[below]
         put(heap[place], lesser.at_s, lesser.order, lesser.what)
         place, below = below, 2 * below + 1
+        if last > MANY:
+            ask_for(heap, 2 * below + 1)
+            ask_for(heap, 2 * below + 3)
     if place < last:
         moved = heap[last]
         rise(heap, place, moved.at_s, moved.order, moved.what)

@@ -26,7 +26,8 @@ from sim.compiled.codes import (
     WAITS,
     WORKED,
 )
-from sim.compiled.heap import INFINITY, SLOT_BITS, next_order, pop
+from sim.compiled.foresight import foresee_events
+from sim.compiled.heap import INFINITY, SLOT, SLOT_BITS, next_order, pop
 from sim.compiled.kernel import inlined
 from sim.compiled.lists import NOBODY
 
@@ -56,9 +57,10 @@ def events(e: Any) -> int:
             sample_until(e, e.heap[0].at_s)
             w.now_s = e.heap[0].at_s
             what = pop(e)
-            slot, ticket = what & 0xFFFF_FFFF, what >> SLOT_BITS
+            slot, ticket = what & SLOT, what >> SLOT_BITS
             if ticket != 0 and e.lives[slot].ticket != ticket:
                 continue  # it was woken before its time was up
+            foresee_events(e)
             stage = resume(e, slot)
         elif arriving:
             sample_until(e, w.next_at_s)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
+from sim.compiled.ahead import times
 from sim.compiled.kernel import child, inlined, uniform
 from sim.compiled.laws import draw
 from sim.compiled.limits import take, wait_s
@@ -22,12 +23,12 @@ def begin(e: Any, slot: int) -> None:
     life = e.lives[slot]
     target = e.targets[life.target]
     provider = e.providers[target.provider]
-    prompt = e.prompt[life.request]
+    prompt = e.rows[life.request].prompt
     occurrence = e.visits[life.target, prompt]
     e.visits[life.target, prompt] = occurrence + 1
     life.occurrence = occurrence
     provider.in_service += 1
-    life.plan_output_tokens = e.output_tokens[life.request]
+    life.plan_output_tokens = life.output_tokens
     life.plan_status = 200
     life.plan_first_token_s = life.plan_per_token_s = life.plan_duration_s = 0.0
     life.plan_retry_after_s = NAN
@@ -36,10 +37,7 @@ def begin(e: Any, slot: int) -> None:
         failed, ttft_factor, per_token_factor = hindered(e, slot)
         if failed:
             return
-    first_token_s = draw(e.laws, e.law_numbers, target.ttft, uniform(target.ttft_root, prompt, occurrence))
-    per_token_s = 0.0
-    if target.per_token != NONE:
-        per_token_s = draw(e.laws, e.law_numbers, target.per_token, uniform(target.per_token_root, prompt, occurrence))
+    first_token_s, per_token_s = times(e, life.target, prompt, occurrence)
     life.plan_first_token_s = first_token_s * ttft_factor
     life.plan_per_token_s = per_token_s * per_token_factor
     life.plan_duration_s = life.plan_first_token_s + (life.plan_output_tokens - 1) * life.plan_per_token_s
@@ -51,7 +49,7 @@ def hindered(e: Any, slot: int) -> tuple[bool, float, float]:
     life = e.lives[slot]
     target = e.targets[life.target]
     provider = e.providers[target.provider]
-    now_s, prompt, occurrence = life.started_s, e.prompt[life.request], life.occurrence
+    now_s, prompt, occurrence = life.started_s, e.rows[life.request].prompt, life.occurrence
     ttft_factor = per_token_factor = 1.0
     for number in range(len(e.faults)):
         fault = e.faults[number]
@@ -65,7 +63,7 @@ def hindered(e: Any, slot: int) -> tuple[bool, float, float]:
         elif fault.share >= 1.0 or uniform3(e.world[0].fault_root, fault.number, prompt, occurrence) < fault.share:
             strike(e, slot, fault)
             return True, 1.0, 1.0
-    tokens = e.rows[life.request].input_tokens + e.output_tokens[life.request]
+    tokens = e.rows[life.request].input_tokens + life.output_tokens
     if not take(e, provider.limit_requests, life.key, now_s, 1.0):
         refuse(e, slot, 429, told_s(wait_s(e, provider.limit_requests, life.key, now_s, 1.0), provider.retry_after_step_s))
         return True, 1.0, 1.0
@@ -110,7 +108,7 @@ def refuse(e: Any, slot: int, status: int, retry_after_s: float) -> None:
     life.plan_retry_after_s = retry_after_s
     after_s = DEFAULT_ERROR_AFTER_S
     if law != NONE:
-        after_s = draw(e.laws, e.law_numbers, law, uniform(target.error_after_root, e.prompt[life.request], life.occurrence))
+        after_s = draw(e.laws, e.law_numbers, law, uniform(target.error_after_root, e.rows[life.request].prompt, life.occurrence))
     life.plan_first_token_s = life.plan_duration_s = after_s
 
 
@@ -139,7 +137,7 @@ def end_attempt(e: Any, slot: int, status: int) -> tuple[float, int]:
     attempt.attempt = row.attempts - 1
     attempt.target = life.target
     attempt.key = life.key
-    attempt.prompt = e.prompt[life.request]
+    attempt.prompt = row.prompt
     attempt.occurrence = life.occurrence
     attempt.started_s = life.started_s
     attempt.first_token_s = first_token_s

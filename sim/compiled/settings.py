@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from sim.compiled.dtypes import BREAKER, BUCKET, FAULT, KIND, LAW, LIMIT, LOG, PROVIDER, TARGET, WINDOW, WORLD
+from sim.compiled.dtypes import AHEAD, BREAKER, BUCKET, FAULT, KIND, LAW, LIMIT, LOG, PROVIDER, TARGET, WINDOW, WORLD
 from sim.compiled.used import stages_of
 from sim.distributions import recorded, sigma
 from sim.draws import Purpose, child, stream
@@ -168,6 +168,7 @@ def targets_of(gateway: Gateway, providers: dict[str, ProviderState], seed: int,
             target[name] = getattr(state, name)
         target["provider"] = names.index(state.provider)
         target["ttft"] = laws.add(draws.ttft)
+        target["ahead_from"] = -AHEAD
         target["per_token"] = laws.add(draws.per_token)
         for name, purpose in (
             ("ttft_root", Purpose.TTFT), ("per_token_root", Purpose.PER_TOKEN), ("error_root", Purpose.ERROR),

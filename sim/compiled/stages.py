@@ -30,6 +30,7 @@ from sim.compiled.codes import (
     WAITS,
     WORKED,
 )
+from sim.compiled.foresight import foresee_arrivals
 from sim.compiled.heap import park, sleep, wake
 from sim.compiled.kernel import inlined
 from sim.compiled.limits import admits
@@ -49,6 +50,7 @@ from sim.records import CANCELLED
 def arrive(e: Any, request: int) -> tuple[int, int]:
     """A client sends the request now. Returns the slot of its life and what it does next, unless a rate limit has ended it at once."""
     w, row = e.world[0], e.rows[request]
+    foresee_arrivals(e, request)
     now_s = w.now_s
     enter_system(e)
     e.inside_s[request] = now_s
@@ -74,6 +76,7 @@ def arrive(e: Any, request: int) -> tuple[int, int]:
     w.free_life = life.after
     life.request = request
     life.arrived_s = now_s
+    life.output_tokens = e.output_tokens[request]
     life.leaves_s = now_s + w.client_timeout_s
     life.deadline_s = now_s + w.total_timeout_s
     life.leaving = life.admitted = life.leads = life.committed = False
@@ -114,7 +117,7 @@ def recalled(e: Any, slot: int) -> int:
     request = life.request
     row = e.rows[request]
     turns = e.history_turns[request] if e.has_history else 0
-    first_turn = resume(e, e.conversation[request], e.turn[request]) if e.has_sessions else 0
+    first_turn = resume(e, row.conversation, row.turn) if e.has_sessions else 0
     tokens = 0
     if turns > first_turn:
         start = e.history_start[request]
@@ -126,7 +129,7 @@ def recalled(e: Any, slot: int) -> int:
 @inlined
 def through_cache(e: Any, slot: int) -> int:
     w, life = e.world[0], e.lives[slot]
-    key = e.prompt[life.request]
+    key = e.rows[life.request].prompt
     if look_up(e, key) == FRESH:
         life.outcome = CACHE_HIT
         return DONE
@@ -170,7 +173,7 @@ def through_queue(e: Any, slot: int) -> int:
     life.since_s = w.now_s
     life.limit_s = min(w.admission.timeout_s, life.deadline_s - life.since_s)
     life.stage = TURN
-    join(e, e.kinds[e.kind[life.request]].line, slot)
+    join(e, e.kinds[e.rows[life.request].kind].line, slot)
     park(e, slot, min(life.limit_s, patience_s))
     return WAITS
 
@@ -235,7 +238,7 @@ def give_back(e: Any, slot: int, answered: bool) -> None:
                 wake(e, following)
                 break
     if e.has_cache and life.leads:
-        key = e.prompt[life.request]
+        key = e.rows[life.request].prompt
         if answered:
             store(e, key)
         if w.single_flight:
@@ -249,7 +252,7 @@ def give_back(e: Any, slot: int, answered: bool) -> None:
 @inlined
 def degrade(e: Any, slot: int, outcome: int) -> int:
     w = e.world[0]
-    if w.stale_first and e.has_cache and look_up(e, e.prompt[e.lives[slot].request]) != MISS:
+    if w.stale_first and e.has_cache and look_up(e, e.rows[e.lives[slot].request].prompt) != MISS:
         return FALLBACK
     return FALLBACK if w.canned else outcome
 
