@@ -190,12 +190,14 @@ def test_an_answer_that_never_comes_is_a_row_all_the_same(tmp_path: Path) -> Non
 
 
 def test_parts_share_the_schedule_between_them(tmp_path: Path) -> None:
-    sent = []
+    what = scenario({"kind": "poisson", "rate": "40/s", "batch": {"kind": "constant", "value": 4}}, "1s")
+    planned, sent = build_schedule(what), []
     for part in range(3):
-        rows, report = asyncio.run(play(scenario(), whole_stream, tmp_path, part=part, parts=3))
+        rows, report = asyncio.run(play(what, whole_stream, tmp_path, part=part, parts=3))
         assert report["planned"] == len(rows)
+        assert rows["arrival_s"].tolist() == planned.arrival_s[rows["request"]].tolist(), "calls of one batch keep one moment"
         sent += rows["request"].tolist()
-    assert sorted(sent) == list(range(len(build_schedule(scenario()))))
+    assert sorted(sent) == list(range(len(planned)))
 
 
 def test_a_request_says_who_asks_what_and_brings_its_conversation_along(tmp_path: Path) -> None:
