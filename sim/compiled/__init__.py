@@ -9,6 +9,7 @@ the SimPy world says.
     engine      all tables of one run; settings, dtypes: what is in them
     kernel      functions shared with the other worlds, marked for compilation; bound, rows, ringed: how compiled code holds its tables
     used        which stages a scenario uses: without any, a loop compiled without them runs
+    reuse       memory of one replication for the next
     ahead       draws made before they are needed; foresight, prefetch: memory asked for before it is needed
     loop        the event loop; stages, asking: the flow, stage by stage; the rest is what the stages use
 """

@@ -8,6 +8,7 @@ import numpy as np
 
 from sim.compiled import settings
 from sim.compiled.dtypes import AHEAD, EVENT, LIFE, MOVE, TIMES
+from sim.compiled.reuse import empty
 from sim.gateway import Gateway
 from sim.provider import ProviderState
 from sim.records import ATTEMPTS, REQUESTS, TIMELINE
@@ -119,7 +120,7 @@ def engine_of(
         prompt=schedule.prompt, input_tokens=schedule.input_tokens, output_tokens=schedule.output_tokens,
         history_start=schedule.history_start, history_turns=schedule.history_turns, history_tokens=schedule.history_tokens,
         cpu_s=drawn[0], lookup_s=drawn[1], patience_s=drawn[2],
-        rows=np.empty(count, REQUESTS), inside_s=np.empty(count), attempts=np.empty(count + ATTEMPTS_MORE, ATTEMPTS),
+        rows=empty(count, REQUESTS), inside_s=np.empty(count), attempts=empty(count + ATTEMPTS_MORE, ATTEMPTS),
         timeline=np.empty(sampling[0], TIMELINE), moves=np.empty(MOVES_KEPT, MOVE),
         lives=np.zeros(0, LIFE), itineraries=np.zeros((0, pools.shape[1]), np.int16), heads=lists, tails=lists.copy(),
         heap=np.zeros(0, EVENT),

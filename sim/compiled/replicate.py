@@ -9,6 +9,7 @@ import numpy as np
 
 from sim.compiled.cache import directory, is_warm
 from sim.compiled.engine import ATTEMPTS_MORE, Engine, engine_of, with_more_events, with_more_lives
+from sim.compiled.reuse import keep_freed
 from sim.compiled.used import is_bare
 from sim.draws import Purpose, replication_seed
 from sim.experiment import Job, Part, part_of, sampling
@@ -24,6 +25,7 @@ from sim.workload.schedule import Schedule, build_schedule
 
 def replicate(job: Job) -> Part:
     """One replication. Raises InvariantViolated where the model contradicts itself."""
+    keep_freed()
     scenario, scale, first_seed, replication = job
     schedule = build_schedule(scenario, scale, replication, first_seed)
     return part_of(job, played(scenario, schedule, replication_seed(first_seed, replication), replication, is_bare(scenario)))
