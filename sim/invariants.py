@@ -101,11 +101,17 @@ class Totals(NamedTuple):
     sound: bool
 
 
+class Passes(NamedTuple):
+    """How a block of rows is gone through: ``tally`` attempts, and the ``totals`` of requests (with the arguments of ``breaches``)."""
+
+    tally: Callable[..., bool]
+    totals: Callable[..., Totals]
+
+
 class Replication(NamedTuple):
     """One replication at its end. ``requests`` and ``attempts`` are its rows, ``system_s`` the seconds each request spent inside in the
     order of ``requests``, ``system`` the number inside as the world counted it, ``samples`` rows of records.TIMELINE, ``seen`` the
-    attempts that reached the providers, unless these have counted them by prompt. ``totals`` goes through a block of rows, with the
-    arguments of ``breaches``.
+    attempts that reached the providers, unless these have counted them by prompt.
     """
 
     requests: np.ndarray
@@ -116,7 +122,7 @@ class Replication(NamedTuple):
     providers: dict[str, ProviderState]
     samples: np.ndarray
     seen: int | None = None
-    totals: Callable[..., Totals] | None = None
+    passes: Passes | None = None
 
 
 def hold(replication: Replication, replay: str) -> None:
@@ -129,7 +135,8 @@ def hold(replication: Replication, replay: str) -> None:
 
 def violations(replication: Replication) -> Iterator[Violation]:
     yield from conservation(replication)
-    made = Made(len(replication.requests))
+    rows = len(replication.requests)
+    made = Made(np.zeros(rows, np.int64), np.zeros(rows, np.int64), np.zeros(rows))
     yield from attempts(replication, made)
     yield from requests(replication, made)
     yield from levels(replication)
@@ -148,28 +155,30 @@ def conservation(replication: Replication) -> Iterator[Violation]:
             yield Violation(f"when everything was over, {count} {what} were still held")
 
 
-class Made:
+class Made(NamedTuple):
     """What the attempts say of each request: how many there were, how many succeeded, what they cost."""
 
-    def __init__(self, requests: int) -> None:
-        self.attempts = np.zeros(requests, np.int64)
-        self.answers = np.zeros(requests, np.int64)
-        self.cost_usd = np.zeros(requests)
+    attempts: np.ndarray
+    answers: np.ndarray
+    cost_usd: np.ndarray
 
 
 def attempts(replication: Replication, made: Made) -> Iterator[Violation]:
     """Fills ``made``."""
+    passes = replication.passes or OVER_COLUMNS
     numbers = replication.requests["request"]
     in_turn = len(numbers) > 0 and numbers[-1] - numbers[0] == len(numbers) - 1  # as in most runs, or LAWS do not hold
     for attempts in blocks(replication.attempts):
-        request = np.ascontiguousarray(attempts["request"])
-        place = request - numbers[0] if in_turn else np.searchsorted(numbers, request)
-        if len(numbers) == 0 or place.min() < 0 or place.max() >= len(numbers) or not (in_turn or np.array_equal(numbers[place], request)):
+        if in_turn:
+            known = passes.tally(attempts, int(numbers[0]), *made)
+        else:
+            place = np.minimum(np.searchsorted(numbers, attempts["request"]), len(numbers) - 1)
+            known = len(numbers) > 0 and np.array_equal(numbers[place], attempts["request"])
+            if known:
+                count(attempts, place, *made)
+        if not known:
             yield Violation("an attempt belongs to no request")
             break
-        np.add.at(made.attempts, place, 1)
-        np.add.at(made.answers, place[attempts["status"] == 200], 1)
-        np.add.at(made.cost_usd, place, np.ascontiguousarray(attempts["cost_usd"]))
     seen = seen_by(replication.providers) if replication.seen is None else replication.seen
     if seen != len(replication.attempts):
         yield Violation(f"providers saw {seen} attempts, the gateway made {len(replication.attempts)}")
@@ -183,14 +192,14 @@ def requests(replication: Replication, made: Made) -> Iterator[Violation]:
     """Every law of a row, then Little's law of them all."""
     admission, end_s = replication.gateway.admission, replication.system.at_s
     slack_s = 8 * float(np.spacing(end_s))
-    totals = replication.totals or over_columns
+    passes = replication.passes or OVER_COLUMNS
     times_s = waits_s = 0.0
     previous = -1
     start = 0
     for rows in blocks(replication.requests):
         block = slice(start, start + len(rows))
         of_rows = (rows, previous, replication.system_s[block], made.attempts[block], made.answers[block], made.cost_usd[block], slack_s)
-        inside_s, waited_s, sound = totals(*of_rows)
+        inside_s, waited_s, sound = passes.totals(*of_rows)
         if not sound:
             yield from broken(*of_rows)
         times_s, waits_s = times_s + inside_s, waits_s + waited_s
@@ -231,9 +240,27 @@ class Columns:
         return column
 
 
+def tally(attempts: np.ndarray, first: int, made: np.ndarray, answers: np.ndarray, cost_usd: np.ndarray) -> bool:
+    """Count attempts at their requests, which are numbered one after the other from ``first``. False if one belongs to none."""
+    place = attempts["request"] - first
+    if place.min() < 0 or place.max() >= len(made):
+        return False
+    count(attempts, place, made, answers, cost_usd)
+    return True
+
+
+def count(attempts: np.ndarray, place: np.ndarray, made: np.ndarray, answers: np.ndarray, cost_usd: np.ndarray) -> None:
+    np.add.at(made, place, 1)
+    np.add.at(answers, place[attempts["status"] == 200], 1)
+    np.add.at(cost_usd, place, np.ascontiguousarray(attempts["cost_usd"]))
+
+
 def over_columns(rows: np.ndarray, previous: int, system_s: np.ndarray, *others: Any) -> Totals:
     sound = not any(breach.any() for breach in breaches(*columns(rows, previous), system_s, *others))
     return Totals(float(system_s.sum()), float(rows["queue_wait_s"].sum()), sound)
+
+
+OVER_COLUMNS = Passes(tally, over_columns)
 
 
 def columns(rows: np.ndarray, previous: int) -> tuple[Columns, np.ndarray]:

@@ -6,9 +6,23 @@ import numpy as np
 from numba.extending import register_jitable
 
 from sim.compiled.cache import compiled
-from sim.invariants import Totals, breaches
+from sim.invariants import Passes, Totals, breaches
 
 register_jitable(breaches)
+
+
+@compiled
+def tally(attempts: np.ndarray, first: int, made: np.ndarray, answers: np.ndarray, cost_usd: np.ndarray) -> bool:
+    """``sim.invariants.tally``, row by row."""
+    for number in range(len(attempts)):
+        attempt = attempts[number]
+        place = attempt.request - first
+        if place < 0 or place >= len(made):
+            return False
+        made[place] += 1
+        answers[place] += attempt.status == 200
+        cost_usd[place] += attempt.cost_usd
+    return True
 
 
 @compiled
@@ -26,3 +40,6 @@ def over_rows(
         inside_s += system_s[place]
         waited_s += row.queue_wait_s
     return Totals(inside_s, waited_s, not broken)
+
+
+OVER_ROWS = Passes(tally, over_rows)

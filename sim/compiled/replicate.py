@@ -33,7 +33,7 @@ def replicate(job: Job) -> Part:
 
 def played(scenario: Scenario, schedule: Schedule, seed: int, replication: int, bare: bool) -> Replication:
     """All that became of the schedule's requests. ``bare`` may be True if the scenario is."""
-    from sim.compiled.checks import over_rows
+    from sim.compiled.checks import OVER_ROWS
 
     gateway = Gateway(scenario, seed)
     providers = {name: ProviderState(scenario, name, seed) for name in scenario.providers}
@@ -50,8 +50,9 @@ def played(scenario: Scenario, schedule: Schedule, seed: int, replication: int, 
     world, inside = engine.world[0], Level()
     inside.entered, inside.inside = int(world["entered"]), int(world["inside"])
     inside.area_s, inside.at_s = float(world["area_s"]), float(world["area_at_s"])
-    rows = as_clients_saw(engine.rows, scenario)
-    return Replication(rows, attempts, engine.inside_s, inside, gateway, providers, engine.timeline, int(engine.visits.sum()), over_rows)
+    as_seen = bare and scenario.workload.client.timeout is None  # nothing comes from the gateway itself, and nobody leaves
+    rows = engine.rows if as_seen else as_clients_saw(engine.rows, scenario)
+    return Replication(rows, attempts, engine.inside_s, inside, gateway, providers, engine.timeline, int(engine.visits.sum()), OVER_ROWS)
 
 
 @cache

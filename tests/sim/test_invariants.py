@@ -100,9 +100,9 @@ def test_same_seed_same_fingerprint_and_another_seed_another(scenario):
     "by", [{}, {"cost_usd": 1e-6}, {"attempts": 1}, {"backoff_s": -99.0}, {"outcome": 9}, {"request": -1}, {"cpu_s": 99.0}]
 )
 def test_compiled_or_not_the_same_laws_are_checked(held, by):
-    from sim.compiled.checks import over_rows
+    from sim.compiled.checks import OVER_ROWS
 
-    assert broken(held[0]._replace(totals=over_rows), **by) == broken(held[0], **by)
+    assert broken(held[0]._replace(passes=OVER_ROWS), **by) == broken(held[0], **by)
 
 
 def test_attempts_may_end_in_any_order(held):
@@ -110,11 +110,15 @@ def test_attempts_may_end_in_any_order(held):
     assert list(violations(held[0]._replace(attempts=shuffled))) == []
 
 
-def test_an_attempt_of_nobodys_is_noticed(held):
+@pytest.mark.parametrize("passes", ["columns", "rows"])
+def test_an_attempt_of_nobodys_is_noticed(held, passes):
+    from sim.compiled.checks import OVER_ROWS
+
     for nobody in (-1, len(held[0].requests)):
         attempts = held[0].attempts.copy()
         attempts["request"][7] = nobody
-        assert "an attempt belongs to no request" in [each.says for each in violations(held[0]._replace(attempts=attempts))]
+        changed = held[0]._replace(attempts=attempts, passes=OVER_ROWS if passes == "rows" else None)
+        assert "an attempt belongs to no request" in [each.says for each in violations(changed)]
 
 
 def test_requests_need_not_be_numbered_one_after_the_other(held):
