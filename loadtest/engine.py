@@ -61,7 +61,7 @@ class Engine:
         self.frames = frames
         self.scenario: Scenario = plan.load_scenario()
         self.writer = BodyWriter(self.scenario)
-        self.closed = isinstance(self.scenario.workload.arrivals, Closed)
+        self.closed = self.scenario.workload.waits_for_answers
         self.ended: list[Exchange] = []
         self.flying: dict[asyncio.Task[Exchange], Exchange] = {}
         self.most_flying = 0
@@ -146,8 +146,9 @@ class Engine:
 
     async def _play_closed(self) -> None:
         """A client whose answer never comes would wait for ever: after the run's time and the time to drain, all stop."""
-        from loadtest.closed import play
+        from loadtest import agents, closed
 
+        play = closed.play if isinstance(self.scenario.workload.arrivals, Closed) else agents.play
         left_s = self.origin - time.monotonic() + self.scenario.workload.duration + self.plan.drain_s
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(play(self), left_s)

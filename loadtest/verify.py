@@ -34,7 +34,7 @@ from sim.records import Outcome
 from sim.run import Run
 from sim.scenario.errors import Problem, ScenarioError
 from sim.scenario.load import Loaded, load
-from sim.scenario.model import Closed, Scenario
+from sim.scenario.model import Scenario
 from sim.work_folder import make_work_folder
 
 WORK_PREFIX = "tenfold-run-"
@@ -206,6 +206,6 @@ def certify_run(scenario: Scenario, scale: float, samples: np.ndarray, reports: 
     """The load generator's certificate, against the schedule that all parts share."""
     from sim.workload.schedule import build_schedule
 
-    if isinstance(scenario.workload.arrivals, Closed):
+    if scenario.workload.waits_for_answers:
         return certify_closed(samples, reports)
     return certify(build_schedule(scenario, scale).arrival_s, samples, reports)

@@ -17,7 +17,6 @@ from sim.estimate import Estimate, least_samples
 from sim.metrics import METRICS, measure
 from sim.records import OUTCOMES
 from sim.run import Run
-from sim.scenario.model import Closed
 from sim.summary import SCHEMA_VERSION
 from sim.window import Window
 
@@ -141,7 +140,7 @@ class Comparison:
         }
 
 
-WHY_CLOSED = "a closed client asks when it has its answer, so the requests of two runs are not the same; distributions are compared"
+WHY_CLOSED = "who waits for an answer asks when it is there, so the requests of two runs are not the same; distributions are compared"
 OUTCOME_CHECKS = ("same_outcome", "outcome_shares")
 LEAST_JUDGED = 0.95
 """A share of outcomes alike of this much needs least_samples(0.95) = 72 requests to be told from another."""
@@ -225,7 +224,7 @@ def paired_figures(predicted: Window, measured: Window, left: np.ndarray, right:
 
 
 def is_closed(run: Run) -> bool:
-    return isinstance(run.scenario.workload.arrivals, Closed)
+    return run.scenario.workload.waits_for_answers
 
 
 def outcomes_in_common(predicted: Window, measured: Window) -> float | None:

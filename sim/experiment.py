@@ -21,7 +21,7 @@ from sim.invariants import Replication, hold
 from sim.precision import MINIMUM, MOST, to_precision
 from sim.provider import ProviderState
 from sim.records import ATTEMPTS, REQUESTS, TIMELINE
-from sim.requests import play_closed, requests_of
+from sim.requests import play_agents, play_closed, requests_of
 from sim.rows import joined, request_rows
 from sim.run import Run
 from sim.scenario.model import Closed, Scenario
@@ -191,7 +191,10 @@ def replicate(job: Job) -> Part:
     else:
         schedule = build_schedule(scenario, scale, replication, first_seed)
         duration_s = schedule.duration_s
-        arrivals = world.play(requests_of(schedule, scenario, seed))
+        if scenario.workload.waits_for_answers:
+            play_agents(world, schedule, scenario, seed)
+        else:
+            arrivals = world.play(requests_of(schedule, scenario, seed))
     world.process(sample(world, duration_s, timeline))
     with no_garbage_collection():
         world.run_dry(arrivals)

@@ -13,6 +13,7 @@ from sim.draws import Purpose, uniforms
 from sim.request import INFINITY, Request
 from sim.scenario.distributions import Constant, Distribution
 from sim.scenario.model import Scenario
+from sim.workload.chains import chains_of
 from sim.workload.closed import ClosedWorkload
 from sim.workload.schedule import Schedule
 from sim.world import SimPyWorld
@@ -66,6 +67,30 @@ def play_closed(world: SimPyWorld, workload: ClosedWorkload, scenario: Scenario,
 
     for client in range(workload.clients):
         world.start(Life(think(client, 0)))
+
+
+def play_agents(world: SimPyWorld, schedule: Schedule, scenario: Scenario, seed: int) -> None:
+    """Conversations that go on when the answer is there, or the failure. What would be sent after the run's time is not."""
+    requests = list(requests_of(schedule, scenario, seed))
+    chains = chains_of(schedule)
+    following, think_s = chains.following.tolist(), chains.think_s.tolist()
+
+    def send(number: int) -> None:
+        request, then = requests[number], following[number]
+        request.arrival_s = world.now_s
+        world.arrive(request, None if then < 0 else lambda: world.start(Life(go_on(then))))
+
+    async def go_on(number: int) -> None:
+        await world.sleep(think_s[number])
+        if world.now_s < schedule.duration_s:
+            send(number)
+
+    async def begin() -> None:
+        for number in np.flatnonzero(chains.begins).tolist():
+            await world.sleep(requests[number].arrival_s - world.now_s)
+            send(number)
+
+    world.start(Life(begin()))
 
 
 def work_of(scenario: Scenario, seed: int, start: int, stop: int) -> tuple[list[float], list[float]]:

@@ -63,6 +63,8 @@ def reasons(scenario: Scenario) -> Iterator[str]:
     yield from unknown(scenario, "")
     if scenario.workload.arrivals.kind == "closed":
         yield "workload.arrivals: closed (clients that wait for their answers)"
+    elif scenario.workload.waits_for_answers:
+        yield "workload.conversations.after: answer (agents that wait for their answers)"
     if sum(len(provider.models) for provider in scenario.providers.values()) > MOST_TARGETS:
         yield f"providers: more than {MOST_TARGETS} models (targets given up are bits of one number)"
     if scenario.gateway.routing.kind not in ROUTINGS:

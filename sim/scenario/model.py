@@ -139,6 +139,9 @@ class Population(Model):
 class Conversations(Model):
     turns: Counts = Field(description="calls in one conversation")
     think: Durations = Field(description="from one call of a conversation to its next")
+    after: Literal["answer"] | None = Field(
+        None, description="answer: an agent, which thinks from each answer, or failure, to its next call; default: from the call itself"
+    )
 
 
 class Prompts(Model):
@@ -180,6 +183,11 @@ class Workload(Model):
     )
     conversations: Conversations | None = None
     requests: Annotated[tuple[RequestClass, ...], Field(min_length=1, max_length=1000)]
+
+    @property
+    def waits_for_answers(self) -> bool:
+        """When calls come depends on the answers to others: no schedule can say it."""
+        return isinstance(self.arrivals, Closed) or (self.conversations is not None and self.conversations.after == "answer")
 
     @property
     def warmup_s(self) -> float:

@@ -251,6 +251,28 @@ def test_closed_clients_wait_for_their_answers_and_think(tmp_path: Path) -> None
         assert np.all(mine["arrival_s"][1:] - mine["ended_s"][:-1] == pytest.approx(0.1, abs=1e-6))
 
 
+def test_agents_wait_for_each_answer_and_think_before_they_go_on(tmp_path: Path) -> None:
+    async def takes_100_ms(request: web.Request) -> web.StreamResponse:
+        return await stream(request, 0.1, ROLE, WORD, STOP, DONE)
+
+    conversations = {"turns": {"kind": "constant", "value": 3}, "think": {"kind": "constant", "value": "50ms"}, "after": "answer"}
+    what = scenario({"kind": "poisson", "rate": "30/s"}, "1s", conversations=conversations)
+    planned, sent = build_schedule(what), []
+    for part in range(2):
+        rows, report = asyncio.run(play(what, takes_100_ms, tmp_path, part=part, parts=2))
+        assert report["planned"] == 0, "nobody can know"
+        assert set(rows["conversation"] // 2 % 2) == {part}
+        rows = rows[np.lexsort((rows["turn"], rows["conversation"]))]
+        follows = rows["conversation"][1:] == rows["conversation"][:-1]
+        assert follows.sum() >= 3
+        since_answer_s = (rows["arrival_s"][1:] - rows["ended_s"][:-1])[follows]
+        assert since_answer_s == pytest.approx(0.05, abs=1e-6)
+        assert rows["arrival_s"].max() < 1.0
+        assert rows["prompt"].tolist() == planned.prompt[rows["request"]].tolist()
+        sent += rows["request"].tolist()
+    assert len(sent) == len(set(sent)) <= len(planned)
+
+
 def test_closed_clients_whose_answers_never_come_do_not_hold_up_the_end(tmp_path: Path) -> None:
     async def silent(request: web.Request) -> web.StreamResponse:
         return await stream(request, ROLE, 60.0)

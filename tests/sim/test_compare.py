@@ -195,8 +195,8 @@ def test_closed_workloads_are_compared_as_distributions() -> None:
     assert (comparison.verdict, comparison.why_invalid) == ("pass", ())
     assert comparison.paired.requests == 0
     document = comparison.as_dict()
-    assert "a closed client asks when it has its answer" in document["paired"]["why_not"]
-    assert "unpaired, because a closed client" in verify_verdict(document)[1]
+    assert "who waits for an answer asks when it is there" in document["paired"]["why_not"]
+    assert "unpaired, because who waits for an answer" in verify_verdict(document)[1]
     assert {check.name for check in comparison.checks} == {"latency_s.p50", "latency_s.p99", "cost_usd", "throughput_rps", "outcome_shares"}
 
 

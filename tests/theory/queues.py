@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 from sim.metrics import mean_of
 from sim.records import Outcome
+from tests.theory.closed_forms import erlang_c
 from tests.theory.entry import (
     MEANS,
     RARE,
@@ -250,6 +251,23 @@ def cold_starts() -> Iterator[Entry]:
         yield Entry(f"mg1_setup/{key[3:]}", sets, figures, 30_000.0, 1_000.0)
 
 
+def agents() -> Iterator[Entry]:
+    """Agents that go on after each answer with probability 0.6, after a tool that nobody queues for: the model's queue is as M/M/c at the
+    rate of all calls (Jackson; infinite servers for the tool by Baskett, Chandy, Muntz & Palacios). 20 slots are the table's, 15 wait more.
+    """
+    values = VALUES["jackson/agent_loop"]
+    rate, going_on, tool_s = values["lam"][1], values["P"][1][2], 1 / values["nodes_mu_c"][2][0]
+    talk = f"{{turns: {{kind: geometric, mean: {1 / (1 - going_on):.12g}}}, think: {{kind: exponential, mean: {tool_s}s}}, after: answer}}"
+    for slots, time_s in ((20, values["T_node"][1]), (15, 1.0 + erlang_c(15, rate) / (15 - rate))):
+        figures = [
+            Figure("mean time at the model", metric("latency_s.mean"), time_s, MEANS),
+            Figure("P(wait)", metric("queue_wait_s.p_wait"), erlang_c(slots, rate), share_goal(erlang_c(slots, rate))),
+            Figure("calls per second", metric("throughput_rps"), rate, MEANS),
+        ]
+        sets = [RATE.format(rate), f"workload.conversations={talk}", SLOTS.format(slots)]
+        yield Entry(f"jackson/agent_loop c={slots}", sets, figures, 40_000 / rate, 100.0, replications=20 if slots == 20 else 66)
+
+
 def networks() -> Iterator[Entry]:
     """Two stations in tandem: the gateway's own CPU, first come first served, then the queue for a slot."""
     values = VALUES["jackson/tandem"]
@@ -259,6 +277,7 @@ def networks() -> Iterator[Entry]:
         Figure("mean time at the CPU", mean_of("cpu_s", accepted), values["T_node"][0], MEANS),
         Figure("mean wait for a slot", metric("queue_wait_s.mean"), values["T_node"][1] - 1.0, MEANS),
     ]
+    yield from agents()
     yield Entry("jackson/tandem", sets, figures, 75_000 / 0.8, 2_000.0, replications=30)
 
 

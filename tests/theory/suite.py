@@ -31,7 +31,6 @@ NOT_SAID = {
     "lru_che/*/static_topC": "no static cache; and the cache's fill is not a metric (mean_items_fixed)",
     "cache_exact/fifo_or_random": "least recently used is the only eviction; so too lfu_static",
     "priority_mg1/*/T_preemptive_resume": "an answer under way is never interrupted for another",
-    "jackson/agent_loop": "a request is asked once; an agent that goes on after each answer is not in the language",
     "failover_request_loss": "a rule of thumb; outages are noticed call by call, by a breaker, not after a fixed time to detect",
     "metastable_retry": "an attempt that times out is cut and its work stops: no server here goes on with what nobody waits for",
     "hpa": "the number of workers is fixed in a scenario",
