@@ -32,6 +32,8 @@ NOT_SAID = {
     "cache_exact/fifo_or_random": "least recently used is the only eviction; so too lfu_static",
     "priority_mg1/*/T_preemptive_resume": "an answer under way is never interrupted for another",
     "failover_request_loss": "a rule of thumb; outages are noticed call by call, by a breaker, not after a fixed time to detect",
+    "breakdowns that pause a server": "a provider that is down refuses, fails or hangs (availability/*); work never pauses to go on later",
+    "retrials from an orbit": "closed forms have exponential pauses and no last attempt; backoffs here are the field's, with a last one",
     "metastable_retry": "an attempt that times out is cut and its work stops: no server here goes on with what nobody waits for",
     "hpa": "the number of workers is fixed in a scenario",
     "rare_event/mm1_hit_n_before_empty": "needs importance splitting: 1e-6 events are out of reach of plain replications",
