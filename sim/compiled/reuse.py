@@ -17,6 +17,7 @@ M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3  # glibc, malloc.h
 KEPT_BYTES = 1 << 28  # of small tables; and of each large one
 LARGEST_IN_HEAP = 1 << 25  # the most that glibc allows
 SHELVES = 4
+ROOM = 16  # a sixteenth more than was asked for: no two replications are of the same size
 
 
 class Shelf(NamedTuple):
@@ -47,11 +48,11 @@ def empty(count: int, dtype: np.dtype) -> np.ndarray:
     if not LARGEST_IN_HEAP < size <= KEPT_BYTES:
         return np.empty(count, dtype)
     with lock:
-        unused = [shelf for shelf in shelves if shelf.lent() is None]
-        buffer = next((shelf.buffer for shelf in unused if size <= len(shelf.buffer)), None)
+        fitting = (shelf.buffer for shelf in shelves if shelf.lent() is None and size <= len(shelf.buffer) <= 2 * size)
+        buffer = next(fitting, None)
         others = [shelf for shelf in shelves if shelf.buffer is not buffer]
-        if buffer is None:  # too small are those that lie unused: away with them
-            buffer, others = np.empty(size, np.uint8).data, [shelf for shelf in shelves if shelf not in unused]
+        if buffer is None:  # those that lie unused do not fit: away with them
+            buffer, others = np.empty(size + size // ROOM, np.uint8).data, [shelf for shelf in shelves if shelf.lent() is not None]
         array = np.frombuffer(buffer, dtype, count)  # whatever is cut out of it refers to it: its base is no other array
         shelves[:] = [*others[1 - SHELVES :], Shelf(buffer, weakref.ref(array))]
     return array

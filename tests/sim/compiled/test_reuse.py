@@ -45,7 +45,13 @@ def test_memory_of_which_somebody_holds_a_part_is_not(held):
 def test_a_larger_table_takes_the_place_of_one_that_is_too_small():
     for count in (1000, 2000, 4000):
         assert len(reuse.empty(count, FLOAT)) == count
-    assert [len(shelf.buffer) for shelf in reuse.shelves] == [32_000]
+    assert [len(shelf.buffer) for shelf in reuse.shelves] == [34_000]
+
+
+def test_a_small_table_does_not_hold_the_memory_of_a_large_one():
+    for count in (1000, 400):
+        reuse.empty(count, FLOAT)
+    assert [len(shelf.buffer) for shelf in reuse.shelves] == [3400]
 
 
 def test_no_more_is_kept_than_there_are_shelves():
