@@ -88,13 +88,15 @@ class Laws:
         return np.array(self.rows, LAW), np.array(self.numbers, np.float64)
 
 
+Store = tuple[np.dtype, list[tuple[np.ndarray, int]]]
+
+
 class LimitStates:
     """States of all rate limiters: rows of ``buckets``, ``windows`` and ``logs``, and the ring of times that the logs share."""
 
     def __init__(self, gateway: Gateway, users: int) -> None:
         self.limits: list[tuple[int, int]] = []
-        self.stores: tuple[list[np.ndarray], ...] = ([np.zeros(0, BUCKET)], [np.zeros(0, WINDOW)], [np.zeros(0, LOG)])
-        self.times = 0
+        self.stores: tuple[Store, ...] = ((BUCKET, []), (WINDOW, []), (LOG, []))
         per_user, overall = gateway.per_user, gateway.overall
         self.user_requests, self.user_tokens = self.add(per_user.limits if per_user else None, users)
         self.all_requests, self.all_tokens = self.add(overall.limits if overall else None, 1)
@@ -111,22 +113,31 @@ class LimitStates:
         if rate is None:
             return NONE
         state = STATES[algorithm][0](rate)
-        store = self.stores[0 if isinstance(state, TokenBucket) else 2 if isinstance(state, SlidingLog) else 1]
-        states = np.zeros(holders, store[0].dtype)
+        dtype, store = self.stores[0 if isinstance(state, TokenBucket) else 2 if isinstance(state, SlidingLog) else 1]
+        row = np.zeros((), dtype)
         if isinstance(state, SlidingLog):
-            states["size"], states["window_s"] = len(state.ring), state.window_s
-            states["start"] = self.times + len(state.ring) * np.arange(holders)
-            self.times += len(state.ring) * holders
+            row["size"], row["window_s"] = len(state.ring), state.window_s
         else:
-            for name in states.dtype.names or ():
-                states[name] = getattr(state, name)
-        self.limits.append((ALGORITHMS.index(algorithm), sum(map(len, store))))
-        store.append(states)
+            copied(row, state)
+        self.limits.append((ALGORITHMS.index(algorithm), sum(count for _, count in store)))
+        store.append((row, holders))
         return len(self.limits) - 1
 
     def arrays(self) -> tuple[np.ndarray, ...]:
         """limits, buckets, windows, logs, log_times."""
-        return np.array(self.limits, LIMIT), *map(np.concatenate, self.stores), np.full(self.times, -math.inf)
+        buckets, windows, logs = (repeated(*store) for store in self.stores)
+        ends = np.cumsum(logs["size"])
+        logs["start"] = ends - logs["size"]
+        return np.array(self.limits, LIMIT), buckets, windows, logs, np.full(int(ends[-1]) if len(ends) else 0, -math.inf)
+
+
+def repeated(dtype: np.dtype, rows: list[tuple[np.ndarray, int]]) -> np.ndarray:
+    """Each row as often as it says; written once, for a million users may have a limit each."""
+    table, start = np.empty(sum(count for _, count in rows), dtype), 0
+    for row, count in rows:
+        table[start : start + count] = row
+        start += count
+    return table
 
 
 def kinds_of(scenario: Scenario, gateway: Gateway) -> np.ndarray:
