@@ -4,18 +4,18 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from sim.compiled.cache import is_warm
 from sim.compiled.refusals import why_not
-from sim.compiled.used import is_bare
 from sim.scenario.errors import Problem, ScenarioError
 from sim.scenario.model import Scenario
 from sim.scenario.size import expected_requests
 
 ENGINES = ("auto", "simpy", "compiled")
-# Requests over all replications from which the compiled world pays: loading its code takes the time of so many requests in the SimPy
-# world, compiling it that of so many (0.5 s and about 15 s, at some 30 µs a request).
-WORTH_LOADING = 20_000
-WORTH_COMPILING = 600_000
+LONG = 200_000
+"""Requests over all replications from which ``auto`` takes the compiled world: they take the SimPy world some 3 s.
+
+Compiling takes some 15 s, once. Whether that has been done does not count: the same command would round its last digits otherwise the
+second time.
+"""
 
 
 class Choice(NamedTuple):
@@ -44,7 +44,6 @@ def choose(engine: str, scenario: Scenario, scale: float, replications: int) -> 
     if reasons:
         return Choice("simpy", f"the compiled engine cannot run {', '.join(reasons)}")
     requests = expected_requests(scenario, scale) * replications
-    warm = is_warm(is_bare(scenario))
-    if requests < (WORTH_LOADING if warm else WORTH_COMPILING):
+    if requests < LONG:
         return Choice("simpy", "the run is short")
-    return Choice("compiled", f"about {requests:,.0f} requests{'' if warm else ', worth compiling for'}")
+    return Choice("compiled", f"about {requests:,.0f} requests")

@@ -6,22 +6,12 @@ import numpy as np
 import pytest
 from tiny import BASE, scenario
 
-from sim import engines
+from sim.compiled.cache import directory
 from sim.engines import choose
 from sim.experiment import predict
 from sim.fingerprint import fingerprint
 from sim.scenario.errors import ScenarioError
 from sim.scenario.model import Scenario
-
-
-@pytest.fixture
-def warm(monkeypatch):
-    monkeypatch.setattr(engines, "is_warm", lambda bare: True)
-
-
-@pytest.fixture
-def cold(monkeypatch):
-    monkeypatch.setattr(engines, "is_warm", lambda bare: False)
 
 
 def closed() -> Scenario:
@@ -31,20 +21,23 @@ def closed() -> Scenario:
     return Scenario.model_validate(raw)
 
 
-def test_auto_takes_simpy_for_a_short_run(warm):
-    assert choose("auto", scenario(), 1.0, 1).engine == "simpy"
-
-
-def test_auto_takes_the_compiled_engine_when_the_run_is_long_enough_for_loading_it(warm):
-    assert choose("auto", scenario(), 1.0, 10).engine == "compiled"
-
-
-def test_compiling_pays_for_longer_runs_only(cold):
+def test_auto_takes_simpy_for_a_short_run_and_the_compiled_engine_for_a_long_one():
     assert choose("auto", scenario(), 1.0, 10).engine == "simpy"
-    assert choose("auto", scenario(), 100.0, 10).engine == "compiled"
+    assert choose("auto", scenario(), 10.0, 10).engine == "compiled"
 
 
-def test_auto_says_why_it_cannot_take_the_compiled_engine(warm):
+def test_the_choice_does_not_depend_on_what_has_been_compiled_before(tmp_path, monkeypatch):
+    before = choose("auto", scenario(), 10.0, 10)
+    monkeypatch.setenv("TENFOLD_CACHE_DIR", str(tmp_path / "empty"))
+    directory.cache_clear()
+    try:
+        assert choose("auto", scenario(), 10.0, 10) == before
+    finally:
+        monkeypatch.undo()
+        directory.cache_clear()
+
+
+def test_auto_says_why_it_cannot_take_the_compiled_engine():
     engine, why = choose("auto", closed(), 1000.0, 10)
     assert engine == "simpy"
     assert "workload.arrivals: closed" in why
