@@ -1,4 +1,4 @@
-"""The engine as compiled code sees it: one pointer to a table of views of its arrays, which lives as long as a call of the loop.
+"""The engine as compiled code sees it: one pointer to views of its arrays, which stay as they are during a call of the loop.
 
 A tuple of so many arrays would be copied at every call. And an array that is taken out of a tuple, or a structref, counts who refers to
 it, in steps that lock the bus: more than half of a run's time would go there. A Bound owns nothing and counts nothing.
@@ -13,7 +13,8 @@ from numba.core import cgutils
 from numba.core.typing.templates import AttributeTemplate
 from numba.extending import infer_getattr, intrinsic, lower_getattr_generic, models, register_model
 
-from sim.compiled.dtypes import STAGES
+from sim.compiled.cache import compiled
+from sim.compiled.dtypes import STAGES, VIEWS
 from sim.compiled.rows import RowsType
 
 
@@ -60,13 +61,13 @@ def attribute(context: Any, builder: Any, bound: BoundType, pointer: Any, name: 
 
 
 def table_of(context: Any, builder: Any, bound: BoundType, pointer: Any, name: str) -> Any:
-    """The array, without an owner. Its parts are loaded one by one, as optimisers like it."""
+    """The array, without an owner. Its parts are loaded one by one, as optimisers like it, and are said never to change."""
     table = builder.bitcast(pointer, context.get_value_type(bound.tables).as_pointer())
     array = context.make_array(bound.stored(name))(context, builder)
     stored = cgutils.gep_inbounds(builder, table, 0, bound.tables.fields.index(name))
     for number, part in enumerate(array._datamodel._fields):
         if part not in ("meminfo", "parent"):
-            setattr(array, part, builder.load(cgutils.gep_inbounds(builder, stored, 0, number)))
+            setattr(array, part, constant(builder, cgutils.gep_inbounds(builder, stored, 0, number)))
     if not isinstance(bound.seen(name), RowsType):
         return array._getvalue()
     rows = cgutils.create_struct_proxy(bound.seen(name))(context, builder)
@@ -74,13 +75,46 @@ def table_of(context: Any, builder: Any, bound: BoundType, pointer: Any, name: s
     return rows._getvalue()
 
 
+def constant(builder: Any, address: Any) -> Any:
+    """What lies there from before the loop is called until it returns: no store in between can change it, whatever it may look like."""
+    load = builder.load(address)
+    if load.type.is_pointer or load.type == cgutils.intp_t:  # and not a shape, which is several numbers
+        load.set_metadata("invariant.load", builder.module.add_metadata([]))
+    return load
+
+
+def place_of(context: Any, builder: Any, tables: Any, values: Any) -> Any:
+    """Where the views of the tables lie: in one of them."""
+    number = tables.fields.index("views")
+    views = context.make_array(tables.types[number])(context, builder, builder.extract_value(values, number))
+    return builder.bitcast(views.data, context.get_value_type(tables).as_pointer())
+
+
+def keep(context: Any, tables: Any) -> Any:
+    """Write views of the tables where a Bound finds them."""
+
+    def write(context: Any, builder: Any, signature: Any, values: Any) -> Any:
+        assert context.get_abi_sizeof(context.get_value_type(tables)) <= VIEWS * 8
+        builder.store(values[0], place_of(context, builder, tables, values[0]))
+        return context.get_dummy_value()
+
+    return types.void(tables), write
+
+
 def bound_to(context: Any, tables: Any, bare: Any) -> Any:
-    """A Bound of the tables, good for as long as its maker has not returned. ``bare`` is True or False, written out."""
+    """A Bound of tables whose views have been kept, by a call before this one. ``bare`` is True or False, written out."""
 
-    def on_stack(context: Any, builder: Any, signature: Any, values: Any) -> Any:
-        return builder.bitcast(cgutils.alloca_once_value(builder, values[0]), cgutils.voidptr_t)
+    def point(context: Any, builder: Any, signature: Any, values: Any) -> Any:
+        return builder.bitcast(place_of(context, builder, tables, values[0]), cgutils.voidptr_t)
 
-    return BoundType(tables, bare.literal_value)(tables, bare), on_stack
+    return BoundType(tables, bare.literal_value)(tables, bare), point
 
 
+kept: Any = intrinsic(keep)
 bound: Any = intrinsic(prefer_literal=True)(bound_to)
+
+
+@compiled
+def bind(engine: Any) -> None:
+    """To be called before the loop, whenever a table has been replaced."""
+    kept(engine)

@@ -81,6 +81,7 @@ STAGES = (
     "has_limits", "has_cpu", "has_sessions", "has_history", "has_cache", "has_patience", "has_budget", "has_breakers", "has_departures",
     "has_failures",
 )  # fmt: skip
+VIEWS = 1024  # words, for pointers to all tables, their lengths, strides and so on
 WORLD = np.dtype(
     [
         *((stage, "?") for stage in STAGES),

@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 
 from sim.compiled import settings
-from sim.compiled.dtypes import AHEAD, EVENT, LIFE, MOVE, TIMES
+from sim.compiled.dtypes import AHEAD, EVENT, LIFE, MOVE, TIMES, VIEWS
 from sim.compiled.reuse import empty
 from sim.gateway import Gateway
 from sim.provider import ProviderState
@@ -29,6 +29,7 @@ class Engine(NamedTuple):
     """Tables of one run. What grows is replaced between calls of ``loop.advance``; the types never change, so it compiles once."""
 
     world: np.ndarray
+    views: np.ndarray  # of all of these, for compiled code
     # the schedule, and what is drawn for each request
     arrival_s: np.ndarray
     kind: np.ndarray
@@ -115,7 +116,7 @@ def engine_of(
     law_rows, law_numbers = laws.arrays()
     lists = np.full(int(world[0]["lines"]), NOBODY, np.int32)
     engine = Engine(
-        world=world,
+        world=world, views=np.zeros(VIEWS, np.int64),
         arrival_s=schedule.arrival_s, kind=schedule.kind, user=schedule.user, conversation=schedule.conversation, turn=schedule.turn,
         prompt=schedule.prompt, input_tokens=schedule.input_tokens, output_tokens=schedule.output_tokens,
         history_start=schedule.history_start, history_turns=schedule.history_turns, history_tokens=schedule.history_tokens,

@@ -12,7 +12,7 @@ from sim.compiled.kernel import inlined
 from sim.compiled.prefetch import ask_for
 from sim.compiled.settings import NONE, TOKEN_BUCKET
 
-ARRIVALS_AHEAD = 8
+ARRIVALS_AHEAD = 16
 MANY = 512  # lives: fewer stay in the caches anyway
 
 

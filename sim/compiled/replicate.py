@@ -83,11 +83,13 @@ def example() -> Scenario:
 
 def run(engine: Engine, bare: bool) -> tuple[Engine, np.ndarray, np.ndarray]:
     """Run an engine to its end. Returns it with all attempts and all moves of its breakers."""
+    from sim.compiled.bound import bind
     from sim.compiled.loop import FINISHED, advance, advance_bare, start
 
     attempts, moves = [], []
     world = engine.world[0]
     events = advance_bare if bare else advance
+    bind(engine)
     start(engine)
     while events(engine) != FINISHED:
         if world["attempts"] >= len(engine.attempts):
@@ -101,6 +103,7 @@ def run(engine: Engine, bare: bool) -> tuple[Engine, np.ndarray, np.ndarray]:
         else:
             moves.append(engine.moves[: world["moves"]].copy())
             world["moves"] = 0
+        bind(engine)
     attempts.append(engine.attempts[: world["attempts"]])
     moves.append(engine.moves[: world["moves"]])
     return engine, attempts[0] if len(attempts) == 1 else joined(attempts), joined(moves)
