@@ -79,7 +79,9 @@ async def serve(request: Request, record: Record, gateway: Gateway, world: World
     record.context_tokens = request.input_tokens + recall(request, gateway, world.now_s)
 
     deadline_s = now_s + gateway.total_timeout_s
-    if gateway.cache is None or record.context_tokens > request.input_tokens:
+    if world.now_s >= deadline_s:
+        outcome = TIMEOUT
+    elif gateway.cache is None or record.context_tokens > request.input_tokens:
         outcome = await through_queue(request, record, gateway, world, deadline_s)
     else:
         outcome = await through_cache(request, record, gateway, world, deadline_s)
@@ -122,7 +124,7 @@ async def through_cache(request: Request, record: Record, gateway: Gateway, worl
         since_s = world.now_s
         await world.wait(ticket, deadline_s - since_s)
         record.coalesced_s += world.now_s - since_s
-        if not ticket.granted:
+        if not ticket.granted or world.now_s >= deadline_s:
             return TIMEOUT
     return CACHE_HIT
 
@@ -144,7 +146,7 @@ async def through_queue(request: Request, record: Record, gateway: Gateway, worl
             finally:
                 record.queue_wait_s = world.now_s - since_s
             if not ticket.granted:
-                return ABANDONED if request.patience_s < limit_s else REJECTED
+                return ABANDONED if request.patience_s < limit_s else TIMEOUT if limit_s < admission.timeout_s else REJECTED
         return await ask(request, record, gateway, world, deadline_s)
     finally:
         following = leave(admission, ticket, world.now_s)
@@ -154,6 +156,8 @@ async def through_queue(request: Request, record: Record, gateway: Gateway, worl
 
 async def ask(request: Request, record: Record, gateway: Gateway, world: World, deadline_s: float) -> Outcome:
     """Attempts, retries on the same target, then the next provider, until one answers or all is tried."""
+    if world.now_s >= deadline_s:  # its turn came too late
+        return TIMEOUT
     if gateway.budget is not None:
         deposit(gateway.budget)
     outcome = ERROR
@@ -204,6 +208,8 @@ async def hedged(
     race, since_s, failed_s = Race(), world.now_s, record.failed_s
 
     def second() -> Coroutine[Any, Any, Answer] | None:
+        if world.now_s >= deadline_s:
+            return None
         spare = gateway.hedge_target(request, target, world.now_s)
         return None if spare is None else attempt(request, record, spare, gateway, world, deadline_s, race, 1)
 

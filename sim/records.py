@@ -16,9 +16,9 @@ class Outcome(IntEnum):
     OK = 0
     CACHE_HIT = 1
     FALLBACK = 2
-    REJECTED = 3  # no room at the gateway: queue full, or waited too long
+    REJECTED = 3  # no room at the gateway: queue full, or waited for longer than the queue's own timeout
     RATE_LIMITED = 4
-    TIMEOUT = 5
+    TIMEOUT = 5  # the gateway's total timeout, wherever the request was then, or an attempt's for its first token
     ERROR = 6
     ABANDONED = 7  # the client left
 

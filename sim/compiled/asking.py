@@ -11,6 +11,7 @@ from sim.compiled.kernel import inlined, uniform
 from sim.compiled.lists import NOBODY
 from sim.compiled.providers import begin, end_attempt
 from sim.compiled.routing import allowed, breaker_of, itinerary, record_result
+from sim.compiled.stages import too_late
 from sim.policy.breaker import permits_call, release
 from sim.policy.retry import backoff_s, deposit, deserves_retry, withdraw
 from sim.policy.router import observe_latency
@@ -20,6 +21,9 @@ from sim.records import TIMED_OUT
 @inlined
 def ask(e: Any, slot: int) -> int:
     w, life = e.world[0], e.lives[slot]
+    if too_late(e, slot):
+        life.outcome = TIMEOUT
+        return DONE
     if e.has_budget:
         deposit(w.budget)
     life.outcome = FAILED

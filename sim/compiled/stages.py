@@ -123,7 +123,15 @@ def recalled(e: Any, slot: int) -> int:
         start = e.history_start[request]
         tokens = context_tokens(e.world[0].context, e.history_tokens[start + first_turn : start + turns])
     row.input_tokens = e.input_tokens[request] + tokens
+    if too_late(e, slot):
+        life.outcome = TIMEOUT
+        return DONE
     return LOOK_UP if e.has_cache and tokens == 0 else QUEUE
+
+
+@inlined
+def too_late(e: Any, slot: int) -> bool:
+    return e.has_failures and e.world[0].now_s >= e.lives[slot].deadline_s
 
 
 @inlined
@@ -150,9 +158,10 @@ def through_cache(e: Any, slot: int) -> int:
 def flight_over(e: Any, slot: int) -> int:
     life = e.lives[slot]
     e.rows[life.request].coalesced_s += e.world[0].now_s - life.since_s
-    if life.granted:
+    if not life.granted:
+        quit_list(e, slot)
+    elif not too_late(e, slot):
         return LOOK_UP
-    quit_list(e, slot)
     life.outcome = TIMEOUT
     return DONE
 
@@ -188,7 +197,7 @@ def turn_come(e: Any, slot: int) -> int:
     quit_list(e, slot)
     change_waiting(w.admission, w.now_s, -1)
     patience_s = e.patience_s[life.request] if e.has_patience else math.inf
-    life.outcome = ABANDONED if patience_s < life.limit_s else REJECTED
+    life.outcome = ABANDONED if patience_s < life.limit_s else TIMEOUT if life.limit_s < w.admission.timeout_s else REJECTED
     return DONE
 
 
