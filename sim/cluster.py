@@ -13,6 +13,8 @@ from typing import TypeVar
 
 Job = TypeVar("Job")
 Done = TypeVar("Done")
+SCHEDULER_ANSWERS_S = 10
+"""A scheduler that has not answered by then is not there."""
 
 
 @contextmanager
@@ -59,7 +61,7 @@ def _dask(address: str) -> Iterator[Executor]:
         from distributed import Client
     except ModuleNotFoundError as error:
         raise ModuleNotFoundError("a Dask cluster needs the extra: pip install 'tenfold[cluster]'") from error
-    with Client(address) as client:
+    with Client(address, timeout=SCHEDULER_ANSWERS_S) as client:
         executor = client.get_executor(pure=False)
         try:
             yield executor

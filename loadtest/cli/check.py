@@ -24,6 +24,8 @@ from loadtest.cli.options import examples
 @options.scales
 @options.seed
 @options.replications(10)
+@options.workers
+@options.cluster
 @options.as_json
 @options.out
 @click.option("--junit", type=click.Path(path_type=Path, dir_okay=False), metavar="FILE", help="Write the verdicts as JUnit XML.")
@@ -40,6 +42,8 @@ def command(
     scales: tuple[float, ...],
     seed: int | None,
     replications: int,
+    workers: int | None,
+    cluster: str | None,
     as_json: bool,
     out: Path | None,
     junit: Path | None,
@@ -58,7 +62,7 @@ def command(
     if not loaded.scenario.budgets:
         raise click.UsageError(f"{path} states no budgets; add some, such as 'budgets: [latency.p99 < 8s]'")
     place = prepared(out, loaded.scenario.name, "check") if out else None
-    runs = predict_scales(loaded, scales, replications, seed, quiet, keeper=keeper_of_rows(place))
+    runs = predict_scales(loaded, scales, replications, seed, quiet, keeper=keeper_of_rows(place), workers=workers, cluster=cluster)
     summary = summarize(runs, loaded.sha256)
     if place is not None:
         keep(gather(runs, loaded.sha256, loaded.yaml_text, summary=summary), place)

@@ -26,6 +26,8 @@ from loadtest.cli.options import examples
 @options.seed
 @options.replications(10)
 @options.engine
+@options.workers
+@options.cluster
 @click.option("--fail-if-worse", is_flag=True, help="Exit code 3 if a figure of the candidate is worse, beyond doubt.")
 @options.as_json
 @options.quiet
@@ -38,6 +40,8 @@ def command(
     seed: int | None,
     replications: int,
     engine: str,
+    workers: int | None,
+    cluster: str | None,
     fail_if_worse: bool,
     as_json: bool,
     quiet: bool,
@@ -58,7 +62,10 @@ def command(
     before, after = load(path, overrides), load(candidate or path, (*overrides, *changes))
     dice = before.scenario.seed if seed is None else seed
     keeper = keeper_of_rows()  # one memory for both
-    runs = [predict_scales(side, scales, replications, dice, quiet, engine=engine, keeper=keeper) for side in (before, after)]
+    runs = [
+        predict_scales(side, scales, replications, dice, quiet, engine=engine, keeper=keeper, workers=workers, cluster=cluster)
+        for side in (before, after)
+    ]
     document = differences(before, after, *runs)
     if as_json:
         click.echo(json.dumps(document, indent=1, allow_nan=False))

@@ -1,13 +1,15 @@
 """Options that several verbs share, as decorators: one spelling, one help text, one check each.
 
 A verb's function takes what it decorates itself with: ``path`` (str), ``overrides`` (tuple of ``path=value``), ``scales`` (tuple of floats)
-or ``scale``, ``seed`` (int or None: the scenario's), ``replications``, ``as_json``, ``out`` (Path or None), ``quiet``.
+or ``scale``, ``seed`` (int or None: the scenario's), ``replications``, ``workers`` (int or None: all cores), ``cluster`` (str or None),
+``as_json``, ``out`` (Path or None), ``quiet``.
 """
 
 from __future__ import annotations
 
 import math
 import os
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
@@ -16,6 +18,8 @@ import click
 
 F = TypeVar("F", bound=Callable[..., Any])
 MOST_SCALES = 100
+MOST_WORKERS = 1024
+SCHEDULER = re.compile(r"(tcp|tls)://\S+:\d{1,5}")
 
 
 def positive(text: str) -> float:
@@ -36,6 +40,12 @@ def read_precision(_ctx: click.Context, _param: click.Parameter, value: str | No
     if number >= 1:
         raise click.BadParameter(f"expected a share such as 2% or 0.02, found {value!r}")
     return number
+
+
+def read_cluster(_ctx: click.Context, _param: click.Parameter, value: str | None) -> str | None:
+    if value is not None and not SCHEDULER.fullmatch(value):
+        raise click.BadParameter(f"expected the address of a Dask scheduler such as tcp://10.0.0.7:8786, found {value!r}")
+    return value
 
 
 def read_scale(_ctx: click.Context, _param: click.Parameter, value: str) -> float:
@@ -87,6 +97,18 @@ engine = click.option(
     default="auto",
     show_default=True,
     help="What runs the model: SimPy, or compiled code that says the same faster; auto takes it for long runs it can do.",
+)
+workers = click.option(
+    "--workers",
+    type=click.IntRange(1, MOST_WORKERS),
+    metavar="N",
+    help="Processes to share the replications; 1: this one.  [default: one per core, where the run is long enough to pay]",
+)
+cluster = click.option(
+    "--cluster",
+    metavar="ADDRESS",
+    callback=read_cluster,
+    help="Have the replications done by the Dask cluster whose scheduler is at ADDRESS (tcp://…); needs tenfold[cluster].",
 )
 as_json = click.option("--json", "as_json", is_flag=True, help="One JSON document on stdout, nothing else.")
 out = click.option(

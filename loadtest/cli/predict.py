@@ -26,6 +26,8 @@ from loadtest.cli.options import examples
 @options.replications(10)
 @options.precision
 @options.engine
+@options.workers
+@options.cluster
 @click.option("--fingerprint", "fingerprinted", is_flag=True, help="Print the SHA-256 of the trajectory: same seed, same fingerprint.")
 @click.option(
     "--keep",
@@ -46,6 +48,8 @@ def command(
     replications: int,
     precision: float | None,
     engine: str,
+    workers: int | None,
+    cluster: str | None,
     fingerprinted: bool,
     kept_rows: str,
     as_json: bool,
@@ -65,7 +69,7 @@ def command(
 
     loaded = load(path, overrides)
     place = None if as_json and out is None else prepared(out, loaded.scenario.name, "prediction")
-    runs = predict_scales(loaded, scales, replications, seed, quiet, precision, engine, keeper_of_rows(place))
+    runs = predict_scales(loaded, scales, replications, seed, quiet, precision, engine, keeper_of_rows(place), workers, cluster)
     summary = summarize(runs, loaded.sha256)
     if fingerprinted:
         from sim.fingerprint import fingerprint

@@ -5,7 +5,8 @@ from __future__ import annotations
 import multiprocessing
 import sys
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from concurrent.futures import Executor
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import click
@@ -29,19 +30,21 @@ def predict_scales(
     precision: float | None = None,
     engine: str = "auto",
     keeper: RowKeeper | None = None,
+    workers: int | None = None,
+    cluster: str | None = None,
 ) -> list[Run]:
     """One predicted Run per scale, in their order; with ``precision``, as many replications as that takes.
 
     Warnings about the scenario, the engine that ``auto`` takes if it is not SimPy, and progress go to stderr; ``quiet``: warnings only.
-    ``keeper``: keeps the rows, also of other predictions (default: ``keeper_of_rows()``).
+    ``keeper``: keeps the rows, also of other predictions (default: ``keeper_of_rows()``). ``workers``, ``cluster``: who does the
+    replications, see ``sim.cluster.open_executor``; with neither, as many processes as pay. The result does not depend on it.
 
     Raises ScenarioError if the engine asked for cannot run the scenario, and for more requests than a run may have, and UsageError for
-    a memory that cannot be set, before any work; CannotKeep if the disk is full.
+    a memory that cannot be set or a cluster that cannot be reached, before any work; CannotKeep if the disk is full.
     """
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 
-    from sim.cluster import open_executor
     from sim.experiment import predict, predict_to_precision
     from sim.scenario.size import refuse_too_many
 
@@ -54,11 +57,13 @@ def predict_scales(
         if engine == "auto" and choice.engine == "compiled" and not quiet:
             click.echo(f"engine at {scale:g}x: compiled ({choice.why})", err=True)
     keeper = keeper or keeper_of_rows()
+    if workers is None and cluster is None and little_to_do(loaded, zip(scales, choices, strict=True), replications):
+        workers = 1
     shown = not quiet and sys.stderr.isatty()
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     runs = []
     with (
-        open_executor(1 if little_to_do(loaded, zip(scales, choices, strict=True), replications) else None) as executor,
+        executor_of(workers, cluster) as executor,
         no_worker_survives(),
         disk_takes_rows(),
         Progress(*columns, console=Console(stderr=True), transient=True, disable=not shown) as progress,
@@ -82,6 +87,25 @@ def little_to_do(loaded: Loaded, runs: Iterable[tuple[float, Choice]], replicati
 
     lengths = [(expected_requests(loaded.scenario, scale) * replications, WORTH_A_POOL[choice.engine]) for scale, choice in runs]
     return replications == 1 or all(0 < requests < worth for requests, worth in lengths)
+
+
+@contextmanager
+def executor_of(workers: int | None, cluster: str | None) -> Iterator[Executor | None]:
+    """``sim.cluster.open_executor``. Raises UsageError for both at once, and for a cluster that cannot be reached."""
+    from sim.cluster import open_executor
+
+    if workers is not None and cluster is not None:
+        raise click.UsageError("--workers are processes of this machine, --cluster has its own: give one of the two")
+    with ExitStack() as stack:
+        try:
+            executor = stack.enter_context(open_executor(workers, cluster))
+        except ModuleNotFoundError as error:
+            raise click.UsageError(str(error)) from error
+        except (OSError, TypeError, ValueError) as error:  # distributed says of tls:// without certificates: TypeError
+            if cluster is None:
+                raise
+            raise click.UsageError(f"no Dask scheduler answers at {cluster}: {error}") from error
+        yield executor
 
 
 def keeper_of_rows(place: Path | None = None) -> RowKeeper:
