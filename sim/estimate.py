@@ -1,10 +1,13 @@
 """An Estimate: a value and its 95 % interval; null bounds where none can be had, a null value where the samples cannot say.
 
-Replications are independent, so intervals come from them: Student's t over per-replication figures (Law, *Simulation Modeling and
-Analysis*, ch. 9), for ratios with the linearised variance of the ratio estimator (Cochran, *Sampling Techniques*, ch. 6). Within one
-replication neighbouring requests resemble each other (they met the same queue), so the intervals that one replication gives, order
-statistics for quantiles and the binomial for shares, assume more independence than there is and are somewhat too narrow: read them as
-the least uncertainty. A mean of one replication gets no interval.
+Replications are independent, so intervals come from the spread between them: Student's t over per-replication figures (Law, *Simulation
+Modeling and Analysis*, ch. 9), for ratios with the linearised variance of the ratio estimator (Cochran, *Sampling Techniques*, ch. 6),
+for quantiles by inverting the interval of the share below them (Woodruff, "Confidence intervals for medians and other position measures",
+JASA 1952). The value is always that of all requests together: a mean of P99s of short replications would lie below the P99.
+
+Within one replication neighbouring requests resemble each other (they met the same queue). Of a single one quantiles get the interval of
+SECTIONS pieces of it, one after the other, and never less than order statistics say; a mean gets none; a share gets the binomial's, which
+takes requests for independent and is the least uncertainty there is.
 """
 
 from __future__ import annotations
@@ -17,6 +20,9 @@ import numpy as np
 
 CONFIDENCE = 0.95
 TAIL = (1 - CONFIDENCE) / 2
+SECTIONS = 20
+LEAST_OF_A_MEAN = 30
+"""Requests below which a mean gets no interval: latencies are skewed, and Student's t would be sure too often."""
 
 
 class Estimate(NamedTuple):
@@ -61,18 +67,26 @@ def mean_estimate(values: Sequence[float] | np.ndarray) -> Estimate:
 
 
 def ratio_estimate(sums: Sequence[float] | np.ndarray, counts: Sequence[float] | np.ndarray) -> Estimate:
-    """Σ sums / Σ counts over replications: a mean per request, a cost per conversation. Student's t on sums − ratio·counts."""
+    """Σ sums / Σ counts over replications: a mean per request, a cost per conversation. Student's t on sums − ratio·counts.
+
+    One replication, or fewer than LEAST_OF_A_MEAN counted: no bounds. None: insufficient.
+    """
     sums, counts = np.asarray(sums, dtype=float), np.asarray(counts, dtype=float)
     total = float(counts.sum())
     if total <= 0:
         return INSUFFICIENT
     ratio = float(sums.sum()) / total
-    replications = len(counts)
-    if np.count_nonzero(counts) < 2:
+    if np.count_nonzero(counts) < 2 or total < LEAST_OF_A_MEAN:
         return Estimate(ratio)
-    residual = sums - ratio * counts
-    half = student_t(replications - 1) * math.sqrt(float(residual @ residual) / (replications - 1) * replications) / total
+    half = student_t(len(counts) - 1) * standard_error(sums, counts)
     return Estimate(ratio, ratio - half, ratio + half)
+
+
+def standard_error(sums: np.ndarray, counts: np.ndarray) -> float:
+    """Of Σ sums / Σ counts over independent groups, linearised."""
+    total, groups = float(counts.sum()), len(counts)
+    residual = sums - float(sums.sum()) / total * counts
+    return math.sqrt(float(residual @ residual) / (groups - 1) * groups) / total
 
 
 def share_estimate(hits: Sequence[float] | np.ndarray, counts: Sequence[float] | np.ndarray) -> Estimate:
@@ -87,49 +101,41 @@ def share_estimate(hits: Sequence[float] | np.ndarray, counts: Sequence[float] |
         return INSUFFICIENT
     if np.count_nonzero(counts) < 2 or seen in (0.0, total):
         return clopper_pearson(seen, total)
-    value, low, high = ratio_estimate(hits, counts)
-    assert low is not None
-    assert high is not None
-    return Estimate(value, max(0.0, low), min(1.0, high))
+    value, half = seen / total, student_t(len(counts) - 1) * standard_error(hits, counts)
+    return Estimate(value, max(0.0, value - half), min(1.0, value + half))
 
 
 def quantile_estimate(samples: Sequence[np.ndarray], quantile: float) -> Estimate:
-    """A quantile (0 < q < 1) from one array of samples per replication.
+    """A quantile (0 < q < 1) of all samples together, from one array of them per replication, in order of arrival.
 
-    Each replication's own quantile, with Student's t over replications. Replications too small for the quantile are put together,
-    neighbours first, into as many groups as are large enough (still independent of each other). A single group: order statistics.
-    Fewer samples than ``least_samples``: insufficient. Quantiles are exact, interpolated between neighbouring samples.
+    The share of samples at or below it is a ratio over replications; its interval, turned back into values, is that of the quantile. Near
+    0 and 1 a share's error is skewed, so the wider of the intervals on the plain and on the logit scale counts. Fewer samples than
+    ``least_samples``: insufficient. Quantiles are exact, interpolated between neighbouring samples.
     """
-    groups = grouped(samples, least_samples(quantile))
-    if not groups:
-        return INSUFFICIENT
-    if len(groups) == 1:
-        return order_statistic_estimate(groups[0], quantile)
-    return mean_estimate([float(np.quantile(group, quantile)) for group in groups])
-
-
-def grouped(samples: Sequence[np.ndarray], least: int) -> list[np.ndarray]:
-    """Neighbouring arrays joined until each group has at least ``least`` samples; what is left over joins the last group."""
-    groups: list[list[np.ndarray]] = []
-    pending: list[np.ndarray] = []
-    for sample in samples:
-        pending.append(sample)
-        if sum(map(len, pending)) >= least:
-            groups.append(pending)
-            pending = []
-    if groups:
-        groups[-1].extend(pending)
-    return [group[0] if len(group) == 1 else np.concatenate(group) for group in groups]
-
-
-def order_statistic_estimate(sample: np.ndarray, quantile: float) -> Estimate:
-    """A quantile of one sample, between the order statistics whose ranks are binomial bounds (distribution-free; assumes independence)."""
-    n = len(sample)
+    samples = [sample for sample in samples if len(sample)]
+    n = sum(map(len, samples))
     if n < least_samples(quantile):
         return INSUFFICIENT
-    low, high = order_ranks(n, quantile)
-    ordered = np.partition(sample, (low - 1, high - 1))
-    return Estimate(float(np.quantile(sample, quantile)), float(ordered[low - 1]), float(ordered[high - 1]))
+    together = samples[0] if len(samples) == 1 else np.concatenate(samples)
+    value = float(np.quantile(together, quantile))
+    groups = np.array_split(together, SECTIONS) if len(samples) == 1 else samples
+    below = np.array([np.count_nonzero(group <= value) for group in groups], dtype=float)
+    error = student_t(len(groups) - 1) * standard_error(below, np.array([len(group) for group in groups], dtype=float))
+    low, high = share_bounds(quantile, error)
+    if len(samples) == 1:
+        first, last = order_ranks(n, quantile)
+        low, high = min(low, (first - 1) / (n - 1)), max(high, (last - 1) / (n - 1))
+    bounds = np.quantile(together, [low, high])
+    return Estimate(value, min(float(bounds[0]), value), max(float(bounds[1]), value))
+
+
+def share_bounds(share: float, error: float) -> tuple[float, float]:
+    """The interval of a share with this half-width, within (0, 1): on the plain scale or on the logit scale, whichever reaches further."""
+    from scipy.special import expit, logit
+
+    stretched = error / (share * (1 - share))
+    low, high = float(expit(logit(share) - stretched)), float(expit(logit(share) + stretched))
+    return (min(low, share - error) if share > error else low), (max(high, share + error) if share + error < 1 else high)
 
 
 def order_ranks(n: int, quantile: float) -> tuple[int, int]:
