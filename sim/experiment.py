@@ -201,7 +201,7 @@ def replicate(job: Job) -> Part:
     rows, inside_s = request_rows(world.requests, scenario, replication)
     attempts = world.attempts.table(replication)
     samples = np.array([(replication, *row) for row in timeline], TIMELINE)
-    return part_of(job, Replication(rows, attempts, inside_s, world.inside, gateway, providers, samples))
+    return part_of(job, Replication(rows, attempts, inside_s, world.inside, gateway, providers, samples), "simpy")
 
 
 @contextmanager
@@ -216,11 +216,12 @@ def no_garbage_collection() -> Iterator[None]:
             gc.enable()
 
 
-def part_of(job: Job, done: Replication) -> Part:
-    """What a replication leaves, once its invariants hold."""
-    scenario, scale, first_seed, replication = job
+def part_of(job: Job, done: Replication, engine: str) -> Part:
+    """What a replication that ``engine`` ran leaves, once its invariants hold."""
+    _, scale, first_seed, replication = job
     seed = replication_seed(first_seed, replication)
-    hold(done, replay=f"tenfold predict {scenario.name} --scale {scale:g} --seed {seed} --replications 1")
+    options = f"--scale {repr(scale).removesuffix('.0')} --seed {seed} --replications 1 --engine {engine}"
+    hold(done, replay=f"tenfold predict with the same scenario and changes to it, {options}")
     events: list[dict[str, Any]] = [
         {"at_s": at_s, "replication": replication, "event": "breaker", "target": target, "state": state}
         for at_s, target, state in done.gateway.breaker_moves

@@ -28,7 +28,8 @@ def replicate(job: Job) -> Part:
     keep_freed()
     scenario, scale, first_seed, replication = job
     schedule = build_schedule(scenario, scale, replication, first_seed)
-    return part_of(job, played(scenario, schedule, replication_seed(first_seed, replication), replication, is_bare(scenario)))
+    done = played(scenario, schedule, replication_seed(first_seed, replication), replication, is_bare(scenario))
+    return part_of(job, done, "compiled")
 
 
 def played(scenario: Scenario, schedule: Schedule, seed: int, replication: int, bare: bool) -> Replication:

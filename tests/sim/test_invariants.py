@@ -14,6 +14,7 @@ from sim.invariants import InvariantViolated, Level, Replication, violations
 from sim.scenario.load import load
 
 EVERYTHING = Path(__file__).parents[1] / "equivalence" / "everything.yaml"
+MM1 = Path(__file__).parents[2] / "scenarios" / "validation" / "mm1.yaml"
 SHORT = ["workload.duration=150s", "faults=[{kind: outage, provider: alpha, at: 60s, for: 30s}]"]
 
 
@@ -75,19 +76,28 @@ def test_a_level_over_its_limit_is_noticed(held):
     assert any("its limit is 22" in each.says for each in violations(held[0]._replace(samples=samples)))
 
 
-def test_a_violation_stops_the_run_and_names_the_place_and_the_command(scenario, monkeypatch):
+def test_a_violation_stops_the_run_and_names_the_place_and_the_options(scenario, monkeypatch):
     honest = Level.leave
     monkeypatch.setattr(Level, "leave", lambda level, now_s: honest(level, now_s + 0.001))
-    with pytest.raises(InvariantViolated, match=r"Little's law in the system.*to replay: tenfold predict everything --scale 1 --seed 11"):
-        predict(scenario, replications=1)
+    options = "--scale 1.25 --seed 11 --replications 1 --engine simpy"
+    with pytest.raises(InvariantViolated, match=rf"Little's law in the system.*to replay: tenfold predict with .*, {options}$"):
+        predict(scenario, 1.25, replications=1)
 
 
-def test_the_replay_command_replays_the_replication(scenario, held):
-    replication, replay = held
-    seed = int(replay.split("--seed ")[1].split()[0])
-    again = predict(scenario, replications=1, seed=seed)
+@pytest.mark.parametrize(("engine", "scale"), [("simpy", 1 / 3), ("compiled", 1.0)])
+def test_the_options_for_a_replay_replay_the_replication(engine, scale, monkeypatch):
+    scenario, seen = load(MM1, ["workload.duration=300s", "workload.warmup=0s"]).scenario, []
+    monkeypatch.setattr(sim.experiment, "hold", lambda replication, replay: seen.append((replication, replay)))
+    predict(scenario, scale, replications=2, engine=engine)
+    replication, replay = seen[1]
+    words = replay.split(", ")[-1].split()
+    asked = dict(zip(words[::2], words[1::2], strict=True))
+    seed = int(asked["--seed"])
     assert seed != scenario.seed
-    np.testing.assert_array_equal(again.requests["latency_s"], replication.requests["latency_s"])
+    again = predict(scenario, float(asked["--scale"]), int(asked["--replications"]), seed, engine=asked["--engine"])
+    assert again.engine == engine
+    for column in ("arrival_s", "latency_s"):
+        np.testing.assert_array_equal(again.requests[column], replication.requests[column])
 
 
 def test_same_seed_same_fingerprint_and_another_seed_another(scenario):
