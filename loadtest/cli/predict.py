@@ -28,7 +28,9 @@ from loadtest.cli.options import examples
 @options.engine
 @options.workers
 @options.cluster
-@click.option("--fingerprint", "fingerprinted", is_flag=True, help="Print the SHA-256 of the trajectory: same seed, same fingerprint.")
+@click.option(
+    "--fingerprint", "fingerprinted", is_flag=True, help="Print the SHA-256 of the trajectory: same seed and engine, same fingerprint."
+)
 @click.option(
     "--keep",
     "kept_rows",
@@ -94,7 +96,7 @@ def command(
             click.echo(f"at {run.scale:g}x: {run.precision.says}")
     if fingerprinted:
         for entry in summary["runs"]:
-            click.echo(f"fingerprint at {entry['scale']:g}x: {entry['fingerprint']}")
+            click.echo(f"fingerprint at {entry['scale']:g}x ({entry['engine']}): {entry['fingerprint']}")
     for words in partly:
         click.echo(words)
     click.echo(f"report: {place}/report.html")

@@ -48,6 +48,12 @@ def predicted(scenario: str, capsys: pytest.CaptureFixture[str], *where: str) ->
     return document
 
 
+def test_the_engine_stands_beside_the_fingerprint(scenario: str, capsys: pytest.CaptureFixture[str]) -> None:
+    (told,) = predicted(scenario, capsys, "--engine", "simpy")["runs"]
+    assert run(["predict", scenario, "--replications", "3", "--fingerprint", "-q", "--engine", "simpy", "--out", "kept"]) == exit_codes.OK
+    assert f"fingerprint at 1x (simpy): {told['fingerprint']}" in capsys.readouterr().out
+
+
 def test_workers_change_nothing(scenario: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert predicted(scenario, capsys, "--workers", "2") == predicted(scenario, capsys, "--workers", "1")
 
