@@ -12,8 +12,9 @@ from sim.batches import has_batches
 from sim.binding import binding, ranked_limits
 from sim.breakdown import where_time_went
 from sim.budgets import Judgement, judge
+from sim.by_kind import attempts_by_status, by_class, cost_by_feature, cost_by_model, latency_by_outcome, outcomes
 from sim.estimate import Estimate
-from sim.metrics import BATCHES, METRICS, attempts_by_status, cost_by_feature, cost_by_model, latency_by_outcome, outcomes
+from sim.metrics import BATCHES, METRICS
 from sim.run import Run
 from sim.window import Window
 
@@ -52,6 +53,7 @@ def summarize_run(run: Run) -> dict[str, Any]:
         "replications": run.replications,
         **figures,
         "outcomes": outcomes(window),
+        "by_class": plain(by_class(window)),
         "attempts_by_status": attempts_by_status(window),
         "p50_parts_s": where_time_went(window, 0.5),
         "p99_parts_s": where_time_went(window, 0.99),

@@ -64,6 +64,8 @@ def print_summary(summary: Document, console: Console) -> None:
         print_first_that_fits(console, [comparison_table(summary["verify"])], [comparison_table(summary["verify"], narrow=True)])
     else:
         print_tables(figures_table, runs, console)
+    if any(len({each["priority"] for each in run.get("by_class", {}).values()}) > 1 for run in runs):
+        print_tables(classes_table, runs, console)
     if any(run["budgets"] for run in runs):
         print_tables(budgets_table, runs, console)
     if wide := imprecise(runs):
@@ -123,6 +125,27 @@ def figures_table(runs: Sequence[Document], narrow: bool = False) -> Table:
 def figures_of(runs: Sequence[Document]) -> list[tuple[str, str, str]]:
     """FIGURES that the documents have: those of batches only where calls come together."""
     return [figure for figure in FIGURES if all(figure[1].partition(".")[0] in run for run in runs)]
+
+
+def classes_table(runs: Sequence[Document], narrow: bool = False) -> Table:
+    """What each class of requests met, the highest priority first; shown where priorities differ."""
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for words in ("class", "priority"):
+        table.add_column(words)
+    for run in runs:
+        at_scale = times(run["scale"])
+        for words in ("served", "P99") if narrow else ("served", "P50", "P99", "mean wait"):
+            table.add_column(f"{words} {at_scale}", justify="right")
+    for name, first in sorted(runs[0]["by_class"].items(), key=lambda entry: -entry[1]["priority"]):
+        cells = [name, str(first["priority"])]
+        for run in runs:
+            own = run["by_class"][name]
+            cells.append(percent(own["availability"]["value"]))
+            cells += [] if narrow else [seconds(own["latency_s"]["p50"]["value"])]
+            cells.append(seconds(own["latency_s"]["p99"]["value"]))
+            cells += [] if narrow else [seconds(own["queue_wait_s"]["mean"]["value"])]
+        table.add_row(*cells)
+    return table
 
 
 def beside(run: Document, name: str, unit: str) -> str:

@@ -6,17 +6,9 @@ import numpy as np
 import pytest
 from synthetic_runs import rows, run_of, scenario, synthetic_run
 
+from sim.by_kind import attempts_by_status, by_class, cost_by_feature, cost_by_model, latency_by_outcome, outcomes
 from sim.estimate import INSUFFICIENT
-from sim.metrics import (
-    BATCHES,
-    METRICS,
-    attempts_by_status,
-    cost_by_feature,
-    cost_by_model,
-    latency_by_outcome,
-    measure,
-    outcomes,
-)
+from sim.metrics import BATCHES, METRICS, measure
 from sim.records import ATTEMPTS, TIMELINE, Outcome
 from sim.window import Window
 
@@ -35,6 +27,17 @@ def test_latency_is_that_of_served_requests_and_each_outcome_has_its_own() -> No
     by_outcome = latency_by_outcome(Window(run))
     assert set(by_outcome) == {"ok", "rejected"}
     assert by_outcome["rejected"]["mean"].value == pytest.approx(0.001)
+
+
+def test_each_request_class_has_its_own_figures() -> None:
+    kind = np.arange(1200) % 2
+    outcome = np.where((kind == 1) & (np.arange(1200) % 4 == 1), Outcome.REJECTED, Outcome.OK)
+    run = run_of(rows(1200, kind=kind, latency_s=1.0 + kind, outcome=outcome, queue_wait_s=3.0 * kind))
+    classes = list(by_class(Window(run)).values())
+    assert [each["requests"] for each in classes[:2]] == [570, 570], "without the minute of warm-up"
+    assert [each["availability"].value for each in classes[:2]] == [1.0, 0.5]
+    assert [each["latency_s"]["p50"].value for each in classes[:2]] == [1.0, 2.0]
+    assert [each["queue_wait_s"]["mean"].value for each in classes[:2]] == [0.0, 3.0]
 
 
 @pytest.mark.parametrize(

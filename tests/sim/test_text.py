@@ -2,6 +2,7 @@
 
 import io
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -109,3 +110,16 @@ def printed(runs: list[Any]) -> str:
     file = io.StringIO()
     print_summary(summarize(runs, SHA), console_of(file))
     return "\n".join(line.rstrip() for line in file.getvalue().splitlines()) + "\n"
+
+
+def test_classes_are_shown_where_their_priorities_differ() -> None:
+    run = synthetic_run(1)
+    assert "priority" not in printed([run])
+    first, *rest = run.scenario.workload.requests
+    classes = (first.model_copy(update={"priority": 5}), *rest)
+    workload = run.scenario.workload.model_copy(update={"requests": classes})
+    text = printed([replace(run, scenario=run.scenario.model_copy(update={"workload": workload}))])
+    lines = text.splitlines()
+    header = next(index for index, line in enumerate(lines) if line.startswith("class"))
+    assert "mean wait 1x" in lines[header]
+    assert lines[header + 1].split()[:2] == [first.name, "5"]
