@@ -208,8 +208,6 @@ async def hedged(
     race, since_s, failed_s = Race(), world.now_s, record.failed_s
 
     def second() -> Coroutine[Any, Any, Answer] | None:
-        if world.now_s >= deadline_s:
-            return None
         spare = gateway.hedge_target(request, target, world.now_s)
         return None if spare is None else attempt(request, record, spare, gateway, world, deadline_s, race, 1)
 

@@ -90,9 +90,9 @@ BREAKER = given(
 )
 GATEWAY = given(
     workers=st.sampled_from([1, 3]),
-    cpu_per_request=maybe(laws(0.01)),
+    cpu_per_request=maybe(laws(0.01) | laws(0.2)),  # with the latter, deadlines pass before anybody is asked
     limits=given(per_user=maybe(limits(["5/min", "1/s"], ["2000/min"])), **{"global": maybe(limits(["5/s", "200/min"], ["40000/min"]))}),
-    sessions=maybe(given(store=st.sampled_from(["memory", "redis"]), ttl=seconds(5, 60), lookup=maybe(laws(0.005)))),
+    sessions=maybe(given(store=st.sampled_from(["memory", "redis"]), ttl=seconds(5, 60), lookup=maybe(laws(0.005) | laws(1.0)))),
     context=CONTEXT,
     cache=st.just([])
     | given(
@@ -110,7 +110,7 @@ GATEWAY = given(
         honor_retry_after=st.booleans(),
     ),
     breaker=maybe(BREAKER),
-    timeout=given(first_token=maybe(seconds(0.5, 3)), total=seconds(2, 20)),
+    timeout=given(first_token=maybe(seconds(0.5, 3)), total=seconds(0.5, 3) | seconds(2, 20)),
     fallback=st.lists(st.sampled_from(["next-provider", "stale-cache", "canned"]), max_size=3, unique=True),
     cancel_on_disconnect=st.booleans(),
 )  # fmt: skip

@@ -15,6 +15,7 @@ from sim.records import Outcome
 from sim.scenario.load import load
 from sim.scenario.model import Scenario
 from sim.workload.schedule import build_schedule
+from tests.equivalence.late import LATE, assert_late
 from tests.equivalence.scenarios import SCENARIOS
 from tests.examples import examples
 
@@ -63,6 +64,10 @@ def test_calls_that_come_together_and_entries_that_live_on_agree_request_by_requ
     together = np.unique(part.requests["arrival_s"], return_counts=True)[1]
     assert together.max() > 10
     assert (part.requests["outcome"] == Outcome.CACHE_HIT).sum() > 100
+
+
+def test_requests_whose_deadline_passes_before_anybody_is_asked_agree_request_by_request():
+    assert_late(agree(load(EVERYTHING, LATE).scenario).requests)
 
 
 @settings(max_examples=examples(25), deadline=None, suppress_health_check=list(HealthCheck))

@@ -18,6 +18,7 @@ from sim.rows import request_rows
 from sim.scenario.load import load
 from sim.workload.schedule import build_schedule
 from sim.world import SimPyWorld
+from tests.equivalence.late import LATE, assert_late
 from tests.equivalence.plan_upstream import ClockedWorld, Nowhere, PlanUpstream, play
 from tests.equivalence.virtual_loop import run
 
@@ -107,6 +108,17 @@ def test_outcomes_attempts_and_latencies_are_identical(both):
     assert len(attempts) == len(their_attempts)
     assert [move[1:] for move in gateway.breaker_moves] == [move[1:] for move in their_gateway.breaker_moves]
     np.testing.assert_allclose([move[0] for move in gateway.breaker_moves], [move[0] for move in their_gateway.breaker_moves], rtol=1e-9)
+
+
+def test_requests_whose_deadline_passes_before_anybody_is_asked_end_alike():
+    scenario = load(SCENARIO, LATE).scenario
+    (ours, attempts, gateway), (theirs, their_attempts, their_gateway) = in_simpy(scenario), in_asyncio(scenario)
+    assert_late(ours)
+    assert (ours["outcome"] == theirs["outcome"]).all()
+    np.testing.assert_allclose(ours["latency_s"], theirs["latency_s"], rtol=1e-9, atol=1e-9)
+    assert len(attempts) == len(their_attempts)
+    check_empty(gateway)
+    check_empty(their_gateway)
 
 
 PROGRAM = """

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from tests.sim.tiny import scenario, serve_at
+from sim.coroutines import CoroutineEnvironment
+from tests.sim.tiny import scenario, serve_all, serve_at
 
 OUTAGE = {"kind": "outage", "provider": "a", "at": "0s", "for": "1000s"}
 RETRY_TWICE = {"attempts": 3, "backoff": {"kind": "constant", "base": "500ms"}}
@@ -164,6 +165,93 @@ class TestTimeouts:
         served = serve_at(scenario(gateway=gateway, faults=[OUTAGE]), [0.0])
         assert served.rows["attempts"].tolist() == [1]
         assert served.latencies_s == [0.1]
+
+
+# A call begun 1.1 s after these arrivals and cut 3.6 s after them ends at the deadline, a rounding before it, and a rounding after it.
+ROUNDINGS = pytest.mark.parametrize("at_s", [0.0, 0.2, 0.3])
+ROUNDED = {"timeout": {"total": "3600ms"}}
+
+
+class TestDeadlines:
+    """What has no time left neither waits in a line nor calls anybody."""
+
+    hang = OUTAGE | {"mode": "hang", "for": "9000s"}
+
+    def test_one_that_has_waited_for_the_cpu_until_then_calls_nobody(self):
+        gateway = {"timeout": {"total": "1500ms"}, "queue": {"concurrency": 9, "waiting": 0}}
+        served = serve_at(scenario(gateway=gateway), [0.0, 0.0, 0.0, 0.0, 0.0], cpu_s=0.4)
+        assert served.outcomes == ["ok", "timeout", "timeout", "timeout", "timeout"]
+        assert served.latencies_s == [1.4, 1.5, 1.5, 1.6, 2.0]
+        assert served.rows["attempts"].tolist() == [1, 1, 1, 0, 0]
+        assert served.rows["failed_s"].round(9).tolist() == [0.0, 0.7, 0.3, 0.0, 0.0]
+        assert served.world.gateway.admission.in_service == 0
+
+    @pytest.mark.parametrize("lookup_s", [1.5, 2.0])
+    def test_one_whose_session_was_looked_up_until_then_calls_nobody(self, lookup_s):
+        served = serve_at(scenario(gateway=CACHE | {"timeout": {"total": "1500ms"}}), [0.0], lookup_s=lookup_s)
+        assert served.outcomes == ["timeout"]
+        assert served.latencies_s == [lookup_s]
+        assert not len(served.attempts)
+        assert served.world.gateway.cache.flights == {}
+
+    def test_no_answer_comes_from_the_cache_after_it(self):
+        requests = [{"arrival_s": 0.0, "prompt": 7}, {"arrival_s": 1.5, "prompt": 7, "lookup_s": 2.0}]
+        assert serve_all(scenario(gateway=CACHE | {"timeout": {"total": "1500ms"}}), requests).outcomes == ["ok", "timeout"]
+
+    @ROUNDINGS
+    def test_one_that_is_woken_from_a_flight_then_does_not_ask_itself(self, at_s):
+        served = serve_at(scenario(gateway=CACHE | ROUNDED, faults=[self.hang]), [at_s] * 4, prompts=[7] * 4, lookup_s=1.1)
+        assert served.outcomes == ["timeout"] * 4
+        assert served.latencies_s == [3.6] * 4
+        assert (served.attempts["duration_s"] > 0).all()
+        assert served.world.gateway.cache.flights == {}
+
+    @ROUNDINGS
+    def test_one_whose_turn_comes_then_gives_its_slot_to_the_next(self, at_s):
+        gateway = ROUNDED | {"queue": {"concurrency": 1, "waiting": 9}}
+        served = serve_at(scenario(gateway=gateway, faults=[self.hang]), [at_s] * 4, lookup_s=1.1)
+        assert served.outcomes == ["timeout"] * 4
+        assert served.latencies_s == [3.6] * 4
+        assert (served.attempts["duration_s"] > 0).all()
+        assert served.world.gateway.admission.in_service == served.world.gateway.admission.waiting == 0
+
+    # The first looks its session up until the second, with more time left, has taken the only slot.
+    overtaken = ({"arrival_s": 0.0, "lookup_s": 0.5}, {"arrival_s": 0.4})
+
+    @pytest.mark.parametrize(
+        ("queue_timeout", "patience_s", "outcome", "latency_s"),
+        [
+            (None, 9.0, "timeout", 1.2), ("800ms", 9.0, "timeout", 1.2), ("600ms", 9.0, "rejected", 1.1), ("600ms", 0.3, "abandoned", 0.8),
+            (None, 0.3, "abandoned", 0.8),
+        ],
+    )  # fmt: skip
+    def test_who_waits_in_line_until_then_has_timed_out(self, queue_timeout, patience_s, outcome, latency_s):
+        gateway = {"timeout": {"total": "1200ms"}, "queue": {"concurrency": 1, "waiting": 9, "timeout": queue_timeout}}
+        served = serve_all(scenario(gateway=gateway), [each | {"patience_s": patience_s} for each in self.overtaken])
+        assert served.outcomes == [outcome, "ok"]
+        assert served.latencies_s == [latency_s, 1.0]
+        assert served.world.gateway.admission.in_service == served.world.gateway.admission.waiting == 0
+
+    @pytest.mark.parametrize(("queue_timeout", "outcome"), [(None, "fallback"), ("600ms", "rejected")])
+    def test_and_may_have_a_canned_answer(self, queue_timeout, outcome):
+        queue = {"concurrency": 1, "waiting": 9, "timeout": queue_timeout}
+        gateway = {"timeout": {"total": "1200ms"}, "queue": queue, "fallback": ["canned"]}
+        assert serve_all(scenario(gateway=gateway), list(self.overtaken)).outcomes == [outcome, "ok"]
+
+    def test_the_rest_of_an_answer_that_begins_a_rounding_after_it_is_not_waited_for(self, monkeypatch):
+        timeouts_s = []
+
+        def park(world, ticket, timeout_s, parked=CoroutineEnvironment.park):
+            timeouts_s.append(timeout_s)
+            parked(world, ticket, timeout_s)
+
+        monkeypatch.setattr(CoroutineEnvironment, "park", park)
+        model = {"ttft": {"kind": "constant", "value": "2152ms"}, "per_token": {"kind": "constant", "value": "10ms"}}
+        shared = {"models": {"one": model | {"price": {"input": 1, "output": 2}, "batching": {"slowdown": 0.0}}}}
+        served = serve_at(scenario(gateway={"timeout": {"total": "2352ms"}}, a=shared), [1.0], lookup_s=0.2)
+        assert served.outcomes == ["timeout"]
+        assert served.world.now_s > 1.0 + 2.352
+        assert min(timeouts_s) == 0.0
 
 
 class TestFallback:

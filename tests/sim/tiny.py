@@ -57,12 +57,18 @@ class Served:
 
 def serve_at(scenario: Scenario, times_s: list[float], prompts: list[int] | None = None, **fields: Any) -> Served:
     """Serve one request at each of ``times_s``, with its own prompt unless ``prompts`` says otherwise."""
+    prompts = prompts or list(range(len(times_s)))
+    return serve_all(scenario, [{"arrival_s": at_s, "prompt": prompt} | fields for at_s, prompt in zip(times_s, prompts, strict=True)])
+
+
+def serve_all(scenario: Scenario, requests: list[dict[str, Any]]) -> Served:
+    """Serve requests in order of their ``arrival_s``, each with fields of its own."""
     gateway = Gateway(scenario, seed=1)
     world = SimPyWorld(gateway, {name: ProviderState(scenario, name, 1) for name in scenario.providers}, 1, scenario.workload.client)
-    prompts = prompts or list(range(len(times_s)))
-    arrivals = world.play(
-        Request(index, at_s, 0, 0, index, 0, prompt, 10, 5, **fields)
-        for index, (at_s, prompt) in enumerate(zip(times_s, prompts, strict=True))
+    known: dict[str, Any] = {"kind": 0, "user": 0, "turn": 0, "input_tokens": 10, "output_tokens": 5}
+    world.run_dry(
+        world.play(
+            Request(**known | {"index": index, "conversation": index, "prompt": index} | each) for index, each in enumerate(requests)
+        )
     )
-    world.run_dry(arrivals)
     return Served(world, scenario)

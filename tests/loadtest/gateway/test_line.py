@@ -69,3 +69,21 @@ def test_the_load_generator_says_the_priority_of_a_class() -> None:
     writer = BodyWriter(one_at_a_time())
     headers = [writer.write(Call(0, kind, 0, 0, 0, 7, 1, 1, []))[1] for kind in (0, 1)]
     assert [each.get("x-tenfold-priority") for each in headers] == [None, "5"]
+
+
+def test_one_whose_time_is_up_in_the_line_is_told_that_it_timed_out() -> None:
+    async def run() -> None:
+        limits = {"queue": {"concurrency": 1, "waiting": 10}, "timeout": {"total": "200ms"}}
+        async with gateway(scenario(limits, workload=workload()), slow) as front:
+
+            async def ask(name: str, after_s: float, priority: int) -> tuple[int, str]:
+                await asyncio.sleep(after_s)
+                status, headers, _ = await front.ask(name, headers={"x-tenfold-priority": str(priority)})
+                return status, headers["x-tenfold-outcome"]
+
+            answers = await asyncio.gather(ask("first", 0.0, 0), ask("overtaken", 0.05, 0), ask("urgent", 0.15, 5))
+            assert answers == [(504, "timeout")] * 3
+            asked = [body["messages"][0]["content"] for body in front.providers[0].asked]
+            assert asked == ["first", "urgent"], "the slot went to the urgent one until the other's time was up"
+
+    asyncio.run(run())
