@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from sim.compiled.refusals import why_not
@@ -43,7 +44,20 @@ def choose(engine: str, scenario: Scenario, scale: float, replications: int) -> 
         return Choice("compiled", "as asked for")
     if reasons:
         return Choice("simpy", f"the compiled engine cannot run {', '.join(reasons)}")
-    requests = expected_requests(scenario, scale) * replications
-    if requests < LONG:
+    if not is_long(scenario, scale, replications):
         return Choice("simpy", "the run is short")
-    return Choice("compiled", f"about {requests:,.0f} requests")
+    return Choice("compiled", f"about {expected_requests(scenario, scale) * replications:,.0f} requests")
+
+
+def choose_one(engine: str, scenarios: Sequence[Scenario], scale: float, replications: int) -> Choice:
+    """One engine for scenarios that are compared, so that no rounding of the last digits looks like a difference: SimPy, if any of
+    them takes it.
+    """
+    choices = [choose(engine, scenario, scale, replications) for scenario in scenarios]
+    slow = next((choice for choice in choices if choice.engine == "simpy"), None)
+    return slow or choices[0]
+
+
+def is_long(scenario: Scenario, scale: float, replications: int) -> bool:
+    """Long enough for the compiled world to pay, as far as can be known before: see ``expected_requests``."""
+    return expected_requests(scenario, scale) * replications >= LONG

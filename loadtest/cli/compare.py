@@ -28,7 +28,7 @@ from loadtest.cli.options import examples
 @options.engine
 @options.workers
 @options.cluster
-@click.option("--fail-if-worse", is_flag=True, help="Exit code 3 if a figure of the candidate is worse, beyond doubt.")
+@click.option("--fail-if-worse", is_flag=True, help="Exit code 3 if any figure of the candidate is worse, beyond chance.")
 @options.as_json
 @options.quiet
 def command(
@@ -59,12 +59,16 @@ def command(
         raise click.UsageError("say what to compare with: a second scenario, or --with PATH=VALUE")
     if replications < 2:
         raise click.UsageError("one replication has no interval: give --replications 2 or more")
+    if any(change.partition("=")[0].strip() == "seed" for change in changes):
+        raise click.UsageError("both sides roll the baseline's dice, so --with cannot change the seed; --seed gives both another")
     before, after = load(path, overrides), load(candidate or path, (*overrides, *changes))
     dice = before.scenario.seed if seed is None else seed
     keeper = keeper_of_rows()  # one memory for both
     runs = [
-        predict_scales(side, scales, replications, dice, quiet, engine=engine, keeper=keeper, workers=workers, cluster=cluster)
-        for side in (before, after)
+        predict_scales(
+            side, scales, replications, dice, quiet, engine=engine, keeper=keeper, workers=workers, cluster=cluster, beside=other
+        )
+        for side, other in ((before, after), (after, before))
     ]
     document = differences(before, after, *runs)
     if as_json:

@@ -12,7 +12,7 @@ from pathlib import Path
 import click
 
 from loadtest.cli.keeping import CannotKeep
-from sim.engines import Choice, choose
+from sim.engines import Choice, choose_one, is_long
 from sim.run import Run
 from sim.scenario.load import Loaded
 from sim.spill import CannotSpill, RowKeeper
@@ -32,12 +32,14 @@ def predict_scales(
     keeper: RowKeeper | None = None,
     workers: int | None = None,
     cluster: str | None = None,
+    beside: Loaded | None = None,
 ) -> list[Run]:
     """One predicted Run per scale, in their order; with ``precision``, as many replications as that takes.
 
-    Warnings about the scenario, the engine that ``auto`` takes if it is not SimPy, and progress go to stderr; ``quiet``: warnings only.
+    Warnings about the scenario, the engine of long runs that ``auto`` takes, and progress go to stderr; ``quiet``: warnings only.
     ``keeper``: keeps the rows, also of other predictions (default: ``keeper_of_rows()``). ``workers``, ``cluster``: who does the
     replications, see ``sim.cluster.open_executor``; with neither, as many processes as pay. The result does not depend on it.
+    ``beside``: a scenario that this one is compared with, so that one engine has to do for both.
 
     Raises ScenarioError if the engine asked for cannot run the scenario, and for more requests than a run may have, and UsageError for
     a memory that cannot be set or a cluster that cannot be reached, before any work; CannotKeep if the disk is full.
@@ -52,10 +54,11 @@ def predict_scales(
         refuse_too_many(loaded.scenario, scale, replications)
     for warning in loaded.warnings:
         click.echo(f"warning: {warning}", err=True)
-    choices = [choose(engine, loaded.scenario, scale, replications) for scale in scales]
+    sides = [side.scenario for side in (loaded, beside) if side is not None]
+    choices = [choose_one(engine, sides, scale, replications) for scale in scales]
     for scale, choice in zip(scales, choices, strict=True):
-        if engine == "auto" and choice.engine == "compiled" and not quiet:
-            click.echo(f"engine at {scale:g}x: compiled ({choice.why})", err=True)
+        if engine == "auto" and not quiet and any(is_long(side, scale, replications) for side in sides):
+            click.echo(f"engine at {scale:g}x: {choice.engine} ({choice.why})", err=True)
     keeper = keeper or keeper_of_rows()
     if workers is None and cluster is None and little_to_do(loaded, zip(scales, choices, strict=True), replications):
         workers = 1

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 
-from sim.estimate import mean_estimate
+from sim.differences import entries
+from sim.estimate import Estimate, mean_estimate
 from sim.experiment import predict
-from sim.paired import by_replication, paired_differences
+from sim.paired import FIGURES, Difference, by_replication, difference, paired_differences
 from sim.scenario.load import load
 
 MM1 = Path(__file__).parents[2] / "scenarios" / "validation" / "mm1.yaml"
@@ -52,3 +54,58 @@ def test_different_dice_are_refused(baseline):
         paired_differences(baseline, run(seed=2))
     with pytest.raises(KeyError):
         paired_differences(baseline, baseline, ["latency"])
+
+
+def test_a_quantile_needs_no_more_requests_than_let_one_lie_beyond_it(baseline):
+    figures = ["latency_s.p50", "latency_s.p99"]
+    few, fewer = (run(f"workload.duration={duration}s", "workload.arrivals.rate=0.5/s") for duration in (350, 250))
+    assert (np.bincount(few.counted["replication"]) >= 100).any()
+    values = by_replication(few, figures)
+    for number, (p50, p99) in enumerate(values):
+        latency_s = few.counted["latency_s"][few.counted["replication"] == number]
+        assert p50 == np.quantile(latency_s, 0.5)
+        np.testing.assert_equal(p99, np.quantile(latency_s, 0.99) if len(latency_s) >= 100 else np.nan)
+    assert np.isnan(by_replication(fewer, figures)[:, 1]).all()
+
+
+def test_without_data_on_one_side_there_is_no_verdict():
+    nothing, something = np.full(8, np.nan), np.arange(8.0)
+    for before, after in ((nothing, something), (something, nothing), (nothing, nothing)):
+        assert difference(before, after).verdict == "insufficient"
+    assert difference(nothing, something)[:2] == (None, 3.5)
+    one = np.array([1.0, *[np.nan] * 7])
+    assert difference(one, one + 1).verdict == "insufficient"
+
+
+def test_rounding_is_no_change():
+    before = np.linspace(1, 2, 8)
+    found = difference(before, before * (1 + 2e-11))
+    assert found.change == found.joint == (0.0, 0.0, 0.0)
+    assert difference(before, before * (1 + 2e-8)).verdict == "higher"
+
+
+def test_of_a_hundred_comparisons_of_alike_sides_five_at_most_find_something():
+    random, scales, hundred = np.random.default_rng(1), 5, 400
+    alone = together = 0
+    for _ in range(hundred):
+        sides = random.normal(size=(len(FIGURES) * scales, 2, 10))
+        found = [difference(before, after, judged=len(sides)) for before, after in sides]
+        together += any(each.verdict != "no difference seen" for each in found)
+        alone += any(not each.change.low <= 0 <= each.change.high for each in found)
+    assert alone > 0.6 * hundred  # what intervals of 95 % would have found
+    assert together <= 0.075 * hundred  # 5 %, and what chance makes of it in 400
+
+
+def side(low, high, baseline=1.0, candidate=2.0):
+    change = Estimate((low + high) / 2, low, high)
+    return Difference(baseline, candidate, change, change)
+
+
+@pytest.mark.parametrize(
+    ("served", "latency", "of_users"), [(0.991, "worse", "worse"), (0.985, "higher", "worse"), (1.0, "worse", "no difference seen")]
+)
+def test_latencies_of_other_requests_are_neither_better_nor_worse(served, latency, of_users):
+    availability = side(0.0, 0.0, 1.0, served) if served == 1.0 else side(served - 1.001, served - 0.999, 1.0, served)
+    told = entries({"latency_s.p99": side(0.5, 1.5), "availability": availability})
+    assert told["latency_s.p99"]["verdict"] == latency
+    assert told["availability"]["verdict"] == of_users

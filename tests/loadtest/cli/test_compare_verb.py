@@ -1,9 +1,11 @@
 """compare, from the command line: which of two scenarios is better, said with an interval, and as a gate."""
 
 import json
+import re
 from pathlib import Path
 
 import pytest
+from rich.console import Console
 
 from loadtest.cli import exit_codes
 from loadtest.cli.main import run
@@ -58,7 +60,7 @@ def test_a_second_scenario_is_compared_with_the_first_scale_by_scale(scenario: s
     told = document(capsys, scenario, "other.yaml", "--scale", "0.5,1")
     assert [each["scale"] for each in told["scales"]] == [0.5, 1]
     assert told["seed"] == 3, "the baseline's dice are rolled for both"
-    assert told["scales"][1]["figures"] == document(capsys, scenario, "--with", MORE_SLOTS)["scales"][0]["figures"]
+    assert told["scales"] == document(capsys, scenario, "--with", MORE_SLOTS, "--scale", "0.5,1")["scales"]
 
 
 def test_what_set_changes_is_changed_on_both_sides(scenario: str, capsys: pytest.CaptureFixture[str]) -> None:
@@ -78,10 +80,69 @@ def test_the_gate_fails_for_a_figure_that_got_worse_only(scenario: str, capsys: 
 
 @pytest.mark.parametrize(
     ("arguments", "says"),
-    [((), "say what to compare with"), (("--with", MORE_SLOTS, "--replications", "1"), "--replications 2 or more")],
+    [
+        ((), "say what to compare with"),
+        (("--with", MORE_SLOTS, "--replications", "1"), "--replications 2 or more"),
+        (("--with", "seed=4"), "--with cannot change the seed"),
+    ],
 )
-def test_nothing_to_compare_with_is_refused(
+def test_what_cannot_be_compared_is_refused(
     scenario: str, capsys: pytest.CaptureFixture[str], arguments: tuple[str, ...], says: str
 ) -> None:
     assert run(["compare", scenario, *arguments]) == exit_codes.USAGE
     assert says in capsys.readouterr().err
+
+
+def test_a_figure_without_data_is_insufficient_and_says_so(scenario: str, capsys: pytest.CaptureFixture[str]) -> None:
+    sets = ("--set", "workload.duration=4s", "--set", "workload.warmup=1s", "--with", MORE_SLOTS)
+    figures = document(capsys, scenario, *sets)["scales"][0]["figures"]
+    assert figures["latency_s.p99"]["verdict"] == "insufficient"
+    assert figures["latency_s.p99"]["change"] == {"value": None, "low": None, "high": None}
+    assert figures["cost_usd.per_request"]["verdict"] == "no difference seen"
+    assert run(["compare", scenario, *sets, "--fail-if-worse", "-q"]) == exit_codes.OK
+    assert "too little data for latency P99" in " ".join(capsys.readouterr().out.split())
+
+
+def test_what_is_served_to_fewer_is_neither_better_nor_worse(scenario: str, capsys: pytest.CaptureFixture[str]) -> None:
+    full = "gateway.queue={concurrency: 4, waiting: 0}"
+    figures = document(capsys, scenario, "--with", full)["scales"][0]["figures"]
+    assert figures["availability"]["verdict"] == "worse"
+    assert [figures[name]["verdict"] for name in ("latency_s.mean", "cost_usd.per_request")] == ["lower", "lower"]
+    assert not figures["latency_s.mean"]["comparable"]
+    assert run(["compare", scenario, "--with", full, "-q"]) == exit_codes.OK
+    shares = f"of the 100 % / {figures['availability']['candidate'] * 100:.1f} % served"
+    assert shares in " ".join(capsys.readouterr().out.split())
+
+
+def test_the_gate_leaves_it_to_availability_where_more_are_served(scenario: str, capsys: pytest.CaptureFixture[str]) -> None:
+    refuses, queues = "gateway.queue={concurrency: 4, waiting: 0}", "gateway.queue={concurrency: 4, waiting: unlimited}"
+    assert run(["compare", scenario, "--set", refuses, "--with", queues, "--fail-if-worse", "-q"]) == exit_codes.OK
+    said = " ".join(capsys.readouterr().out.split())
+    assert "availability better by" in said
+    assert "latency mean higher by" in said
+    assert "worse" not in said
+
+
+def test_both_sides_run_in_one_engine(scenario: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sim.engines.LONG", 1000)
+    only_simpy = "providers.server.rtt=10ms"
+    assert run(["compare", scenario, "--with", MORE_SLOTS, "--json"]) == exit_codes.OK
+    said = capsys.readouterr()
+    assert json.loads(said.out)["scales"][0]["engine"] == "compiled"
+    for arguments in (("--with", only_simpy), ("--set", only_simpy, "--with", "providers.server.rtt=0s")):
+        assert run(["compare", scenario, *arguments, "--json"]) == exit_codes.OK
+        said = capsys.readouterr()
+        assert json.loads(said.out)["scales"][0]["engine"] == "simpy"
+        assert "engine at 1x: simpy (the compiled engine cannot run providers.server.rtt" in said.err
+
+
+def test_in_eighty_columns_the_interval_stands_below_the_change(
+    scenario: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sim.differences.console_of", lambda file: Console(file=file, width=80, highlight=False))
+    assert run(["compare", scenario, "--with", MORE_SLOTS, "-q"]) == exit_codes.OK
+    lines = capsys.readouterr().out.splitlines()
+    place = next(place for place, line in enumerate(lines) if line.startswith("latency mean"))
+    assert re.fullmatch(r" +-[\d.]+ … -[\d.]+ ms *", lines[place + 1])
+    assert max(map(len, lines)) <= 80
+    assert "Bonferroni: 99.17 % each" in " ".join(lines)
