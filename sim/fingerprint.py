@@ -32,7 +32,7 @@ def table_digest(name: str, rows: Rows, dtype: np.dtype) -> str:
     for part in rows.parts if isinstance(rows, Table) else (rows,):
         for block in blocks(part):
             for column, kind in kinds.items():
-                digests[column].update(np.ascontiguousarray(block[column], kind))
+                digests[column].update(np.ascontiguousarray(block[column], kind).data)
     return "\n".join(f"{name}.{column} {kind.str} {digests[column].hexdigest()}" for column, kind in kinds.items())
 
 

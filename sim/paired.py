@@ -61,9 +61,9 @@ def paired_differences(baseline: Run, candidate: Run, figures: Sequence[str] = F
         )
     for name in figures:
         METRICS[name]
-    sides = [by_replication(run, figures) for run in (baseline, candidate)]
     count = len(figures) if judged is None else judged
-    return {name: difference(*(side[:, place] for side in sides), count) for place, name in enumerate(figures)}
+    before, after = (by_replication(run, figures) for run in (baseline, candidate))
+    return {name: difference(before[:, place], after[:, place], count) for place, name in enumerate(figures)}
 
 
 def difference(before: np.ndarray, after: np.ndarray, judged: int = 1) -> Difference:

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import click
+from click.core import ParameterSource
 
 F = TypeVar("F", bound=Callable[..., Any])
 MOST_SCALES = 100
@@ -32,13 +33,19 @@ def positive(text: str) -> float:
     return number
 
 
-def read_precision(_ctx: click.Context, _param: click.Parameter, value: str | None) -> float | None:
+def read_precision(ctx: click.Context, _param: click.Parameter, value: str | None) -> float | None:
+    """Replications are either counted or added until they suffice, so ``--replications`` has to be read before: it is eager."""
     if value is None:
         return None
     text = value.strip()
-    number = positive(text.removesuffix("%")) / (100 if text.endswith("%") else 1)
-    if number >= 1:
-        raise click.BadParameter(f"expected a share such as 2% or 0.02, found {value!r}")
+    try:
+        number = float(text.removesuffix("%")) / (100 if text.endswith("%") else 1)
+    except ValueError:
+        number = math.nan
+    if not 0 < number < 1:
+        raise click.BadParameter(f"expected a share between 0 and 1 such as 2% or 0.02, found {value!r}")
+    if ctx.get_parameter_source("replications") is ParameterSource.COMMANDLINE:
+        raise click.UsageError("--precision finds out how many replications it takes: give it or --replications, not both")
     return number
 
 
@@ -119,7 +126,13 @@ quiet = click.option("-q", "--quiet", is_flag=True, help="No progress on stderr.
 
 def replications(default: int) -> Callable[[F], F]:
     return click.option(
-        "--replications", type=click.IntRange(1, 100_000), default=default, show_default=True, metavar="N", help="Independent repetitions."
+        "--replications",
+        type=click.IntRange(1, 100_000),
+        default=default,
+        show_default=True,
+        is_eager=True,
+        metavar="N",
+        help="Independent repetitions.",
     )
 
 

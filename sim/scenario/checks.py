@@ -70,6 +70,28 @@ def arrivals_make_sense(scenario: Scenario) -> Iterator[Finding]:
             yield Finding((*here, "peak_to_mean"), "profile already says how the day goes", "leave out peak_to_mean, or the profile")
 
 
+def batches_come(scenario: Scenario) -> Iterator[Finding]:
+    """A batch is of at least one call, and there is at least one."""
+    batch = getattr(scenario.workload.arrivals, "batch", None)
+    if batch is None:
+        return
+    from sim.distributions import mean  # late: it brings numpy
+
+    here, size = ("workload", "arrivals", "batch"), mean(batch)
+    if size < 1:
+        yield Finding(here, f"expected batches of 1 call or more on average, found {size:g}", "leave batch out for calls that come alone")
+        return
+    talks = scenario.workload.conversations
+    begun = expected_requests(scenario) / (1 if talks is None else max(1.0, mean(talks.turns)))
+    if begun < size:
+        message = f"batches of {size:,.0f} calls on average, and about {begun:,.0f} calls in all: a run may well have no batch"
+        if talks is not None:
+            message = f"{size:,.0f} conversations begin together on average, and about {begun:,.0f} in all: a run may well have none"
+        yield Finding(
+            here, message, "the rate counts calls, not batches: raise it, lengthen the run, or make batches smaller", warning=True
+        )
+
+
 def conversations_fit_arrivals(scenario: Scenario) -> Iterator[Finding]:
     arrivals = scenario.workload.arrivals
     if scenario.workload.conversations is None:
@@ -201,6 +223,7 @@ RULES: tuple[Callable[[Scenario], Iterator[Finding]], ...] = (
     run_is_finite,
     analysis_fits,
     arrivals_make_sense,
+    batches_come,
     conversations_fit_arrivals,
     classes_are_a_mix,
     routes_lead_somewhere,

@@ -17,6 +17,7 @@ from loadtest.cli import options
 @options.scales
 @options.seed
 @options.replications(10)
+@options.precision
 @options.as_json
 @options.out
 @options.quiet
@@ -38,6 +39,7 @@ def test_what_is_not_given_has_a_default() -> None:
         "scales": (1.0,),
         "seed": None,
         "replications": 10,
+        "precision": None,
         "as_json": False,
         "out": None,
         "quiet": False,
@@ -61,6 +63,23 @@ def test_overrides_add_up() -> None:
 @pytest.mark.parametrize("arguments", [["--seed", "-1"], ["--seed", str(2**63)], ["--seed", "x"], ["--replications", "0"]])
 def test_seeds_and_replications_have_bounds(arguments: list[str]) -> None:
     with pytest.raises(click.BadParameter):
+        parse(*arguments)
+
+
+@pytest.mark.parametrize(("given", "share"), [("2%", 0.02), ("0.02", 0.02), ("99%", 0.99)])
+def test_a_precision_is_a_share(given: str, share: float) -> None:
+    assert parse("--precision", given)["precision"] == share
+
+
+@pytest.mark.parametrize("given", ["0", "0%", "1", "100%", "-1%", "nan", "inf", "", "%", "fine"])
+def test_a_precision_that_is_no_share_is_refused_as_one(given: str) -> None:
+    with pytest.raises(click.BadParameter, match=r"expected a share between 0 and 1 such as 2% or 0\.02, found"):
+        parse("--precision", given)
+
+
+@pytest.mark.parametrize("arguments", [["--precision", "2%", "--replications", "3"], ["--replications", "10", "--precision", "2%"]])
+def test_a_precision_finds_the_replications_itself(arguments: list[str]) -> None:
+    with pytest.raises(click.UsageError, match="give it or --replications, not both"):
         parse(*arguments)
 
 

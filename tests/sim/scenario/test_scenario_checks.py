@@ -52,3 +52,30 @@ def test_shares_may_miss_one_by_rounding() -> None:
 
 def test_a_fault_may_state_what_it_would_have_anyway() -> None:
     load(VALID, ["faults[0].share=1"])
+
+
+@pytest.mark.parametrize(
+    "law", ["{kind: exponential, mean: 0.5}", "{kind: lognormal, median: 0.1, sigma: 0.2}", "{kind: constant, value: 0.9}"]
+)
+def test_a_batch_of_less_than_one_call_on_average_is_refused(law: str) -> None:
+    with pytest.raises(ScenarioError, match="expected batches of 1 call or more on average"):
+        load(VALID, [f"workload.arrivals.batch={law}", ALONE])
+
+
+@pytest.mark.parametrize(
+    ("overrides", "says"),
+    [
+        (["workload.arrivals.batch={kind: constant, value: 1201}", ALONE], "about 1,200 calls in all: a run may well have no batch"),
+        (["workload.arrivals.batch={kind: geometric, mean: 400}"], "400 conversations begin together on average, and about 300 in all"),
+    ],
+)
+def test_a_run_that_is_not_expected_to_have_a_batch_is_a_warning(overrides: list[str], says: str) -> None:
+    calls = ["workload.arrivals={kind: poisson, rate: 10/s}", "workload.conversations.turns={kind: geometric, mean: 4}"]
+    (warning,) = load(VALID, [*calls, *overrides]).warnings
+    assert warning.path == "workload.arrivals.batch"
+    assert says in warning.message
+
+
+def test_batches_of_which_there_are_some_are_no_matter() -> None:
+    for law in ("{kind: geometric, mean: 1}", "{kind: constant, value: 1200}"):
+        assert not load(VALID, ["workload.arrivals={kind: poisson, rate: 10/s}", f"workload.arrivals.batch={law}", ALONE]).warnings
