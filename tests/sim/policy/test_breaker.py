@@ -54,6 +54,13 @@ def test_slow_calls_trip_it_though_they_succeed():
     assert state.state == OPEN
 
 
+def test_a_call_that_takes_exactly_the_threshold_is_not_slow():
+    state = breaker(window_size=10, minimum_calls=10, slow_after="1s", slow_rate=0.5)
+    for number in range(10):
+        record(state, 0.0, False, 1.0 if number < 6 else 1.001)
+    assert (state.slow, state.state) == (4, CLOSED)
+
+
 def test_open_refuses_until_its_time_has_passed_and_then_lets_the_permits_through():
     state = breaker(window_size=10, minimum_calls=10, open_for="15s", half_open_calls=3)
     feed(state, failures=10, successes=0, now_s=100.0)
@@ -93,13 +100,25 @@ def test_half_open_judges_after_the_minimum_if_that_is_less():
     assert state.state == CLOSED
 
 
-def test_a_released_permit_can_be_taken_again():
+def test_a_released_permit_can_be_taken_again_once():
     state = breaker(window_size=2, minimum_calls=2, half_open_calls=1)
     feed(state, failures=2, successes=0)
     assert allow(state, 60.0)
     assert not allow(state, 60.0)
+    assert not permits_call(state, 60.0)
     release(state)
+    assert state.permits == 1
+    assert permits_call(state, 60.0)
+    release(state)
+    assert state.permits == 1, "there are never more permits than calls in half-open"
     assert allow(state, 60.0)
+    assert not allow(state, 60.0)
+
+
+def test_a_release_while_closed_leaves_no_permit_behind():
+    state = breaker(window_size=2, minimum_calls=2, half_open_calls=1)
+    release(state)
+    assert state.permits == 0
 
 
 def test_results_that_arrive_while_open_change_nothing():
@@ -119,6 +138,18 @@ def test_the_time_window_forgets_by_the_second():
     assert (state.calls, state.failed, state.state) == (4, 1, CLOSED)
     record(state, 500.0, False, 0.1)
     assert (state.calls, state.failed) == (1, 0)
+
+
+def test_a_time_window_is_empty_after_it_has_tripped():
+    state = breaker(window="time", window_size=10, minimum_calls=4, half_open_calls=1)
+    feed(state, failures=4, successes=0, now_s=3.0)
+    assert state.state == OPEN
+    assert allow(state, 63.0)
+    feed(state, failures=0, successes=1, now_s=63.0)
+    assert state.state == CLOSED
+    for second in range(64, 90):
+        record(state, float(second), False, 0.1)
+    assert (state.calls, state.failed, state.slow) == (10, 0, 0)
 
 
 def test_polly_and_hystrix_presets():

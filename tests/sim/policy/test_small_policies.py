@@ -88,6 +88,8 @@ class TestRetry:
         assert [backoff_s(BackoffRule(Backoff(kind="equal-jitter", **base)), k, 0.0, 0.5) for k in range(5)] == [0.75, 1.5, 3.0, 6.0, 6.0]
         assert [backoff_s(BackoffRule(Backoff(kind="exponential", **base)), k, 0.0, 0.5) for k in range(5)] == [1.0, 2.0, 4.0, 8.0, 8.0]
         assert backoff_s(BackoffRule(Backoff(kind="decorrelated-jitter", **base)), 1, 2.0, 0.5) == 1.0 + 0.5 * (6.0 - 1.0)
+        short = BackoffRule(Backoff(kind="decorrelated-jitter", base="100ms", cap="4s"))
+        assert backoff_s(short, 0, 0.0, 0.5) == pytest.approx(0.1 + 0.5 * (0.3 - 0.1))
         assert backoff_s(BackoffRule(Backoff(kind="none")), 3, 0.0, 0.5) == 0.0
 
     @pytest.mark.parametrize(
