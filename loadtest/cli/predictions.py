@@ -5,12 +5,13 @@ from __future__ import annotations
 import multiprocessing
 import sys
 from collections.abc import Iterable, Iterator, Sequence
-from concurrent.futures import Executor
+from concurrent.futures import CancelledError, Executor
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import click
 
+from loadtest.cli import exit_codes
 from loadtest.cli.keeping import CannotKeep
 from sim.engines import Choice, choose_one, is_long
 from sim.run import Run
@@ -92,9 +93,15 @@ def little_to_do(loaded: Loaded, runs: Iterable[tuple[float, Choice]], replicati
     return replications == 1 or all(0 < requests < worth for requests, worth in lengths)
 
 
+class ClusterFailed(click.ClickException):
+    """A cluster that answered, and did not do the work."""
+
+    exit_code = exit_codes.INTERNAL
+
+
 @contextmanager
 def executor_of(workers: int | None, cluster: str | None) -> Iterator[Executor | None]:
-    """``sim.cluster.open_executor``. Raises UsageError for both at once, and for a cluster that cannot be reached."""
+    """``sim.cluster.open_executor``. Raises UsageError for both at once, and for a cluster that cannot be reached; ClusterFailed."""
     from sim.cluster import open_executor
 
     if workers is not None and cluster is not None:
@@ -108,7 +115,14 @@ def executor_of(workers: int | None, cluster: str | None) -> Iterator[Executor |
             if cluster is None:
                 raise
             raise click.UsageError(f"no Dask scheduler answers at {cluster}: {error}") from error
-        yield executor
+        try:
+            yield executor
+        except (CancelledError, ModuleNotFoundError) as error:
+            if cluster is None:
+                raise
+            lost = isinstance(error, CancelledError)
+            why = "it was lost while replications ran" if lost else f"its workers need Tenfold as it is installed here ({error})"
+            raise ClusterFailed(f"the Dask cluster at {cluster}: {why}") from error
 
 
 def keeper_of_rows(place: Path | None = None) -> RowKeeper:

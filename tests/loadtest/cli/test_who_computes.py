@@ -6,8 +6,8 @@ import json
 import os
 import sys
 from collections.abc import Iterator
-from concurrent.futures import Executor
-from contextlib import contextmanager
+from concurrent.futures import CancelledError, Executor, Future
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 
 import pytest
@@ -94,6 +94,36 @@ def test_a_scheduler_that_does_not_answer_is_a_usage_error(
     monkeypatch.setattr("sim.cluster.SCHEDULER_ANSWERS_S", 0.3)
     assert run(["predict", scenario, "--json", "--cluster", "tcp://127.0.0.1:9"]) == exit_codes.USAGE
     assert "no Dask scheduler answers at tcp://127.0.0.1:9" in capsys.readouterr().err
+
+
+class Failing(Executor):
+    """A cluster of which nothing comes back but ``error``."""
+
+    def __init__(self, error: Exception) -> None:
+        self.error = error
+
+    def submit(self, *_: object, **__: object) -> Future:
+        future: Future = Future()
+        future.set_exception(self.error)
+        return future
+
+
+@pytest.mark.parametrize(
+    ("error", "says"),
+    [
+        (CancelledError(), "the Dask cluster at tcp://127.0.0.1:9: it was lost while replications ran"),
+        (ModuleNotFoundError("No module named 'sim'"), "its workers need Tenfold as it is installed here (No module named 'sim')"),
+    ],
+)
+def test_a_cluster_that_fails_on_the_way_is_no_defect_of_tenfold(
+    scenario: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, error: Exception, says: str
+) -> None:
+    monkeypatch.setattr("sim.cluster._dask", lambda address: nullcontext(Failing(error)))
+    assert run(["predict", scenario, "--json", "--cluster", "tcp://127.0.0.1:9"]) == exit_codes.INTERNAL
+    said = capsys.readouterr()
+    assert says in said.err
+    assert "internal error" not in said.err
+    assert said.out == ""
 
 
 def test_without_the_extra_the_message_names_it(scenario: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
