@@ -32,10 +32,11 @@ ELSEWHERE = {
 def environment(folder: Path, interpreters: tuple[str, ...], requirements: tuple[str, ...]) -> Path | None:
     """The Python of a virtual environment with the requirements; None without an interpreter or network."""
     python = folder / "bin" / "python"
+    for found in filter(None, map(shutil.which, interpreters)):
+        if not python.exists():
+            subprocess.run([found, "-m", "venv", str(folder)], check=False, capture_output=True)
     if not python.exists():
-        found = next((path for path in map(shutil.which, interpreters) if path), None)
-        if found is None or subprocess.run([found, "-m", "venv", str(folder)], check=False, capture_output=True).returncode:
-            return None
+        return None
     if subprocess.run([str(python), "-m", "pip", "install", "-q", *requirements], check=False, capture_output=True).returncode:
         return None
     return python
