@@ -22,6 +22,7 @@ from typing import NamedTuple
 
 import pytest
 
+from tests.mutation.equivalent import EQUIVALENT
 from tests.mutation.mutants import Mutant, mutants
 
 ROOT = Path(__file__).parents[2]
@@ -36,6 +37,7 @@ THEORY = {  # entries that are about a policy
     "retry": "retry",
 }
 PATIENCE_S = 120.0
+GAP = "a gap in the tests"
 PRELOADED = ("hypothesis", "numpy", "scipy.special", "simpy", "sim.distributions", "sim.draws", "sim.pricing", "sim.scenario.load")
 """What every test needs, imported once before the forks. Nothing that imports a policy."""
 
@@ -84,6 +86,16 @@ def attempt(policy: str, mutant: Mutant) -> Result:
     return Result(policy, mutant, {0: "", 10: "theory"}.get(process.exitcode or 0, "tests of the policies"))
 
 
+def judged(survivor: Result) -> str:
+    """Why no test can tell it from the right version; else GAP."""
+    line = source_of(survivor.policy).splitlines()[survivor.mutant.line - 1].strip()
+    return EQUIVALENT.get((survivor.policy, line, survivor.mutant.change), GAP)
+
+
+def source_of(policy: str) -> str:
+    return (ROOT / "sim" / "policy" / f"{policy}.py").read_text()
+
+
 def table(results: list[Result], wall_s: float) -> str:
     kinds = list(dict.fromkeys(result.mutant.what for result in results))
     policies = list(dict.fromkeys(result.policy for result in results))
@@ -104,15 +116,16 @@ def table(results: list[Result], wall_s: float) -> str:
         cells = [f"{caught[policy, kind]}/{tried[policy, kind]}" if tried[policy, kind] else "" for kind in kinds]
         all_of = f"{sum(caught[policy, kind] for kind in kinds)}/{sum(tried[policy, kind] for kind in kinds)}"
         lines.append(f"| {policy} | {' | '.join(cells)} | {all_of} |")
+    equivalent = sum(judged(one) != GAP for one in survivors)
     lines += [
         "",
         "## Survivors",
-        "Not noticed: equivalent to the right version, or a gap in the tests.",
+        f"{equivalent} cannot be told from the right version (`tests/mutation/equivalent.py`), {len(survivors) - equivalent} are gaps.",
         "",
-        "| policy | line | change |",
-        "|---|---|---|",
+        "| policy | line | change | why |",
+        "|---|---|---|---|",
     ]
-    lines += [f"| {one.policy} | {one.mutant.line} | `{one.mutant.change.replace('|', '/')}` |" for one in survivors]
+    lines += [f"| {one.policy} | {one.mutant.line} | `{one.mutant.change.replace('|', '/')}` | {judged(one)} |" for one in survivors]
     return "\n".join(lines) + "\n"
 
 
@@ -123,14 +136,13 @@ def main(wanted: list[str]) -> int:
         importlib.import_module(name)
 
     policies = wanted or sorted(path.stem for path in (ROOT / "sim" / "policy").glob("*.py") if path.stem != "__init__")
-    for (
-        policy
-    ) in policies:  # as they stand they pass; so whatever a mutant does to the tests is its doing, an error while they are collected too
-        source = (ROOT / "sim" / "policy" / f"{policy}.py").read_text()
+    # As they stand they pass: so whatever a mutant does to the tests is its doing, an error while they are collected too.
+    for policy in policies:
+        source = source_of(policy)
         if (said := attempt(policy, Mutant("none", 0, "none", source))).caught_by:
             print(f"the tests fail without any mutant of {policy}: {said.caught_by}", file=sys.stderr)
             return 1
-    jobs = [(policy, mutant) for policy in policies for mutant in mutants((ROOT / "sim" / "policy" / f"{policy}.py").read_text())]
+    jobs = [(policy, mutant) for policy in policies for mutant in mutants(source_of(policy))]
     print(f"{len(jobs)} mutants of {len(policies)} policies", file=sys.stderr)
     results: list[Result] = []
     with ThreadPoolExecutor(1 + len(os.sched_getaffinity(0))) as pool:

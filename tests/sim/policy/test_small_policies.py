@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from sim.policy import session
 from sim.policy.admission import Admission, enter, leave
 from sim.policy.cache import FRESH, MISS, STALE, CacheState, look_up, store
 from sim.policy.context import ContextRule, context, context_tokens
@@ -132,6 +133,15 @@ class TestSessions:
 
     def test_one_never_seen_is_trusted_with_its_history(self):
         assert resume(SessionStore(Sessions()), 1, 5, 0.0) == 0
+
+    def test_beyond_the_maximum_the_one_seen_longest_ago_is_forgotten(self, monkeypatch):
+        monkeypatch.setattr(session, "MAXIMUM", 2)
+        sessions = SessionStore(Sessions())
+        for conversation in (1, 2, 1):
+            resume(sessions, conversation, 0, 0.0)
+        assert list(sessions.seen) == [2, 1]
+        resume(sessions, 3, 0, 1.0)
+        assert list(sessions.seen) == [1, 3]
 
 
 class TestRouting:
