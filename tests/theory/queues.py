@@ -124,7 +124,7 @@ def general_service() -> Iterator[Entry]:
         ]
         sets = [RATE.format(values["lam"]), service(lognormal(values["S_mean"], values["S_cv2"]))]
         yield Entry(name, sets, figures, requests / values["lam"], 5_000.0, seeds=seeds, quick=quick)
-    for name, requests in (("md1/rho0.8", 60_000), ("md1/rho0.5", 25_000)):
+    for name, requests in (("md1/rho0.8", 60_000), ("md1/rho0.5", 32_000)):
         values = VALUES[name]
         tails = [Figure(f"P(wait > {t} s)", wait_over(t), over, share_goal(over)) for t in (1, 2, 5) for over in (values[f"P_Wq_gt_{t}"],)]
         sets = [RATE.format(values["lam"]), service("{kind: constant, value: 1s}")]
