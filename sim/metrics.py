@@ -60,10 +60,11 @@ def everyone(window: Window) -> np.ndarray:
 
 
 def queued(window: Window) -> np.ndarray:
-    """Came to the admission queue and was let in or waited: not refused before it, not answered from the cache."""
+    """Came to the admission queue and was let in or waited: not refused or out of time before it, not answered from the cache."""
     outcome, wait = window["outcome"], window["queue_wait_s"]
     before = (outcome == Outcome.RATE_LIMITED) | (outcome == Outcome.CACHE_HIT)
-    return ~before & ((outcome != Outcome.REJECTED) | (wait > 0)) & ~np.isnan(wait)
+    turned_away = (outcome == Outcome.REJECTED) | ((outcome == Outcome.TIMEOUT) & (window["attempts"] == 0))
+    return ~before & (~turned_away | (wait > 0)) & ~np.isnan(wait)
 
 
 # ---- formulas ---------------------------------------------------------------------------------------------------------

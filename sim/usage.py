@@ -46,7 +46,8 @@ def usage(
         in_service_s = requests["latency_s"] - requests["queue_wait_s"] - requests["coalesced_s"] - requests["cpu_s"]
         service_s = float(in_service_s.mean(where=asked)) if asked.any() else 0.0
         slots = row("the gateway's concurrency", float(gateway.queue.concurrency), "requests in service", needing_rps * service_s)
-        blame([slots], int((outcome == Outcome.REJECTED).sum()), seen)
+        ran_out = (outcome == Outcome.TIMEOUT) & (requests["attempts"] == 0) & (requests["queue_wait_s"] > 0)
+        blame([slots], int(((outcome == Outcome.REJECTED) | ran_out).sum()), seen)
         rows.append(slots)
     if asked.any():
         rows += provider_rows(scenario, needing_rps / int(asked.sum()), requests, attempts, names)

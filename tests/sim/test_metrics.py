@@ -58,6 +58,13 @@ def test_queue_waits_are_those_of_requests_that_came_to_the_queue() -> None:
     assert measure(run, "queue_wait_s.p_wait").value == 1.0
 
 
+def test_who_ran_out_of_time_before_the_queue_did_not_wait_in_it() -> None:
+    outcome = np.resize([Outcome.OK, Outcome.TIMEOUT, Outcome.TIMEOUT], 600)
+    wait = np.resize([1.0, 0.0, 3.0], 600)  # the second one's deadline passed at the gateway's CPU, the third's in the queue
+    run = run_of(rows(600, outcome=outcome, queue_wait_s=wait, attempts=np.where(outcome == Outcome.OK, 1, 0)))
+    assert measure(run, "queue_wait_s.mean").value == 2.0
+
+
 def test_goodput_is_served_within_the_scenarios_own_objectives() -> None:
     run = run_of(rows(600, latency_s=np.resize([1.0, 31.0, 1.0, 1.0], 600), ttft_s=np.resize([1.0, 1.0, 5.0, np.nan], 600)))
     assert measure(run, "goodput").value == 0.5  # latency.p99 < 30s and ttft.p99 < 4s are budgets of the scenario

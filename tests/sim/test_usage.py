@@ -104,3 +104,11 @@ def test_refusals_are_split_between_the_users_and_all_as_the_gateway_counted_the
     everyone, user = rows["the gateway's global request limit"], rows["the per-user request limit (user at the 99th percentile)"]
     assert everyone["refused"] + user["refused"] == int((done.counted["outcome"] == Outcome.RATE_LIMITED).sum())
     assert user["refused"] / everyone["refused"] == pytest.approx(done.limited["per_user"] / done.limited["global"], rel=0.01)
+
+
+def test_requests_whose_time_ran_out_in_the_queue_are_the_slots_doing() -> None:
+    done = run(gateway={"queue": {"concurrency": 5, "waiting": "unlimited"}, "timeout": {"total": "3s"}})
+    counted = done.counted
+    in_line = (counted["outcome"] == Outcome.TIMEOUT) & (counted["attempts"] == 0) & (counted["queue_wait_s"] > 0)
+    assert in_line.sum() > 100
+    assert rows_of(done)["the gateway's concurrency"]["refused"] == in_line.sum()
