@@ -107,7 +107,10 @@ def test_refusals_are_split_between_the_users_and_all_as_the_gateway_counted_the
 
 
 def test_requests_whose_time_ran_out_in_the_queue_are_the_slots_doing() -> None:
-    done = run(gateway={"queue": {"concurrency": 5, "waiting": "unlimited"}, "timeout": {"total": "3s"}})
+    plain = run(gateway={"queue": {"concurrency": 5, "waiting": "unlimited"}, "timeout": {"total": "1500ms"}}).scenario
+    tree = plain.model_dump(by_alias=True, mode="json", exclude_none=True)
+    tree["workload"]["arrivals"]["batch"] = {"kind": "constant", "value": 20}  # five are served, five are cut, ten never get in
+    done = predict(Scenario.model_validate_json(json.dumps(tree)), replications=1, engine="simpy")
     counted = done.counted
     in_line = (counted["outcome"] == Outcome.TIMEOUT) & (counted["attempts"] == 0) & (counted["queue_wait_s"] > 0)
     assert in_line.sum() > 100
