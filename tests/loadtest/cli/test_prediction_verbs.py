@@ -96,7 +96,8 @@ def test_a_scenario_that_is_not_there_is_named(scenario: Path, capsys: pytest.Ca
 
 @pytest.mark.slow
 def test_ctrl_c_ends_a_prediction_at_once_and_leaves_nothing(scenario: Path) -> None:
-    arguments = [sys.executable, "-m", "loadtest.cli.main", "predict", str(scenario), "--scale", "500", "--engine", "simpy", "--out", "kept"]
+    words = ["predict", str(scenario), "--scale", "500", "--engine", "simpy", "--out", "kept"]
+    arguments = [sys.executable, "-m", "loadtest.cli.main", *words]
     process = subprocess.Popen(arguments, stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True, text=True)
     time.sleep(4)
     assert process.poll() is None
