@@ -36,6 +36,9 @@ def open_executor(workers: int | None = None, cluster: str | None = None) -> Ite
     pool = ProcessPoolExecutor(workers, multiprocessing.get_context("spawn"), initializer=_ignore_interrupts)
     try:
         yield pool
+    except BaseException:
+        let_go(pool)
+        raise
     finally:
         pool.shutdown(wait=True, cancel_futures=True)
 
@@ -67,6 +70,15 @@ def _dask(address: str) -> Iterator[Executor]:
             yield executor
         finally:
             executor.shutdown(wait=False)
+
+
+def let_go(pool: ProcessPoolExecutor) -> None:
+    """Do not wait for the rest of a result whose worker was killed while it sent it: the pipe ends once this process does not hold its
+    other end either.
+    """
+    results = getattr(pool, "_result_queue", None)
+    if results is not None:
+        results._writer.close()
 
 
 def _ignore_interrupts() -> None:

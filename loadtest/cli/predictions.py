@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import multiprocessing
 import sys
 from collections.abc import Iterable, Iterator, Sequence
@@ -150,6 +151,7 @@ def no_worker_survives() -> Iterator[None]:
     try:
         yield
     except BaseException:
+        logging.getLogger("concurrent.futures").disabled = True  # it would report every replication that nobody waits for any more
         for process in multiprocessing.active_children():
             process.terminate()
         raise
