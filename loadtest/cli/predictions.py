@@ -148,10 +148,10 @@ def disk_takes_rows() -> Iterator[None]:
 @contextmanager
 def no_worker_survives() -> Iterator[None]:
     """On Ctrl-C or a failure, do not wait for replications that nobody will read."""
+    logging.getLogger("concurrent.futures").disabled = True  # after Ctrl-C it would report replications that nobody waits for
     try:
         yield
     except BaseException:
-        logging.getLogger("concurrent.futures").disabled = True  # it would report every replication that nobody waits for any more
         for process in multiprocessing.active_children():
             process.terminate()
         raise
