@@ -46,16 +46,12 @@ def open_executor(workers: int | None = None, cluster: str | None = None) -> Ite
 def in_order(executor: Executor, work: Callable[[Job], Done], jobs: Sequence[Job], at_once: int) -> Iterator[Done]:
     """What each job gives, in their order, like ``executor.map``; no more than ``at_once`` are under way or wait to be taken."""
     waiting: deque[Future[Done]] = deque()
-    try:
-        for job in jobs:
-            if len(waiting) >= at_once:
-                yield waiting.popleft().result()
-            waiting.append(executor.submit(work, job))
-        while waiting:
+    for job in jobs:
+        if len(waiting) >= at_once:
             yield waiting.popleft().result()
-    finally:
-        for future in waiting:
-            future.cancel()
+        waiting.append(executor.submit(work, job))
+    while waiting:
+        yield waiting.popleft().result()
 
 
 @contextmanager

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import multiprocessing
 import sys
 from collections.abc import Iterable, Iterator, Sequence
@@ -148,7 +147,6 @@ def disk_takes_rows() -> Iterator[None]:
 @contextmanager
 def no_worker_survives() -> Iterator[None]:
     """On Ctrl-C or a failure, do not wait for replications that nobody will read."""
-    logging.getLogger("concurrent.futures").disabled = True  # after Ctrl-C it would report replications that nobody waits for
     try:
         yield
     except BaseException:
