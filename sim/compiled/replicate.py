@@ -14,7 +14,6 @@ from sim.compiled.used import is_bare
 from sim.draws import Purpose, replication_seed
 from sim.experiment import Job, Part, part_of, sampling
 from sim.gateway import Gateway
-from sim.interrupts import interrupts_kept
 from sim.invariants import Level, Replication
 from sim.policy.breaker import STATES
 from sim.provider import ProviderState
@@ -67,8 +66,7 @@ def prepare(bare: bool = False) -> None:
         kept = "once" if directory() is not None else "every time, for there is no directory to keep it in (TENFOLD_CACHE_DIR sets one)"
         print(f"compiling the fast engine ({kept}) ...", file=sys.stderr, flush=True)
     scenario = example()
-    with interrupts_kept():
-        played(scenario, build_schedule(scenario), 0, 0, bare)
+    played(scenario, build_schedule(scenario), 0, 0, bare)
 
 
 def example() -> Scenario:

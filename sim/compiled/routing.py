@@ -16,7 +16,7 @@ from sim.policy.router import place_by_weight
 
 @inlined
 def itinerary(e: Any, slot: int) -> None:
-    """``Gateway.candidates``: into the row of ``itineraries``; ``targets`` says how many."""
+    """``Gateway.itinerary``, its targets: into the row of ``itineraries``; ``targets`` says how many."""
     w, life = e.world[0], e.lives[slot]
     number = e.kinds[e.rows[life.request].kind].pool
     pool, size, order = e.pools[number], e.pool_sizes[number], e.itineraries[slot]
