@@ -1,0 +1,211 @@
+"""The gateway: a chain of stages. A call goes down through ``enter``, waits where a stage says so, and comes back up with an outcome.
+
+A stage is a module. Like a ``try`` block around the stages below it:
+
+    enter(g, c, now_s)    the block's start: CONTINUE, WAIT, PERFORM or an outcome
+    woken(g, c, now_s)    goes on after a wait of its own; answers like ``enter``
+    rescue(g, c, now_s)   ``except``: a failure comes up from below. Let it pass (``c.outcome``), answer otherwise, or CONTINUE: try again
+    leave(g, c, now_s)    ``finally``: let go of what the call holds here, whatever ended it. Never waits, never changes the outcome
+    tick(g, now_s)        a timer that belongs to no call. Called at time 0; returns when it is to be called again
+    permits(g, target, now_s), stale(g, c, now_s)    answers to what other stages ask: see ``sim.gateway.hooks``
+
+All are optional. ``g.<stage>`` is the stage's State, ``g.<table>`` one of its TABLES. Nothing here waits, reads a clock or does I/O.
+Around its hooks a stage declares, where it has them: Config (its words in the scenario), build(scenario, seed) (its State; None where the
+scenario does not use it), Request and Call (fields), COLUMNS (of the rows), PARTS (of the latency), DRAWS and CLASS (fields of requests
+that are drawn, or follow from the request's class). ``docs/how-to/add-a-policy.md`` walks through one.
+"""
+
+from __future__ import annotations
+
+from collections import namedtuple
+from collections.abc import Callable
+from types import ModuleType
+from typing import Any
+
+from sim.data.outcomes import ABANDONED, CACHE_HIT, CANNED, FAILURES, STALE
+from sim.gateway import call
+from sim.gateway.call import CONTINUE
+from sim.gateway.stages import (
+    admission,
+    api_keys,
+    breaker,
+    context,
+    cpu,
+    deadline,
+    degrade,
+    exact_cache,
+    hedge,
+    rate_limit,
+    retry,
+    route,
+    sessions,
+    upstream,
+)
+from sim.kernel.containers import Line, PerCall, remove
+from sim.kernel.state import merge, state
+from sim.provider import attempt
+
+STAGES: tuple[ModuleType, ...] = (
+    degrade,  # an earlier answer or a prepared text instead of a failure
+    rate_limit,  # requests and tokens, for every user and for all
+    cpu,  # the gateway's own work
+    sessions,  # what is remembered of the conversation
+    context,  # how much of it goes along
+    deadline,  # the whole call may take so long
+    exact_cache,  # the same prompt again; one asks for all that ask the same
+    admission,  # so many at once, the others in line
+    route,  # the targets in their order
+    retry,  # again after a pause, then the next target
+    hedge,  # a second attempt beside a slow one
+    breaker,  # none to a target that fails too often
+    api_keys,  # with a key that is not refused
+    upstream,  # one attempt
+)
+
+
+def name_of(stage: ModuleType) -> str:
+    return stage.__name__.rpartition(".")[2]
+
+
+def declared(what: str) -> dict[str, Any]:
+    """What the stages declare under one name (COLUMNS, PARTS, DRAWS, …), in the order of the chain. No two may declare the same."""
+    found: dict[str, Any] = {}
+    for stage in STAGES:
+        for key, value in getattr(stage, what, {}).items():
+            if key in found:
+                raise TypeError(f"{key} is declared twice among the stages' {what}")
+            found[key] = value
+    return found
+
+
+@state
+class Leavers:
+    count: int = 0
+
+
+HOOKS = ("enter", "woken", "rescue", "leave")
+Path = namedtuple("Path", [*HOOKS, "permits", "stale"])
+TABLES = {table.__name__: stage for stage in STAGES for table in getattr(stage, "TABLES", ())}
+ENGINE = ("calls", "free", "ready", "leaving", "leavers", "events", "history", "path", "timers")
+Gateway = namedtuple("Gateway", [*ENGINE, *map(name_of, STAGES), *TABLES])  # type: ignore[misc]
+Request = merge("Request", call.Request, *(stage.Request for stage in STAGES if hasattr(stage, "Request")))
+Call = merge("Call", Request, call.Call, *(stage.Call for stage in STAGES if hasattr(stage, "Call")), attempt.Call)
+
+
+def build(scenario: Any, seed: int, history: Any = ()) -> Any:
+    """The gateway of a scenario in which nothing has happened yet. Stages that it does not use are None and cost nothing.
+
+    ``history``: tokens of all earlier turns, where requests say which are theirs.
+    """
+    states = {name_of(stage): stage.build(scenario, seed) for stage in STAGES}
+    used = [stage for stage in STAGES if states[name_of(stage)] is not None]
+    tables = {table.__name__: table(scenario, states[name_of(stage)]) for stage in used for table in getattr(stage, "TABLES", ())}
+    engine = {
+        "calls": [], "free": [], "ready": Line(), "leaving": PerCall(), "leavers": Leavers(), "events": [], "history": history,
+        "path": path(used), "timers": timers(used),
+    }  # fmt: skip
+    return Gateway(**dict.fromkeys(Gateway._fields) | states | tables | engine)
+
+
+def path(used: list[ModuleType]) -> Path:
+    """The hooks of the stages that calls pass. ``c.stage`` is a place on this path; a stage without the hook has None there."""
+    passed = stages_passed(used)
+    return Path(*(tuple(getattr(stage, hook, None) for stage in passed) for hook in HOOKS), asked(used, "permits"), asked(used, "stale"))
+
+
+def stages_passed(used: list[ModuleType]) -> list[ModuleType]:
+    return [stage for stage in used if any(hasattr(stage, hook) for hook in HOOKS)]
+
+
+def asked(used: list[ModuleType], hook: str) -> tuple[Callable[..., bool], ...]:
+    return tuple(getattr(stage, hook) for stage in used if hasattr(stage, hook))
+
+
+def timers(used: list[ModuleType]) -> tuple[Callable[..., float], ...]:
+    return tuple(stage.tick for stage in used if hasattr(stage, "tick"))
+
+
+# What follows is all that ever happens to a call. The first five choose the stage (compiled: by comparing c.stage).
+
+
+def enter(g: Any, c: Any, now_s: float) -> int:
+    hook = g.path.enter[c.stage]
+    return CONTINUE if hook is None else hook(g, c, now_s)
+
+
+def woken(g: Any, c: Any, now_s: float) -> int:
+    return g.path.woken[c.stage](g, c, now_s)  # type: ignore[no-any-return]
+
+
+def rescue(g: Any, c: Any, now_s: float) -> int:
+    hook = g.path.rescue[c.stage]
+    return c.outcome if hook is None else hook(g, c, now_s)
+
+
+def leave(g: Any, c: Any, now_s: float) -> None:
+    hook = g.path.leave[c.stage]
+    if hook is not None:
+        hook(g, c, now_s)
+
+
+def tick(g: Any, number: int, now_s: float) -> float:
+    return g.timers[number](g, now_s)  # type: ignore[no-any-return]
+
+
+def start(g: Any, c: Any, now_s: float) -> int:
+    """A new call goes as far as it can: WAIT, PERFORM or its outcome."""
+    return advance(g, c, now_s, CONTINUE)
+
+
+def resume(g: Any, c: Any, now_s: float) -> int:
+    """The call was woken, or its time has come, or its attempt has news."""
+    c.ticket += 1
+    if now_s >= c.leaves_s:
+        return depart(g, c, now_s)
+    return advance(g, c, now_s, woken(g, c, now_s))
+
+
+def advance(g: Any, c: Any, now_s: float, verdict: int) -> int:
+    """Down while stages say CONTINUE; with an outcome back up, past ``leave`` and ``rescue``, until it is out or must wait."""
+    while True:
+        if verdict == CONTINUE:
+            c.stage += 1
+            verdict = enter(g, c, now_s)
+        elif verdict < CONTINUE:
+            return verdict
+        else:
+            if verdict != c.outcome:
+                c.outcome, c.decided_by = verdict, c.stage
+            leave(g, c, now_s)
+            c.stage -= 1
+            if c.stage == c.floor:
+                return end(c, now_s)
+            if verdict >= FAILURES and not c.committed:
+                verdict = rescue(g, c, now_s)
+
+
+def depart(g: Any, c: Any, now_s: float) -> int:
+    """The client has left, or a fork is cancelled: out of all stages, wherever the call is."""
+    if c.is_ready:
+        remove(g.calls, g.ready, c.slot)
+        c.is_ready = False
+    c.ticket += 1
+    c.outcome, c.decided_by = ABANDONED, c.stage
+    while c.stage > c.floor:
+        leave(g, c, now_s)
+        c.stage -= 1
+    return end(c, now_s)
+
+
+def end(c: Any, now_s: float) -> int:
+    """The call is out of the chain: its times as its client sees them. What the gateway answers by itself comes at once."""
+    c.latency_s = now_s - c.arrival_s
+    if c.outcome == CACHE_HIT or c.outcome == STALE or c.outcome == CANNED:
+        c.ttft_s = c.latency_s
+    else:
+        c.ttft_s = c.first_content_s - c.arrival_s
+    return c.outcome  # type: ignore[no-any-return]
+
+
+purposes = [purpose for purpose, _ in declared("DRAWS").values()]
+assert len(purposes) == len(set(purposes)), "every draw has a purpose of its own"

@@ -1,0 +1,50 @@
+"""What a stage may ask of the others, without knowing which of them there are. Compiled, these become comparisons of numbers.
+
+``permits`` and ``stale`` are hooks like ``enter`` and ``leave``: any stage may have them.
+"""
+
+from __future__ import annotations
+
+from copy import copy
+from typing import Any
+
+
+def permits(g: Any, target: int, now_s: float) -> bool:
+    """Whether every stage that watches the targets' health would let a call through to this one. Changes nothing."""
+    for hook in g.path.permits:
+        if not hook(g, target, now_s):
+            return False
+    return True
+
+
+def stale(g: Any, c: Any, now_s: float) -> bool:
+    """Whether some cache has an answer to this prompt, however old."""
+    for hook in g.path.stale:
+        if hook(g, c, now_s):
+            return True
+    return False
+
+
+def take_slot(g: Any) -> int:
+    """A free place in ``g.calls``."""
+    if g.free:
+        return g.free.pop()  # type: ignore[no-any-return]
+    g.calls.append(None)
+    return len(g.calls) - 1
+
+
+def free_slot(g: Any, slot: int) -> None:
+    g.free.append(slot)
+
+
+def fork(g: Any, c: Any) -> Any:
+    """A copy of the call in a place of its own."""
+    twin = copy(c)
+    twin.slot = take_slot(g)
+    g.calls[twin.slot] = twin
+    return twin
+
+
+def note(g: Any, now_s: float, kind: int, subject: int, value: int) -> None:
+    """Something happened that belongs in events.jsonl: ``kind`` is a code of ``sim.gateway.events``."""
+    g.events.append((now_s, kind, subject, value))

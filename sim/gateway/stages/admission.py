@@ -1,0 +1,139 @@
+"""Admission: a bounded number of calls in service, a bounded queue behind them, first come first served within each priority."""
+
+from __future__ import annotations
+
+from math import inf
+from typing import Annotated, Any, Literal
+
+from pydantic import Field
+
+from sim.data.outcomes import ABANDONED, REJECTED, TIMEOUT
+from sim.gateway.call import CONTINUE, WAIT
+from sim.kernel.containers import Keyed, Line, append, remove, take_first, wake
+from sim.kernel.refusals import refusal
+from sim.kernel.state import state
+from sim.scenario.values import Count, Duration, Model
+
+PRIORITIES = 10
+FULL, TOO_LONG = refusal("queue"), refusal("queue timeout")
+
+
+class Queue(Model):
+    """A limit on the calls in service, with a queue in front."""
+
+    concurrency: Count | Literal["unlimited"] = Field(description="calls in service at once")
+    waiting: Annotated[int, Field(ge=0)] | Literal["unlimited"] = Field(0, description="calls that may wait; more are rejected")
+    timeout: Duration | None = Field(None, description="a call that waits for longer is rejected; default: none")
+
+
+class Config(Model):
+    queue: Queue | None = Field(None, description="default: any number of calls in service")
+
+
+@state
+class State:
+    """``waited_s`` is the integral of ``waiting`` over time up to ``at_s``, in call-seconds."""
+
+    concurrency: float
+    capacity: float
+    timeout_s: float
+    in_service: int = 0
+    waiting: int = 0
+    waited_s: float = 0.0
+    at_s: float = 0.0
+
+
+@state
+class Request:
+    priority: int = 0
+    patience_s: float = inf  # its client waits in the queue for so long
+
+
+@state
+class Call:
+    admitted: bool = False
+    in_line: bool = False
+    in_line_since_s: float = 0.0
+    queue_wait_s: float = 0.0
+
+
+COLUMNS = {"queue_wait_s": ("f8", "waiting for admission")}
+PARTS = {"queue_wait_s": "queue"}
+DRAWS = {"patience_s": (64, lambda scenario: scenario.workload.client.patience)}
+CLASS = {"priority": lambda scenario, each: each.priority}
+
+
+def build(scenario: Any, seed: int) -> Any:
+    queue = scenario.gateway.queue
+    if queue is None:
+        return None
+    numbers = (inf if limit in ("unlimited", None) else float(limit) for limit in (queue.concurrency, queue.waiting, queue.timeout))
+    return State(*numbers)
+
+
+def lines(scenario: Any, s: Any) -> Keyed:
+    """A line for every priority."""
+    return Keyed(PRIORITIES, Line)
+
+
+TABLES = (lines,)
+
+
+def enter(g: Any, c: Any, now_s: float) -> int:
+    s = g.admission
+    if s.in_service < s.concurrency:
+        s.in_service += 1
+        c.admitted = True
+        return CONTINUE
+    if s.waiting >= s.capacity:
+        c.refused_by = FULL
+        return REJECTED
+    append(g.calls, g.lines[c.priority], c.slot)
+    change_waiting(s, now_s, 1)
+    c.in_line, c.in_line_since_s = True, now_s
+    c.until_s = now_s + min(s.timeout_s, c.deadline_s - now_s, c.patience_s)
+    return WAIT
+
+
+def woken(g: Any, c: Any, now_s: float) -> int:
+    if c.admitted:
+        c.queue_wait_s = now_s - c.in_line_since_s
+        return CONTINUE
+    limit_s = min(g.admission.timeout_s, c.deadline_s - c.in_line_since_s)
+    if c.patience_s < limit_s:
+        return ABANDONED
+    if limit_s < g.admission.timeout_s:
+        return TIMEOUT
+    c.refused_by = TOO_LONG
+    return REJECTED
+
+
+def leave(g: Any, c: Any, now_s: float) -> None:
+    if c.in_line:
+        remove(g.calls, g.lines[c.priority], c.slot)
+        change_waiting(g.admission, now_s, -1)
+        c.in_line, c.queue_wait_s = False, now_s - c.in_line_since_s
+    if c.admitted:
+        g.admission.in_service -= 1
+        c.admitted = False
+        admit_waiting(g, now_s)
+
+
+def admit_waiting(g: Any, now_s: float) -> None:
+    """The first in line, of the highest priority, go on while there is room. To be called by whatever makes room."""
+    s = g.admission
+    while s.waiting > 0 and s.in_service < s.concurrency:
+        priority = PRIORITIES - 1
+        while g.lines[priority].length == 0:
+            priority -= 1
+        following = g.calls[take_first(g.calls, g.lines[priority])]
+        following.in_line, following.admitted = False, True
+        change_waiting(s, now_s, -1)
+        s.in_service += 1
+        wake(g, following)
+
+
+def change_waiting(s: Any, now_s: float, by: int) -> None:
+    s.waited_s += s.waiting * (now_s - s.at_s)
+    s.at_s = now_s
+    s.waiting += by

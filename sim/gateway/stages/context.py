@@ -1,0 +1,123 @@
+"""Context management: how much of a conversation's history goes to the model with the next turn."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import Field
+
+from sim.gateway.call import CONTINUE
+from sim.kernel.state import state
+from sim.scenario.values import Count, Model
+
+KINDS = ("full", "window", "summarize", "budget")
+FULL, WINDOW, SUMMARIZE, BUDGET = range(4)
+
+
+class FullContext(Model):
+    """All earlier turns are sent along."""
+
+    kind: Literal["full"]
+
+
+class WindowContext(Model):
+    """The newest earlier turns are sent along."""
+
+    kind: Literal["window"]
+    turns: Annotated[int, Field(ge=0)] = Field(description="earlier turns sent along")
+
+
+class SummarizeContext(Model):
+    """From some length on, a summary stands for the older turns."""
+
+    kind: Literal["summarize"]
+    after_turns: Count = Field(description="earlier turns from which a conversation is summarised")
+    keep_turns: Annotated[int, Field(ge=0)] = Field(description="newest turns that are sent as they are")
+    summary_tokens: Annotated[int, Field(ge=0)] = Field(100, description="length of the summary")
+
+
+class BudgetContext(Model):
+    """As many of the newest turns as fit are sent along."""
+
+    kind: Literal["budget"]
+    tokens: Annotated[int, Field(ge=0)] = Field(description="most tokens of history sent along; whole turns, newest first")
+
+
+Context = Annotated[FullContext | WindowContext | SummarizeContext | BudgetContext, Field(discriminator="kind")]
+
+
+class Config(Model):
+    context: Context = Field(FullContext(kind="full"), description="how much of a conversation's history goes along with a turn")
+
+
+@state
+class State:
+    """Turns beyond ``keep_turns`` are dropped (window), or become ``summary_tokens`` once there are ``after_turns`` (summarize);
+    ``budget_tokens`` is the most that a budget sends along."""
+
+    kind: int = FULL
+    keep_turns: int = 0
+    after_turns: int = 0
+    summary_tokens: int = 0
+    budget_tokens: int = 0
+
+
+@state
+class Request:
+    history_start: int = 0  # its earlier turns' tokens are g.history[history_start : history_start + history_turns], oldest first
+    history_turns: int = 0
+
+
+@state
+class Call:
+    input_tokens: int = 0
+
+
+COLUMNS = {"input_tokens": ("i8", "after the context policy")}
+
+
+def build(scenario: Any, seed: int) -> Any:
+    config = scenario.gateway.context
+    numbers = {"keep_turns": getattr(config, "turns", getattr(config, "keep_turns", 0))}
+    if config.kind == "summarize":
+        numbers |= {"after_turns": config.after_turns, "summary_tokens": config.summary_tokens}
+    if config.kind == "budget":
+        numbers["budget_tokens"] = config.tokens
+    return State(KINDS.index(config.kind), **numbers)
+
+
+def enter(g: Any, c: Any, now_s: float) -> int:
+    c.input_tokens = c.prompt_tokens
+    if c.history_turns > c.first_turn:
+        c.input_tokens += history_tokens(g.context, g.history, c.history_start + c.first_turn, c.history_start + c.history_turns)
+    return CONTINUE
+
+
+def history_tokens(s: Any, history: Any, start: int, stop: int) -> int:
+    """Tokens of history sent along, of the turns from ``start`` to ``stop`` in ``history``."""
+    kept = turns_kept(s, history, start, stop)
+    tokens = summary_tokens(s, stop - start)
+    for turn in range(stop - kept, stop):
+        tokens += history[turn]
+    return tokens
+
+
+def turns_kept(s: Any, history: Any, start: int, stop: int) -> int:
+    """The number of newest turns that are sent as they are."""
+    turns = stop - start
+    if s.kind == FULL or (s.kind == SUMMARIZE and turns < s.after_turns):
+        return turns
+    if s.kind != BUDGET:
+        return min(turns, s.keep_turns)
+    kept = total = 0
+    while kept < turns:
+        total += history[stop - 1 - kept]
+        if total > s.budget_tokens:
+            break
+        kept += 1
+    return kept
+
+
+def summary_tokens(s: Any, turns: int) -> int:
+    """The length of the summary that stands for the turns not kept; 0 without one."""
+    return s.summary_tokens if s.kind == SUMMARIZE and turns >= s.after_turns else 0

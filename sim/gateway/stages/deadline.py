@@ -1,0 +1,44 @@
+"""The total timeout: all that a call does, waiting and retries included, ends by then. The stages below keep to ``c.deadline_s``."""
+
+from __future__ import annotations
+
+from math import inf
+from typing import Any
+
+from pydantic import Field
+
+from sim.data.outcomes import TIMEOUT
+from sim.gateway.call import CONTINUE
+from sim.kernel.state import state
+from sim.scenario.values import Duration, Model
+
+
+class Timeout(Model):
+    """The gateway's own timeouts."""
+
+    first_token: Duration | None = Field(None, description="of one attempt, to its first content; default: none")
+    total: Duration | None = Field(None, description="of the whole request, from its arrival at the gateway; default: none")
+
+
+class Config(Model):
+    timeout: Timeout = Field(Timeout(), description="how long the gateway waits for providers")
+
+
+@state
+class State:
+    total_s: float
+
+
+@state
+class Call:
+    deadline_s: float = inf
+
+
+def build(scenario: Any, seed: int) -> Any:
+    total = scenario.gateway.timeout.total
+    return None if total is None else State(total)
+
+
+def enter(g: Any, c: Any, now_s: float) -> int:
+    c.deadline_s = c.arrival_s + g.deadline.total_s
+    return TIMEOUT if now_s >= c.deadline_s else CONTINUE

@@ -1,0 +1,197 @@
+"""Exact caches: identical prompts within a time to live, or within it of the last hit; the least recently used goes first when one is full.
+
+While a prompt is being asked, others with the same prompt follow: they wait for the leader's answer (single flight). Requests that bring
+history are never looked up: their answer depends on more than the prompt.
+"""
+
+from __future__ import annotations
+
+from math import inf
+from typing import Annotated, Any, Literal
+
+from pydantic import Field
+
+from sim.data.outcomes import CACHE_HIT, OK, TIMEOUT
+from sim.gateway.call import CONTINUE, WAIT
+from sim.kernel.containers import NOBODY, Keyed, Line, append, forget, remove, take_first, wake
+from sim.kernel.state import state
+from sim.scenario.values import Count, Duration, Model, Name
+
+
+class ExactCache(Model):
+    """Answers to identical prompts."""
+
+    kind: Literal["exact"]
+    ttl: Duration = Field(description="an answer is fresh for so long")
+    sliding: bool = Field(False, description="each hit gives an entry its whole ttl again")
+    capacity: Count = Field(10_000, description="answers kept; beyond, the least recently used goes")
+    single_flight: bool = Field(True, description="identical prompts under way wait for the first instead of asking again")
+    classes: tuple[Name, ...] = Field((), description="request classes that it serves; default: all that no cache before it serves")
+
+
+class Config(Model):
+    cache: Annotated[tuple[ExactCache, ...], Field(max_length=10)] = Field(
+        (), description="caches of whole answers; a request is looked up in the first one that serves its class"
+    )
+
+
+@state
+class State:
+    caches: int
+
+
+@state
+class Cache:
+    ttl_s: float = 0.0
+    sliding: bool = False
+    single_flight: bool = True
+    capacity: int = 0
+    recency: Line  # prompts with an answer, the least recently used first
+
+
+@state
+class CacheOfClass:
+    cache: int = NOBODY
+
+
+@state
+class Prompt:
+    kept: bool = False  # there is an answer, fresh until:
+    expires_s: float = -inf
+    leader: int = NOBODY  # the call that asks for it now
+    followers: Line
+    before: int = NOBODY
+    after: int = NOBODY
+
+
+@state
+class Call:
+    leads: bool = False
+    follows: bool = False
+    follows_since_s: float = 0.0
+    coalesced_s: float = 0.0
+
+
+COLUMNS = {"coalesced_s": ("f8", "waiting for the answer to an identical prompt under way")}
+PARTS = {"coalesced_s": "waiting for an identical prompt"}
+
+
+def build(scenario: Any, seed: int) -> Any:
+    exact = [cache for cache in scenario.gateway.cache if cache.kind == "exact"]
+    return State(len(exact)) if exact else None
+
+
+def caches(scenario: Any, s: Any) -> Keyed:
+    exact = [cache for cache in scenario.gateway.cache if cache.kind == "exact"]
+    return Keyed(s.caches, Cache, [Cache(each.ttl, each.sliding, each.single_flight, each.capacity) for each in exact])
+
+
+def cache_of_class(scenario: Any, s: Any) -> Keyed:
+    exact = [cache for cache in scenario.gateway.cache if cache.kind == "exact"]
+    rows = []
+    for each in scenario.workload.requests:
+        serving = (number for number, cache in enumerate(exact) if not cache.classes or each.name in cache.classes)
+        rows.append(CacheOfClass(next(serving, NOBODY)))
+    return Keyed(len(rows), CacheOfClass, rows)
+
+
+def prompts(scenario: Any, s: Any) -> Keyed:
+    return Keyed("prompt", Prompt)
+
+
+TABLES = (caches, cache_of_class, prompts)
+
+
+def enter(g: Any, c: Any, now_s: float) -> int:
+    number = g.cache_of_class[c.kind].cache
+    if number == NOBODY or c.input_tokens > c.prompt_tokens:
+        return CONTINUE
+    cache, prompt = g.caches[number], g.prompts[c.prompt]
+    if is_fresh(g, c.prompt, cache, prompt, now_s):
+        return CACHE_HIT
+    if prompt.leader == NOBODY or not cache.single_flight:
+        c.leads, prompt.leader = True, c.slot
+        return CONTINUE
+    append(g.calls, prompt.followers, c.slot)
+    c.follows, c.follows_since_s = True, now_s
+    c.until_s = c.deadline_s
+    return WAIT
+
+
+def woken(g: Any, c: Any, now_s: float) -> int:
+    c.coalesced_s += now_s - c.follows_since_s
+    if c.follows or now_s >= c.deadline_s:
+        return TIMEOUT
+    return enter(g, c, now_s)  # the leader is back, perhaps without an answer
+
+
+def leave(g: Any, c: Any, now_s: float) -> None:
+    if c.follows:
+        remove(g.calls, g.prompts[c.prompt].followers, c.slot)
+        c.follows = False
+    if c.leads:
+        c.leads = False
+        land(g, c, now_s)
+
+
+def stale(g: Any, c: Any, now_s: float) -> bool:
+    number = g.cache_of_class[c.kind].cache
+    if number == NOBODY:
+        return False
+    prompt = g.prompts[c.prompt]
+    is_fresh(g, c.prompt, g.caches[number], prompt, now_s)  # counts as a use
+    kept = prompt.kept
+    tidy(g, c.prompt)
+    return kept
+
+
+def is_fresh(g: Any, key: Any, cache: Any, prompt: Any, now_s: float) -> bool:
+    """A fresh answer becomes the most recently used one, and lives on where the time slides. A stale one stays as it is."""
+    if not prompt.kept or now_s >= prompt.expires_s:
+        return False
+    remove(g.prompts, cache.recency, key)
+    append(g.prompts, cache.recency, key)
+    if cache.sliding:
+        prompt.expires_s = now_s + cache.ttl_s
+    return True
+
+
+def land(g: Any, c: Any, now_s: float) -> None:
+    """The leader is back: keep its answer, wake the followers."""
+    cache, prompt = g.caches[g.cache_of_class[c.kind].cache], g.prompts[c.prompt]
+    if prompt.leader == c.slot:
+        prompt.leader = NOBODY
+    if c.outcome == OK:
+        keep(g, c.prompt, cache, prompt, now_s)
+    while prompt.followers.length:
+        follower = g.calls[take_first(g.calls, prompt.followers)]
+        follower.follows = False
+        wake(g, follower)
+    tidy(g, c.prompt)
+
+
+def keep(g: Any, key: Any, cache: Any, prompt: Any, now_s: float) -> None:
+    if prompt.kept:
+        remove(g.prompts, cache.recency, key)
+    prompt.kept, prompt.expires_s = True, now_s + cache.ttl_s
+    append(g.prompts, cache.recency, key)
+    if cache.recency.length > cache.capacity:
+        oldest = take_first(g.prompts, cache.recency)
+        g.prompts[oldest].kept = False
+        tidy(g, oldest)
+
+
+def drop(g: Any, key: Any, number: int) -> None:
+    """Give an entry up before its time, of cache ``number``: what a gateway that has no room for its answer does."""
+    prompt = g.prompts[key]
+    if prompt.kept:
+        remove(g.prompts, g.caches[number].recency, key)
+        prompt.kept = False
+    tidy(g, key)
+
+
+def tidy(g: Any, key: Any) -> None:
+    """A prompt that is neither kept nor asked for is forgotten."""
+    prompt = g.prompts[key]
+    if not prompt.kept and prompt.leader == NOBODY and prompt.followers.length == 0:
+        forget(g.prompts, key)

@@ -1,0 +1,202 @@
+"""Retries and failover: again on the same target after a pause, or on the next one, until one answers or all is tried.
+
+The targets stand in the routing's order; each gets ``attempts`` attempts, or, where retries go to the next target, the targets take turns
+until there have been ``attempts`` in all. Retries cost from a budget; failing over to the next provider is free and comes at once.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import Field
+
+from sim.data.outcomes import ERROR, TIMEOUT
+from sim.data.statuses import NOT_SENT, REFUSED, TIMED_OUT
+from sim.gateway.call import CONTINUE, WAIT
+from sim.gateway.hooks import permits
+from sim.kernel.containers import NOBODY
+from sim.kernel.random import root_of, uniform_below
+from sim.kernel.refusals import refusal
+from sim.kernel.state import state
+from sim.scenario.units import Seconds
+from sim.scenario.values import Duration, Model
+
+RESERVE = 10.0
+BACKOFFS = ("none", "constant", "exponential", "full-jitter", "equal-jitter", "decorrelated-jitter")
+NONE, CONSTANT, EXPONENTIAL, FULL_JITTER, EQUAL_JITTER, DECORRELATED_JITTER = range(6)
+JITTER = 61  # purpose of the draws
+NO_TARGET = refusal("no healthy target")
+
+
+class Backoff(Model):
+    """AWS's jitters: full U(0, min(cap, base 2^k)), equal half + U(half), decorrelated min(cap, U(base, 3 previous))."""
+
+    kind: Literal["none", "constant", "exponential", "full-jitter", "equal-jitter", "decorrelated-jitter"] = Field(
+        "full-jitter", description="how the pause before a retry grows and is randomised"
+    )
+    base: Duration = Field(Seconds(0.5), description="the first pause, before jitter")
+    cap: Duration = Field(Seconds(8.0), description="the longest pause")
+
+
+class Retry(Model):
+    """Attempts of one call."""
+
+    attempts: Annotated[int, Field(ge=1, le=20)] = Field(3, description="attempts in all, the first one included")
+    backoff: Backoff = Field(Backoff(), description="pauses between attempts")
+    budget: Annotated[float, Field(ge=0, le=10)] | None = Field(None, description="retries allowed as a share of calls; default: no limit")
+    to: Literal["same", "next"] = Field("same", description="target of a retry: the same one, or the next in the routing's order")
+    honor_retry_after: bool = Field(True, description="wait for as long as the provider says, if that is longer")
+
+
+class Config(Model):
+    retry: Retry = Field(Retry(attempts=1), description="again after a failure; default: one attempt")
+
+
+@state
+class State:
+    """The budget is Finagle's RetryBudget without its time windows, on gRPC's token arithmetic (maxTokens 10): each call pays in
+    ``ratio``, each retry costs 1, at most RESERVE is saved up. It starts full. Below zero: no budget."""
+
+    attempts: int
+    next: bool
+    next_provider: bool
+    honors_retry_after: bool
+    backoff: int
+    base_s: float
+    cap_s: float
+    ratio: float
+    balance: float
+    root: int  # of the draws
+
+
+@state
+class Call:
+    place: int = NOBODY  # in the itinerary: one place for each attempt that it may come to
+    tried: int = NOBODY  # the target of the last attempt
+    failure: int = ERROR  # how the last attempt failed
+    retries: int = 0
+    pause_s: float = 0.0
+    backoff_s: float = 0.0
+
+
+COLUMNS = {"backoff_s": ("f8", "spent between attempts")}
+PARTS = {"backoff_s": "pauses between attempts"}
+
+
+def build(scenario: Any, seed: int) -> Any:
+    config = scenario.gateway.retry
+    ratio = -1.0 if config.budget is None else float(config.budget)
+    return State(
+        config.attempts, config.to == "next", "next-provider" in scenario.gateway.fallback, config.honor_retry_after,
+        BACKOFFS.index(config.backoff.kind), config.backoff.base, config.backoff.cap, ratio, RESERVE if ratio > 0 else 0.0,
+        root_of(seed, JITTER),
+    )  # fmt: skip
+
+
+def enter(g: Any, c: Any, now_s: float) -> int:
+    if now_s >= c.deadline_s:  # its turn came too late
+        return TIMEOUT
+    if g.retry.ratio >= 0.0:
+        deposit(g.retry)
+    return next_target(g, c, now_s)
+
+
+def woken(g: Any, c: Any, now_s: float) -> int:
+    c.backoff_s += c.pause_s
+    return CONTINUE
+
+
+def rescue(g: Any, c: Any, now_s: float) -> int:
+    s = g.retry
+    if c.status != NOT_SENT:
+        c.failure = c.outcome
+        if now_s >= c.deadline_s:
+            return c.outcome
+        if not deserves_retry(c.status):
+            if not s.next_provider:
+                return c.outcome
+            give_up(g, c)
+        c.tried = c.aim
+    return next_target(g, c, now_s)
+
+
+def next_target(g: Any, c: Any, now_s: float) -> int:
+    """The next place of the itinerary at which an attempt may be made: CONTINUE there, at once or after a pause; or the failure."""
+    s, order = g.retry, g.orders[c.slot]
+    c.status = NOT_SENT
+    last = places(s, c.candidates) - 1
+    while c.place < last:
+        c.place += 1
+        c.aim = order[target_place(s, c.place, c.candidates)]
+        if c.aim == NOBODY or not permits(g, c.aim, now_s):
+            continue
+        if c.tried == NOBODY or (c.aim != c.tried and not s.next):
+            return CONTINUE
+        if s.ratio >= 0.0 and not withdraw(s):
+            give_up(g, c)
+            continue
+        draw = uniform_below(s.root, c.request, c.retries)
+        c.pause_s = backoff_s(s, c.retries, c.pause_s, draw)
+        if c.aim == c.tried and s.honors_retry_after and c.retry_after_s > c.pause_s:
+            c.pause_s = c.retry_after_s
+        if now_s + c.pause_s >= c.deadline_s:
+            give_up(g, c)
+            continue
+        c.retries += 1
+        c.until_s = now_s + c.pause_s
+        return WAIT
+    if c.tried == NOBODY:
+        c.refused_by = NO_TARGET
+    return c.failure
+
+
+def places(s: Any, candidates: int) -> int:
+    if candidates == 0:
+        return 0
+    if s.next:
+        return s.attempts  # type: ignore[no-any-return]
+    return s.attempts * candidates if s.next_provider else s.attempts  # type: ignore[no-any-return]
+
+
+def target_place(s: Any, place: int, candidates: int) -> int:
+    return place % candidates if s.next else place // s.attempts
+
+
+def give_up(g: Any, c: Any) -> None:
+    """The target deserves no further attempt of this call."""
+    g.orders[c.slot][target_place(g.retry, c.place, c.candidates)] = NOBODY
+
+
+def deserves_retry(status: int) -> bool:
+    """As the official SDKs and LiteLLM: refused, timed out, 408, 409, 429 and every 5xx."""
+    return status == REFUSED or status == TIMED_OUT or status == 408 or status == 409 or status == 429 or status >= 500
+
+
+def deposit(budget: Any) -> None:
+    budget.balance = min(RESERVE, budget.balance + budget.ratio)
+
+
+def withdraw(budget: Any) -> bool:
+    """True and one retry paid for, or False."""
+    if budget.balance < 1.0:
+        return False
+    budget.balance -= 1.0
+    return True
+
+
+def backoff_s(s: Any, retry: int, previous_s: float, draw: float) -> float:
+    """Seconds before retry number ``retry`` (from 0), by AWS's formulas; ``draw`` is uniform in (0, 1)."""
+    if s.backoff == NONE:
+        return 0.0
+    if s.backoff == CONSTANT:
+        return s.base_s  # type: ignore[no-any-return]
+    if s.backoff == DECORRELATED_JITTER:
+        return min(s.cap_s, s.base_s + draw * max(0.0, 3.0 * max(previous_s, s.base_s) - s.base_s))  # type: ignore[no-any-return]
+    ceiling_s = min(s.cap_s, s.base_s * 2.0**retry)
+    if s.backoff == FULL_JITTER:
+        return draw * ceiling_s  # type: ignore[no-any-return]
+    if s.backoff == EQUAL_JITTER:
+        return ceiling_s / 2.0 + draw * ceiling_s / 2.0  # type: ignore[no-any-return]
+    return ceiling_s  # type: ignore[no-any-return]
+
+

@@ -1,0 +1,208 @@
+"""Routing: in which order may a call try its targets? Those whose health forbids a call are left out."""
+
+from __future__ import annotations
+
+from math import exp
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, GetJsonSchemaHandler, model_validator
+from pydantic.json_schema import JsonSchemaValue
+from pydantic_core import CoreSchema
+
+from sim.gateway.call import CONTINUE
+from sim.gateway.hooks import permits
+from sim.kernel.containers import NOBODY, Keyed
+from sim.kernel.random import root_of, uniform_of
+from sim.kernel.state import state
+from sim.scenario.targets import target_names
+from sim.scenario.units import Seconds
+from sim.scenario.values import Duration, Model, Name, Target
+
+KINDS = ("round-robin", "least-busy", "cheapest", "fastest", "weighted", "capability")
+ROUND_ROBIN, LEAST_BUSY, CHEAPEST, FASTEST, WEIGHTED, CAPABILITY = range(6)
+WEIGHTS = 62  # purpose of the draws
+
+
+class Pool(Model):
+    """Targets that can all serve any call."""
+
+    kind: Literal["round-robin", "least-busy", "cheapest", "fastest"] = Field(
+        description="round-robin: in turn; least-busy: fewest calls in flight; cheapest: by this call's tokens and the length of answers so "
+        "far; fastest: by smoothed latency"
+    )
+    models: Annotated[tuple[Target, ...], Field(min_length=1, max_length=100)] = Field(description="the targets, provider/model")
+    memory: Duration = Field(
+        Seconds(30.0), description="fastest: a latency not seen again fades with this time constant, so that a slow target is tried again"
+    )
+
+
+class Weighted(Model):
+    """A random target for each call."""
+
+    kind: Literal["weighted"]
+    weights: dict[Target, Annotated[float, Field(ge=0)]] = Field(description="share of the calls that each target gets, in any unit")
+
+
+class Capability(Model):
+    """Every other key is a capability, with its targets in order of preference."""
+
+    kind: Literal["capability"]
+    capabilities: Annotated[dict[Name, Annotated[tuple[Target, ...], Field(min_length=1)]], Field(min_length=1)] = Field(
+        description="targets by what a request class `needs`"
+    )
+
+    @classmethod
+    def __get_pydantic_json_schema__(cls, core: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
+        schema = handler.resolve_ref_schema(handler(core))
+        (targets,) = schema["properties"]["capabilities"]["patternProperties"].values()
+        return schema | {"required": ["kind"], "additionalProperties": targets}
+
+    @model_validator(mode="before")
+    @classmethod
+    def gather(cls, raw: Any) -> Any:
+        if not isinstance(raw, dict):
+            return raw
+        named = raw["capabilities"] if raw.keys() == {"kind", "capabilities"} else {key: raw[key] for key in raw if key != "kind"}
+        if isinstance(named, dict):  # tuples, because strict validation takes no lists here
+            named = {key: tuple(targets) if isinstance(targets, list) else targets for key, targets in named.items()}
+        return {"kind": raw.get("kind"), "capabilities": named}
+
+
+Routing = Annotated[Pool | Weighted | Capability, Field(discriminator="kind")]
+
+
+class Config(Model):
+    routing: Routing = Field(description="which target a call is sent to, and which ones follow")
+
+
+@state
+class State:
+    kind: int
+    targets: int  # of the scenario
+    memory_s: float
+    root: int  # of the draws
+    turn: int = 0
+    answer_tokens: float = 256.0  # smoothed length of the answers so far
+
+
+@state
+class Request:
+    needs: int = 0  # the pool it may be sent to
+
+
+@state
+class Call:
+    candidates: int = 0  # g.orders[slot][: candidates] are the targets it may try, in this order
+    aim: int = NOBODY  # the one it is sent to next
+
+
+def pools_of(scenario: Any) -> dict[str, tuple[str, ...]]:
+    """The pools by what a class needs; one pool for all where the routing knows no capabilities."""
+    routing = scenario.gateway.routing
+    if routing.kind == "capability":
+        return dict(routing.capabilities)
+    return {"": tuple(routing.weights) if routing.kind == "weighted" else routing.models}
+
+
+def pool_of(scenario: Any, needs: str | None) -> int:
+    """The number of the pool for what a request needs; the first one where there is none of that name."""
+    names = list(pools_of(scenario))
+    return names.index(needs) if needs in names else 0
+
+
+CLASS = {"needs": lambda scenario, each: pool_of(scenario, each.needs)}
+
+
+def build(scenario: Any, seed: int) -> Any:
+    routing = scenario.gateway.routing
+    return State(KINDS.index(routing.kind), len(target_names(scenario)), getattr(routing, "memory", 30.0), root_of(seed, WEIGHTS))
+
+
+def pools(scenario: Any, s: Any) -> Keyed:
+    """The targets of each pool, as many places as there are targets."""
+    numbers = {name: number for number, name in enumerate(target_names(scenario))}
+    rows = [[numbers[name] for name in names] for names in pools_of(scenario).values()]
+    return Keyed(len(rows), list, [row + [NOBODY] * (s.targets - len(row)) for row in rows])
+
+
+def pool_sizes(scenario: Any, s: Any) -> Keyed:
+    return Keyed(len(pools_of(scenario)), PoolSize, [PoolSize(len(names)) for names in pools_of(scenario).values()])
+
+
+@state
+class PoolSize:
+    targets: int = 0
+
+
+def weights(scenario: Any, s: Any) -> Keyed:
+    """The weights of the only pool, by place."""
+    routing = scenario.gateway.routing
+    known = list(routing.weights.values()) if routing.kind == "weighted" else []
+    return Keyed(s.targets, Weight, [Weight(weight) for weight in known])
+
+
+@state
+class Weight:
+    weight: float = 0.0
+
+
+def orders(scenario: Any, s: Any) -> Keyed:
+    return Keyed("slot", lambda: [NOBODY] * s.targets)
+
+
+TABLES = (pools, pool_sizes, weights, orders)
+
+
+def enter(g: Any, c: Any, now_s: float) -> int:
+    s, pool, size, order = g.route, g.pools[c.needs], g.pool_sizes[c.needs].targets, g.orders[c.slot]
+    shift = 0
+    if s.kind == ROUND_ROBIN:
+        shift = s.turn % size
+        s.turn += 1
+    elif s.kind == WEIGHTED:
+        shift = place_by_weight(g.weights, size, uniform_of(s.root, c.request))
+    count = 0
+    for place in range(size):
+        target = pool[(place + shift) % size]
+        if permits(g, target, now_s):
+            order[count] = target
+            count += 1
+    c.candidates = count
+    if count > 1 and (s.kind == LEAST_BUSY or s.kind == CHEAPEST or s.kind == FASTEST):
+        sort_by_score(g, c, order, count, now_s)
+    return CONTINUE
+
+
+def place_by_weight(weights: Any, size: int, draw: float) -> int:
+    """The place in the pool that ``draw``, uniform in (0, 1), falls on."""
+    total = 0.0
+    for place in range(size):
+        total += weights[place].weight
+    left, last = draw * total, 0
+    for place in range(size):
+        if weights[place].weight > 0.0:
+            last = place
+        left -= weights[place].weight
+        if left < 0:
+            return place
+    return last  # reached by rounding only
+
+
+def sort_by_score(g: Any, c: Any, order: Any, count: int, now_s: float) -> None:
+    """Lowest score first; the pool's own order among equals."""
+    for place in range(1, count):
+        target = order[place]
+        own = score(g, c, target, now_s)
+        while place > 0 and score(g, c, order[place - 1], now_s) > own:
+            order[place] = order[place - 1]
+            place -= 1
+        order[place] = target
+
+
+def score(g: Any, c: Any, number: int, now_s: float) -> float:
+    s, target = g.route, g.targets[number]
+    if s.kind == LEAST_BUSY:
+        return float(target.in_flight)
+    if s.kind == CHEAPEST:
+        return float(c.input_tokens * target.input_usd + s.answer_tokens * target.output_usd)
+    return target.latency_s * exp((target.measured_s - now_s) / s.memory_s)  # type: ignore[no-any-return]

@@ -1,0 +1,106 @@
+"""Sessions: what the gateway remembers of a conversation, and for how long. To look one up may take a while."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from pydantic import Field
+
+from sim.gateway.call import CONTINUE, WAIT
+from sim.kernel.containers import NOBODY, Keyed, Line, append, forget, remove
+from sim.kernel.state import state
+from sim.scenario.distributions import Constant
+from sim.scenario.units import Seconds
+from sim.scenario.values import Duration, Durations, Model
+
+MOST = 1_000_000  # conversations kept; beyond, the one not seen for longest is forgotten
+REDIS_LOOKUP_S = 0.001
+
+
+class Sessions(Model):
+    """The conversations' histories, kept by the gateway."""
+
+    store: Literal["memory", "redis"] = Field("memory", description="memory: looked up at once; redis: after `lookup`")
+    ttl: Duration = Field(Seconds(1800.0), description="a conversation idle for longer starts again without its history")
+    lookup: Durations | None = Field(None, description="time to look a session up; default: none in memory, 1 ms in redis")
+
+
+class Config(Model):
+    sessions: Sessions | None = Field(None, description="default: clients send their history along, and nothing is forgotten")
+
+
+@state
+class State:
+    ttl_s: float
+    recency: Line  # conversations, the one not seen for longest first
+
+
+@state
+class Conversation:
+    seen_s: float = -1.0  # below zero: never
+    first_turn: int = 0  # the first turn still remembered
+    before: int = NOBODY
+    after: int = NOBODY
+
+
+@state
+class Request:
+    lookup_s: float = 0.0
+
+
+@state
+class Call:
+    first_turn: int = 0  # of its conversation that is still remembered
+
+
+def lookup_law(scenario: Any) -> Any:
+    """How long it takes to look a session up; None for at once."""
+    sessions = scenario.gateway.sessions
+    if sessions is None:
+        return None
+    if sessions.lookup is not None:
+        return sessions.lookup
+    return Constant(kind="constant", value=Seconds(REDIS_LOOKUP_S)) if sessions.store == "redis" else None
+
+
+DRAWS = {"lookup_s": (63, lookup_law)}
+
+
+def build(scenario: Any, seed: int) -> Any:
+    return None if scenario.gateway.sessions is None else State(scenario.gateway.sessions.ttl)
+
+
+def conversations(scenario: Any, s: Any) -> Keyed:
+    return Keyed("conversation", Conversation)
+
+
+TABLES = (conversations,)
+
+
+def enter(g: Any, c: Any, now_s: float) -> int:
+    if c.lookup_s > 0.0:
+        c.until_s = now_s + c.lookup_s
+        return WAIT
+    return woken(g, c, now_s)
+
+
+def woken(g: Any, c: Any, now_s: float) -> int:
+    """The conversation goes on where it is remembered from.
+
+    One idle for longer than the lifetime starts again at this turn. One never seen before is trusted with all the history that its client
+    brings: it was under way before the gateway started.
+    """
+    s, conversation = g.sessions, g.conversations[c.conversation]
+    if conversation.seen_s >= 0.0:
+        if now_s - conversation.seen_s > s.ttl_s:
+            conversation.first_turn = c.turn
+        remove(g.conversations, s.recency, c.conversation)
+    conversation.seen_s = now_s
+    c.first_turn = conversation.first_turn
+    append(g.conversations, s.recency, c.conversation)
+    if s.recency.length > MOST:
+        oldest = s.recency.first
+        remove(g.conversations, s.recency, oldest)
+        g.conversations[oldest].seen_s, g.conversations[oldest].first_turn = -1.0, 0
+        forget(g.conversations, oldest)
+    return CONTINUE
