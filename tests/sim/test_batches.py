@@ -3,7 +3,6 @@
 import numpy as np
 import pytest
 from rich.console import Console
-from synthetic_runs import rows, run_of, scenario
 
 from sim.batches import batches_of
 from sim.metrics import measure
@@ -12,6 +11,7 @@ from sim.scenario.load import load
 from sim.summary import summarize
 from sim.text import print_summary
 from sim.window import Window
+from tests.sim.synthetic_runs import rows, run_of, scenario
 
 PLAIN = scenario()
 ARRIVALS = PLAIN.workload.arrivals.model_copy(update={"batch": load("guide/agents").scenario.workload.arrivals.batch})

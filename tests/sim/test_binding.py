@@ -3,9 +3,9 @@
 from typing import Any
 
 import pytest
-from synthetic_runs import rows, run_of, synthetic_run
 
 from sim.binding import binding, binding_limit, figure
+from tests.sim.synthetic_runs import rows, run_of, synthetic_run
 
 
 def row(limit: str, demand: float, capacity: float, refused: int = 0) -> dict[str, Any]:

@@ -1,10 +1,10 @@
 """Budgets are read strictly, judged by the value, and honest about what the samples cannot say."""
 
 import pytest
-from synthetic_runs import rows, run_of, scenario, synthetic_run
 
 from sim.budgets import BudgetError, find_metric, judge, judge_value, merged, parse_budget, parse_budgets, phase_spans, spoken_names
 from sim.estimate import Estimate
+from tests.sim.synthetic_runs import rows, run_of, scenario, synthetic_run
 
 
 @pytest.mark.parametrize(

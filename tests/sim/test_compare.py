@@ -5,13 +5,13 @@ from typing import Any
 
 import numpy as np
 import pytest
-from synthetic_runs import rows, run_of, scenario, synthetic_run
 
 from mockprovider.certificate import BOUND_S
 from sim.compare import Check, NotComparable, Tolerances, compare
 from sim.records import Outcome
 from sim.run import Run
 from sim.wording import verify_verdict
+from tests.sim.synthetic_runs import rows, run_of, scenario, synthetic_run
 
 LATENCY = np.random.default_rng(5).lognormal(0, 0.5, 1060)
 

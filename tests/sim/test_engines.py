@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from tiny import BASE, scenario
 
 from sim.compiled.cache import directory
 from sim.engines import choose
@@ -12,6 +11,7 @@ from sim.experiment import predict
 from sim.fingerprint import fingerprint
 from sim.scenario.errors import ScenarioError
 from sim.scenario.model import Scenario
+from tests.sim.tiny import BASE, scenario
 
 
 def closed() -> Scenario:

@@ -9,7 +9,6 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from synthetic_runs import synthetic_run
 
 from sim import fingerprint as module
 from sim.fingerprint import fingerprint
@@ -17,6 +16,7 @@ from sim.records import ATTEMPTS, REQUESTS
 from sim.run import Run
 from sim.spill import RowKeeper
 from sim.table import Table
+from tests.sim.synthetic_runs import synthetic_run
 
 
 @pytest.fixture(scope="module")
@@ -46,7 +46,7 @@ def test_it_does_not_depend_on_the_byte_order_of_the_machine(run: Run) -> None:
 
 def test_another_process_with_another_hash_seed_finds_the_same(run: Run) -> None:
     code = """
-from synthetic_runs import synthetic_run
+from tests.sim.synthetic_runs import synthetic_run
 from sim.fingerprint import fingerprint
 print(fingerprint(synthetic_run(replications=2)))
 """

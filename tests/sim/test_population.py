@@ -6,11 +6,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from synthetic_runs import rows, run_of, scenario
 
 from sim.metrics import measure
 from sim.scenario.load import load
 from sim.workload.calls import population
+from tests.sim.synthetic_runs import rows, run_of, scenario
 
 WORKLOAD = {
     "duration": "10m",

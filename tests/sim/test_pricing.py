@@ -3,6 +3,7 @@
 import subprocess
 import sys
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -61,12 +62,12 @@ def test_an_explicit_price_wins():
 
 def test_explicit_prices_look_nothing_up():
     code = (
-        "import sys; sys.path.insert(0, sys.argv[1]); from test_pricing import *\n"
+        "import sys; sys.path.insert(0, sys.argv[1]); from tests.sim.test_pricing import *\n"
         "for name in [name for name in sys.modules if name.startswith('genai_prices')]: del sys.modules[name]\n"
         "print(unit_prices(scenario({'server': models('job', price={'input': 0, 'output': 0})})))\n"
         "assert 'genai_prices' not in sys.modules"
     )
-    run = subprocess.run([sys.executable, "-c", code, str(__file__).rsplit("/", 1)[0]], capture_output=True, text=True, check=True)
+    run = subprocess.run([sys.executable, "-c", code, str(Path(__file__).parents[2])], capture_output=True, text=True, check=True)
     assert run.stdout.strip() == "{'server/job': (0.0, 0.0)}"
 
 

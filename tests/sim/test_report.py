@@ -10,8 +10,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-from golden import matches_golden_text
-from synthetic_runs import rows, run_of, scenario, synthetic_run
 
 from sim.compare import compare
 from sim.records import Outcome
@@ -22,6 +20,8 @@ from sim.report.svg import COLOR, chart
 from sim.results import gather
 from sim.run import Run
 from sim.wording import verdict
+from tests.sim.golden import matches_golden_text
+from tests.sim.synthetic_runs import rows, run_of, scenario, synthetic_run
 
 SHA = "ab" * 32
 NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)

@@ -6,12 +6,12 @@ import json
 from pathlib import Path
 
 import pytest
-from synthetic_runs import synthetic_run
 
 from sim import store
 from sim.results import Results, gather
 from sim.scenario.load import canonical, to_yaml
 from sim.store import read_results, write_results
+from tests.sim.synthetic_runs import synthetic_run
 
 SAYS = "at 1x the rows kept (and drawn in the report) are those of the first 2 replications of 4, "
 

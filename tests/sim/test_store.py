@@ -8,7 +8,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from synthetic_runs import synthetic_run
 
 from sim import store
 from sim.compare import compare
@@ -18,6 +17,7 @@ from sim.results import Results, gather
 from sim.scenario.load import canonical, to_yaml
 from sim.store import StoreError, default_place, prepare, read_results, write_results
 from sim.summary import summarize
+from tests.sim.synthetic_runs import synthetic_run
 
 SHA = "ab" * 32
 

@@ -5,8 +5,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-from golden import matches_golden_json
-from synthetic_runs import rows, run_of, scenario, synthetic_run
 
 from sim.breakdown import where_time_went
 from sim.metrics import measure
@@ -14,6 +12,8 @@ from sim.records import ATTEMPTS, OUTCOMES, Outcome
 from sim.run import Run
 from sim.summary import summarize
 from sim.window import Window
+from tests.sim.golden import matches_golden_json
+from tests.sim.synthetic_runs import rows, run_of, scenario, synthetic_run
 
 SHA = "ab" * 32
 

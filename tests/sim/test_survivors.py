@@ -7,7 +7,6 @@ import re
 
 import numpy as np
 from rich.console import Console
-from synthetic_runs import rows, run_of
 
 from sim.records import Outcome
 from sim.report.render import render
@@ -15,6 +14,7 @@ from sim.results import gather
 from sim.run import Run
 from sim.summary import summarize
 from sim.text import print_summary
+from tests.sim.synthetic_runs import rows, run_of
 
 SHA = "ab" * 32
 

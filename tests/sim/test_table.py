@@ -6,12 +6,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from synthetic_runs import rows
 
 from sim import table
 from sim.records import ATTEMPTS, REQUESTS
 from sim.spill import spill
 from sim.table import Columns, Table
+from tests.sim.synthetic_runs import rows
 
 LENGTHS = (30, 0, 12)
 

@@ -6,14 +6,14 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from golden import matches_golden_text
 from rich.console import Console
-from synthetic_runs import rows, run_of, scenario, synthetic_run
 
 from sim.compare import compare
 from sim.summary import summarize
 from sim.text import console_of, print_summary
 from sim.wording import dollars, imprecise, interval, listed, number, percent, seconds, verdict
+from tests.sim.golden import matches_golden_text
+from tests.sim.synthetic_runs import rows, run_of, scenario, synthetic_run
 
 SHA = "ab" * 32
 
