@@ -18,7 +18,7 @@ from sim.metrics import METRICS, Metric
 from sim.objectives import split_budget
 from sim.run import Run
 from sim.scenario.model import Fault, Scenario
-from sim.units import NUMBER, finite, parse_duration, parse_rate
+from sim.scenario.units import NUMBER, finite, parse_duration, parse_rate
 from sim.window import Span, Window
 
 Verdict = Literal["ok", "broken", "insufficient"]

@@ -22,11 +22,12 @@ from sim.scenario.distributions import (
     Shifted,
     Uniform,
     Weibull,
+    recorded,
+    sigma,
 )
 
 Inverse = Callable[[np.ndarray], np.ndarray]
 
-Z99 = 2.3263478740408408  # the standard normal's 99th percentile
 SMALLEST = 2.0**-53  # draws are odd multiples of this
 
 
@@ -42,16 +43,6 @@ def quantile(law: Distribution, u: np.ndarray) -> np.ndarray:
 def inverse(law: Distribution) -> Inverse:
     """``quantile`` of one law as a function, its constants computed once. For callers that draw in small pieces."""
     return INVERSES[type(law)](law)
-
-
-def mean(law: Distribution) -> float:
-    """The law's mean, in its own unit; inf where it exceeds the range of a double."""
-    return MEANS[type(law)](law)
-
-
-def sigma(law: Lognormal) -> float:
-    """Standard deviation of the logarithm: as given, or from the 99th percentile, ln(p99 / median) / 2.3263…"""
-    return law.sigma if law.sigma is not None else math.log(law.p99 / law.median) / Z99  # type: ignore[operator]
 
 
 def constant(law: Constant) -> Inverse:
@@ -126,23 +117,6 @@ def shifted(law: Shifted) -> Inverse:
     return lambda u: by + of(u)
 
 
-def recorded(law: Empirical) -> np.ndarray:
-    if law.values is None:
-        raise ValueError(f"the values of {law.file} are taken in when the scenario is loaded from its file")
-    return np.array(law.values, np.float64)
-
-
-def weibull_mean(law: Weibull) -> float:
-    try:
-        return law.scale * math.gamma(1 + 1 / law.shape)
-    except OverflowError:
-        return math.inf
-
-
-def mixture_mean(law: Mixture) -> float:
-    return sum(part.weight * mean(part.of) for part in law.parts) / sum(part.weight for part in law.parts)
-
-
 INVERSES: dict[type, Callable[..., Inverse]] = {
     Constant: constant,
     Exponential: exponential,
@@ -154,17 +128,4 @@ INVERSES: dict[type, Callable[..., Inverse]] = {
     Empirical: empirical,
     Mixture: mixture,
     Shifted: shifted,
-}
-
-MEANS: dict[type, Callable[..., float]] = {
-    Constant: lambda law: float(law.value),
-    Exponential: lambda law: float(law.mean),
-    Geometric: lambda law: law.mean,
-    Lognormal: lambda law: law.median * math.exp(sigma(law) ** 2 / 2),
-    Gamma: lambda law: float(law.mean),
-    Weibull: weibull_mean,
-    Uniform: lambda law: (law.low + law.high) / 2,
-    Empirical: lambda law: float(recorded(law).mean()),
-    Mixture: mixture_mean,
-    Shifted: lambda law: law.by + mean(law.of),
 }

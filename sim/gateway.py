@@ -19,7 +19,7 @@ from sim.policy.session import SessionStore
 from sim.pricing import cached_prices, unit_prices
 from sim.request import Request
 from sim.scenario.model import Limits, Scenario
-from sim.units import Rate
+from sim.scenario.units import Rate
 
 INFINITY = float("inf")
 

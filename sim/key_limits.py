@@ -6,7 +6,7 @@ from typing import Any
 
 from sim.policy.limiter import ALGORITHMS
 from sim.scenario.model import ProviderLimits
-from sim.units import Rate
+from sim.scenario.units import Rate
 
 
 class KeyLimits:

@@ -6,7 +6,7 @@ import re
 from typing import NamedTuple
 
 from sim.scenario.model import Scenario
-from sim.units import parse_duration
+from sim.scenario.units import parse_duration
 
 BUDGET = re.compile(r"\s*([A-Za-z_][\w.]*?)\s*(<=|>=|<|>|==?)\s*([^@]+?)\s*(?:@\s*(\S.*?))?\s*")
 

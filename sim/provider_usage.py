@@ -6,8 +6,8 @@ from math import inf
 
 import numpy as np
 
-from sim.distributions import mean
 from sim.pricing import cached_prices, unit_prices
+from sim.scenario.distributions import mean
 from sim.scenario.model import Batching, Provider, ProviderModel, Scenario
 from sim.table import Columns
 from sim.usage_row import Row, blame, row

@@ -13,9 +13,9 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from sim.distributions import mean
 from sim.provider_usage import provider_rows
 from sim.records import Outcome
+from sim.scenario.distributions import mean
 from sim.scenario.model import GatewayLimits, Scenario
 from sim.table import Columns
 from sim.usage_row import Row, blame, row

@@ -11,8 +11,8 @@ import numpy as np
 from sim.records import Outcome
 from sim.scenario.errors import Problem, ScenarioError
 from sim.scenario.model import Scenario
+from sim.scenario.units import Seconds
 from sim.table import Columns, Rows
-from sim.units import Seconds
 
 BATCH = 5
 BINS = 1000

@@ -13,12 +13,12 @@ from typing import Any
 import numpy as np
 
 from sim.compiled.refusals import why_not
-from sim.distributions import mean
 from sim.estimate import Estimate, mean_estimate
 from sim.experiment import predict
 from sim.metrics import everyone, mean_of, measure, quantile_of, queued, share_of
 from sim.records import Outcome
 from sim.run import Run
+from sim.scenario.distributions import mean
 from sim.scenario.load import load
 from sim.scenario.model import Scenario
 from sim.window import Window

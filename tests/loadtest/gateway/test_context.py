@@ -17,7 +17,7 @@ from sim.policy.cache import CacheState, store
 from sim.policy.context import context_tokens
 from sim.policy.session import resume
 from sim.scenario.model import ExactCache
-from sim.units import Seconds
+from sim.scenario.units import Seconds
 from tests.loadtest.gateway.fakes import scenario
 
 HISTORY = [30, 50, 20, 90, 40]
