@@ -9,12 +9,12 @@ from rich.table import Table
 from rich.text import Text
 
 from sim.estimate import CONFIDENCE
+from sim.formatting import Document, listed, metric_words, percent, say, times
 from sim.metrics import METRICS
 from sim.paired import FIGURES, Difference, confidence_each, paired_differences
 from sim.run import Run
 from sim.scenario.load import Loaded
 from sim.text import console_of, print_first_that_fits
-from sim.wording import Document, listed, metric_words, percent, say, times
 
 STYLES = {"better": "green", "worse": "red", "no difference seen": "dim", "insufficient": "yellow"}
 OF_SERVED = ("latency_s", "ttft_s", "cost_usd")

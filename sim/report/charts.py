@@ -10,6 +10,7 @@ import numpy as np
 from sim.budgets import parse_budgets
 from sim.compare import pair
 from sim.estimate import student_t
+from sim.formatting import Document, dollars, seconds, times
 from sim.metrics import QUANTILES
 from sim.records import OUTCOMES, Outcome
 from sim.report.shown import Shown
@@ -17,7 +18,6 @@ from sim.report.svg import COLOR, chart
 from sim.run import Run
 from sim.table import Columns
 from sim.window import Window
-from sim.wording import Document, dollars, seconds, times
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -11,11 +11,11 @@ import pytest
 from rich.console import Console
 
 from sim.compare import Comparison, compare
+from sim.formatting import metric_words
 from sim.report.render import render
 from sim.results import gather
 from sim.run import Run
 from sim.text import print_summary
-from sim.wording import metric_words
 from tests.sim.synthetic_runs import rows, run_of, scenario, synthetic_run
 
 CLOSED = {"kind": "closed", "clients": 20, "think": {"kind": "constant", "value": "1s"}}

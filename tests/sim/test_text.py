@@ -9,9 +9,10 @@ import pytest
 from rich.console import Console
 
 from sim.compare import compare
+from sim.formatting import dollars, interval, listed, number, percent, seconds
+from sim.report.verdicts import imprecise, verdict
 from sim.summary import summarize
 from sim.text import console_of, print_summary
-from sim.wording import dollars, imprecise, interval, listed, number, percent, seconds, verdict
 from tests.sim.golden import matches_golden_text
 from tests.sim.synthetic_runs import rows, run_of, scenario, synthetic_run
 
