@@ -12,10 +12,10 @@ import numpy as np
 
 from loadtest.samples import to_requests
 from mockprovider.playback import End
+from sim.data.run import Run
+from sim.data.schema import ATTEMPTS, CANCELLED, REFUSED, TIMED_OUT, TIMELINE
 from sim.gateway import target_names
 from sim.pricing import cached_prices, unit_prices
-from sim.records import ATTEMPTS, CANCELLED, REFUSED, TIMED_OUT, TIMELINE
-from sim.run import Run
 from sim.scenario.model import Scenario
 
 FROM_GATEWAY = (

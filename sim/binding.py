@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from sim.data.run import Run
 from sim.formatting import percent
-from sim.run import Run
 
 NEAR = 0.9
 """Load from which a limit is said to bind: random traffic feels a limit before the average reaches it."""

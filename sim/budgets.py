@@ -13,10 +13,10 @@ from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import Literal, get_args
 
+from sim.data.run import Run
 from sim.estimate import Estimate
 from sim.metrics import METRICS, Metric
 from sim.objectives import split_budget
-from sim.run import Run
 from sim.scenario.model import Fault, Scenario
 from sim.scenario.units import NUMBER, finite, parse_duration, parse_rate
 from sim.window import Span, Window

@@ -6,9 +6,9 @@ from typing import Any
 
 import numpy as np
 
+from sim.data.schema import OUTCOMES, Outcome
 from sim.estimate import Estimate, mean_estimate, quantile_estimate, ratio_estimate, share_estimate
 from sim.metrics import DAY_S, MONTH_DAYS, QUANTILES, ended, mean_of, quantile_of
-from sim.records import OUTCOMES, Outcome
 from sim.window import Window
 
 

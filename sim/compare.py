@@ -13,10 +13,10 @@ from typing import Any, Literal
 
 import numpy as np
 
+from sim.data.run import Run
+from sim.data.schema import OUTCOMES
 from sim.estimate import Estimate, least_samples
 from sim.metrics import METRICS, measure
-from sim.records import OUTCOMES
-from sim.run import Run
 from sim.summary import SCHEMA_VERSION
 from sim.window import Window
 

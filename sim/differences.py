@@ -8,11 +8,11 @@ from typing import Any
 from rich.table import Table
 from rich.text import Text
 
+from sim.data.run import Run
 from sim.estimate import CONFIDENCE
 from sim.formatting import Document, listed, metric_words, percent, say, times
 from sim.metrics import METRICS
 from sim.paired import FIGURES, Difference, confidence_each, paired_differences
-from sim.run import Run
 from sim.scenario.load import Loaded
 from sim.text import console_of, print_first_that_fits
 

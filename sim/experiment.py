@@ -14,20 +14,20 @@ import numpy as np
 import simpy
 
 from sim.cluster import in_order
+from sim.data.run import Run
+from sim.data.schema import ATTEMPTS, REQUESTS, TIMELINE
+from sim.data.spill import RowKeeper
+from sim.data.table import Columns, Rows, Table
 from sim.draws import replication_seed
 from sim.engines import choose
 from sim.gateway import Gateway, target_names
 from sim.invariants import Replication, hold
 from sim.precision import MINIMUM, MOST, to_precision
 from sim.provider import ProviderState
-from sim.records import ATTEMPTS, REQUESTS, TIMELINE
 from sim.requests import play_agents, play_closed, requests_of
 from sim.rows import joined, request_rows
-from sim.run import Run
 from sim.scenario.model import Closed, Scenario
 from sim.scenario.size import expected_requests
-from sim.spill import RowKeeper
-from sim.table import Columns, Rows, Table
 from sim.usage import usage
 from sim.warmup import with_warmup
 from sim.workload.closed import ClosedWorkload

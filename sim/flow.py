@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any, Protocol
 
+from sim.data.schema import TIMED_OUT, Outcome
 from sim.draws import Purpose, uniform
 from sim.gateway import Gateway
 from sim.policy.admission import Ticket, enter, leave
@@ -21,7 +22,6 @@ from sim.policy.hedge import HedgeState, Race
 from sim.policy.retry import backoff_s, deposit, deserves_retry, withdraw
 from sim.policy.router import TargetState, observe_latency
 from sim.policy.session import resume
-from sim.records import TIMED_OUT, Outcome
 from sim.request import Answer, Record, Request
 
 OK, CACHE_HIT, FALLBACK, REJECTED, RATE_LIMITED, TIMEOUT, ERROR, ABANDONED = Outcome

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from sim.records import OUTCOMES
+from sim.data.schema import OUTCOMES
 
 if TYPE_CHECKING:
     from sim.gateway import Gateway
@@ -110,7 +110,7 @@ class Passes(NamedTuple):
 
 class Replication(NamedTuple):
     """One replication at its end. ``requests`` and ``attempts`` are its rows, ``system_s`` the seconds each request spent inside in the
-    order of ``requests``, ``system`` the number inside as the world counted it, ``samples`` rows of records.TIMELINE, ``seen`` the
+    order of ``requests``, ``system`` the number inside as the world counted it, ``samples`` rows of schema.TIMELINE, ``seen`` the
     attempts that reached the providers, unless these have counted them by prompt.
     """
 

@@ -15,10 +15,10 @@ from typing import Literal
 import numpy as np
 
 from sim.batches import has_batches
+from sim.data.run import Run
+from sim.data.schema import OUTCOMES, Outcome
 from sim.estimate import INSUFFICIENT, Estimate, mean_estimate, quantile_estimate, ratio_estimate, share_estimate
 from sim.objectives import objectives
-from sim.records import OUTCOMES, Outcome
-from sim.run import Run
 from sim.window import Window
 from sim.workload.calls import stated_population
 

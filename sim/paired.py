@@ -17,9 +17,9 @@ from typing import NamedTuple
 
 import numpy as np
 
+from sim.data.run import Run
 from sim.estimate import CONFIDENCE, Estimate, mean_estimate
 from sim.metrics import METRICS, QUANTILES, measure, queued, served
-from sim.run import Run
 from sim.window import Window
 
 FIGURES = ("latency_s.mean", "latency_s.p50", "latency_s.p99", "ttft_s.p99", "availability", "cost_usd.per_request")

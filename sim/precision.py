@@ -8,37 +8,16 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from typing import NamedTuple
 
+from sim.data.precision import Precision
+from sim.data.run import Run
 from sim.estimate import Estimate
 from sim.metrics import METRICS, measure
-from sim.run import Run
 
 MINIMUM = 10
 MOST = 200
 FIGURES = ("latency_s.mean", "latency_s.p99", "cost_usd.per_request")
 """What must be known to the precision asked for; a cost of zero is."""
-
-
-class Precision(NamedTuple):
-    """``reached`` is the relative half-width of each figure; None where it could not be had. ``missed`` are those that did not converge."""
-
-    asked: float
-    replications: int
-    reached: dict[str, float | None]
-
-    @property
-    def missed(self) -> list[str]:
-        return [name for name, half in self.reached.items() if half is None or half > self.asked / (1 + self.asked)]
-
-    def as_dict(self) -> dict[str, object]:
-        return {"asked": self.asked, "converged": not self.missed, "missed": self.missed, "half_widths": self.reached}
-
-    @property
-    def says(self) -> str:
-        reached = ", ".join(f"{name} ±{half:.1%}" if half is not None else f"{name} insufficient" for name, half in self.reached.items())
-        verdict = f"not converged to {self.asked:.3g}: {', '.join(self.missed)}" if self.missed else f"converged to {self.asked:.3g}"
-        return f"{verdict} after {self.replications} replications ({reached})"
 
 
 def half_width(estimate: Estimate) -> float | None:

@@ -10,12 +10,12 @@ from math import ceil
 
 import numpy as np
 
+from sim.data.schema import REFUSED
 from sim.distributions import inverse, quantile
 from sim.draws import Purpose, uniform, uniforms
 from sim.faults import timelines
 from sim.key_limits import KeyLimits
 from sim.prompt_cache import PrefixCache, Prefixes
-from sim.records import REFUSED
 from sim.scenario.model import Fault, ProviderModel, Scenario
 from sim.shaping import Shape, coupled, is_shaped
 from sim.sharing import SharedServer, enter, leave

@@ -6,10 +6,10 @@ from math import inf
 
 import numpy as np
 
+from sim.data.table import Columns
 from sim.pricing import cached_prices, unit_prices
 from sim.scenario.distributions import mean
 from sim.scenario.model import Batching, Provider, ProviderModel, Scenario
-from sim.table import Columns
 from sim.usage_row import Row, blame, row
 
 TOO_LONG, TOO_MANY = 400, 429

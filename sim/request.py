@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from sim.records import Outcome
+from sim.data.schema import Outcome
 
 NAN = float("nan")
 INFINITY = float("inf")
@@ -57,7 +57,7 @@ class Request:
 
 
 class Record:
-    """What became of a request. Until the flow says otherwise, its client has left. Columns as in ``sim.records``."""
+    """What became of a request. Until the flow says otherwise, its client has left. Columns as in ``sim.data.schema``."""
 
     __slots__ = (
         "arrived_s", "attempts", "backoff_s", "coalesced_s", "committed", "context_tokens", "cost_usd", "cpu_s", "failed_s",

@@ -8,8 +8,8 @@ from datetime import UTC, datetime
 from typing import Any
 
 from sim.compare import Comparison
+from sim.data.run import Run
 from sim.provenance import command_line, commit, host, versions
-from sim.run import Run
 from sim.scenario.model import Scenario
 from sim.summary import clean, summarize, whole
 

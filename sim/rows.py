@@ -7,7 +7,7 @@ from struct import Struct
 
 import numpy as np
 
-from sim.records import REQUESTS, Outcome
+from sim.data.schema import REQUESTS, Outcome
 from sim.request import Record, Request
 from sim.scenario.model import Scenario
 
@@ -35,7 +35,7 @@ class RowLog:
 
 
 class RequestLog(RowLog):
-    """Rows of records.REQUESTS in the order in which requests ended; ``inside_s`` is the time from arrival at the gateway to the end."""
+    """Rows of schema.REQUESTS in the order in which requests ended; ``inside_s`` is the time from arrival at the gateway to the end."""
 
     __slots__ = ("inside_s",)
 
@@ -55,7 +55,7 @@ class RequestLog(RowLog):
 
 
 def request_rows(served: RequestLog, scenario: Scenario, replication: int) -> tuple[np.ndarray, np.ndarray]:
-    """Rows of records.REQUESTS in the order of the schedule, as the clients saw them; and the time that each spent inside."""
+    """Rows of schema.REQUESTS in the order of the schedule, as the clients saw them; and the time that each spent inside."""
     rows = served.table(replication)
     order = np.argsort(rows["request"], kind="stable")
     return as_clients_saw(rows[order], scenario), np.array(served.inside_s)[order]

@@ -2,10 +2,10 @@
 
 manifest.json     versions, commit, command line, seed, hashes, host; one entry per run
 scenario.yaml     the resolved scenario
-requests.parquet  one flat row per request, with ``run``, an index into the manifest's runs (records.REQUEST_COLUMNS);
+requests.parquet  one flat row per request, with ``run``, an index into the manifest's runs (schema.REQUEST_COLUMNS);
                   of long runs those of the first replications, which summary.json then says
-attempts.parquet  likewise, records.ATTEMPT_COLUMNS
-timeline.parquet  likewise, records.TIMELINE
+attempts.parquet  likewise, schema.ATTEMPT_COLUMNS
+timeline.parquet  likewise, schema.TIMELINE
 events.jsonl      breaker moves, faults: one JSON object a line
 summary.json      every figure (sim.summary), and under "verify" the comparison
 report.html       the report, which needs no other file
@@ -26,15 +26,15 @@ from typing import Any
 
 import numpy as np
 
-from sim.records import ATTEMPTS, REQUESTS, TIMELINE
+from sim.data.run import Run
+from sim.data.schema import ATTEMPTS, REQUESTS, TIMELINE
+from sim.data.spill import Spilled, arrow_table, most_in_memory
+from sim.data.table import Rows, Table
 from sim.results import FORMAT, Results
-from sim.run import Run
 from sim.scenario.errors import ScenarioError
 from sim.scenario.model import Scenario
 from sim.scenario.tree import Source, read_text, read_tree
-from sim.spill import Spilled, arrow_table, most_in_memory
 from sim.summary import clean
-from sim.table import Rows, Table
 from sim.warmup import warmed
 
 MOST_ROWS = 300_000

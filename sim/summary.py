@@ -13,9 +13,9 @@ from sim.binding import binding, ranked_limits
 from sim.breakdown import where_time_went
 from sim.budgets import Judgement, judge
 from sim.by_kind import attempts_by_status, by_class, cost_by_feature, cost_by_model, latency_by_outcome, outcomes
+from sim.data.run import Run
 from sim.estimate import Estimate
 from sim.metrics import BATCHES, METRICS
-from sim.run import Run
 from sim.window import Window
 
 SCHEMA_VERSION = 1

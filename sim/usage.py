@@ -13,11 +13,11 @@ from collections.abc import Mapping
 
 import numpy as np
 
+from sim.data.schema import Outcome
+from sim.data.table import Columns
 from sim.provider_usage import provider_rows
-from sim.records import Outcome
 from sim.scenario.distributions import mean
 from sim.scenario.model import GatewayLimits, Scenario
-from sim.table import Columns
 from sim.usage_row import Row, blame, row
 
 

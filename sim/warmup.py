@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import numpy as np
 
-from sim.records import Outcome
+from sim.data.schema import Outcome
+from sim.data.table import Columns, Rows
 from sim.scenario.errors import Problem, ScenarioError
 from sim.scenario.model import Scenario
 from sim.scenario.units import Seconds
-from sim.table import Columns, Rows
 
 BATCH = 5
 BINS = 1000

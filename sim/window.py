@@ -8,10 +8,10 @@ from functools import cached_property
 import numpy as np
 
 from sim.batches import Batches, batches_of
-from sim.records import Outcome
-from sim.run import Run
+from sim.data.run import Run
+from sim.data.schema import Outcome
+from sim.data.table import Columns
 from sim.scenario.model import Trace
-from sim.table import Columns
 from sim.workload.calls import population
 
 Span = tuple[float, float]
@@ -41,7 +41,7 @@ class Window:
         return len(self.replication)
 
     def __getitem__(self, name: str) -> np.ndarray:
-        """One column of records.REQUESTS over the window, ordered by replication."""
+        """One column of schema.REQUESTS over the window, ordered by replication."""
         return self.requests[name]
 
     @property

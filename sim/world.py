@@ -7,6 +7,7 @@ from types import coroutine
 from typing import Any
 
 from sim.coroutines import CoroutineEnvironment, Life, park, pause
+from sim.data.schema import ATTEMPTS, CANCELLED, TIMED_OUT
 from sim.flow import serve
 from sim.gateway import INFINITY, Gateway
 from sim.invariants import Level
@@ -15,7 +16,6 @@ from sim.policy.hedge import Race
 from sim.policy.router import TargetState
 from sim.prompt_cache import request_prefixes
 from sim.provider import Plan, ProviderState, produced_tokens
-from sim.records import ATTEMPTS, CANCELLED, TIMED_OUT
 from sim.request import NAN, Answer, Record, Request
 from sim.rows import RequestLog, RowLog
 from sim.scenario.model import Client

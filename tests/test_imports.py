@@ -22,7 +22,7 @@ PURE = [
     "faults.py",
     "pricing.py",
     "request.py",
-    "records.py",
+    "data/schema.py",
 ]
 READERS = ["metrics.py", "budgets.py", "compare.py", "binding.py", "summary.py", "store.py", "report"]
 LOCUST = "loadtest/locustfile.py"

@@ -150,7 +150,7 @@ def figures(scenario: Any, samples: Any) -> dict[str, Any]:
     """Outcomes and exact quantiles after the warm-up; latencies of requests that were served."""
     import numpy as np
 
-    from sim.records import OUTCOMES, Outcome
+    from sim.data.schema import OUTCOMES, Outcome
 
     counted = samples[samples["arrival_s"] >= scenario.workload.warmup_s]
     served = counted[counted["outcome"] <= Outcome.FALLBACK]

@@ -74,7 +74,7 @@ def command(
     runs = predict_scales(loaded, scales, replications, seed, quiet, precision, engine, keeper_of_rows(place), workers, cluster)
     summary = summarize(runs, loaded.sha256)
     if fingerprinted:
-        from sim.fingerprint import fingerprint
+        from sim.data.fingerprint import fingerprint
 
         for run, entry in zip(runs, summary["runs"], strict=True):
             entry["fingerprint"] = fingerprint(run)

@@ -13,10 +13,10 @@ import click
 
 from loadtest.cli import exit_codes
 from loadtest.cli.keeping import CannotKeep
+from sim.data.run import Run
+from sim.data.spill import CannotSpill, RowKeeper
 from sim.engines import Choice, choose_one, is_long
-from sim.run import Run
 from sim.scenario.load import Loaded
-from sim.spill import CannotSpill, RowKeeper
 
 WORTH_A_POOL = {"simpy": 30_000, "compiled": 2_000_000}
 """Requests, over all replications, from which starting processes pays."""

@@ -22,11 +22,11 @@ from loadtest.gateway.metrics import Metrics
 from loadtest.gateway.parsing import BadRequest, ChatRequest, decode, parse
 from loadtest.gateway.upstream import HttpUpstream, keys_of, upstream_session
 from loadtest.gateway.world import AsyncioWorld, Upstream
+from sim.data.schema import Outcome
 from sim.distributions import inverse
 from sim.draws import Purpose, uniforms
 from sim.flow import serve
 from sim.gateway import Gateway
-from sim.records import Outcome
 from sim.request import Record
 from sim.scenario.model import Capability, Scenario
 

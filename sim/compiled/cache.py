@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 KEPT = 4  # states of the sources
-SOURCES = ("compiled/*.py", "policy/*.py", "draws.py", "distributions.py", "provider.py", "records.py", "invariants.py")
+SOURCES = ("compiled/*.py", "policy/*.py", "draws.py", "distributions.py", "provider.py", "data/schema.py", "invariants.py")
 
 
 def candidates() -> Iterator[Path]:

@@ -10,8 +10,8 @@ from sim.compiled.kernel import child, inlined, uniform
 from sim.compiled.laws import draw
 from sim.compiled.limits import take, wait_s
 from sim.compiled.settings import BROWNOUT, HANG, NONE, OUTAGE, RATE_LIMIT, REFUSED_MODE
+from sim.data.schema import REFUSED
 from sim.provider import DEFAULT_ERROR_AFTER_S, produced_tokens, told_s
-from sim.records import REFUSED
 
 NAN = math.nan
 INFINITY = math.inf

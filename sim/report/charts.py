@@ -9,14 +9,14 @@ import numpy as np
 
 from sim.budgets import parse_budgets
 from sim.compare import pair
+from sim.data.run import Run
+from sim.data.schema import OUTCOMES, Outcome
+from sim.data.table import Columns
 from sim.estimate import student_t
 from sim.formatting import Document, dollars, seconds, times
 from sim.metrics import QUANTILES
-from sim.records import OUTCOMES, Outcome
 from sim.report.shown import Shown
 from sim.report.svg import COLOR, chart
-from sim.run import Run
-from sim.table import Columns
 from sim.window import Window
 
 if TYPE_CHECKING:

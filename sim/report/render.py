@@ -11,9 +11,9 @@ import jinja2
 from markupsafe import Markup
 
 from sim.breakdown import OTHER, PARTS
+from sim.data.schema import OUTCOMES
 from sim.formatting import NOT_KNOWN, Document, dollars, interval, metric_words, number, percent, say, seconds, times
 from sim.metrics import METRICS
-from sim.records import OUTCOMES
 from sim.report import charts
 from sim.report.shown import Shown, shown_runs
 from sim.report.verdicts import budget_value, imprecise, verdict

@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from sim.data.run import Run
 from sim.formatting import times
 from sim.report.svg import COLOR
 from sim.results import Results
-from sim.run import Run
 from sim.summary import summarize_run
 
 MEASURED = "series-1"

@@ -10,9 +10,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from sim.data.schema import CANCELLED, OUTCOMES
 from sim.gateway import Gateway
 from sim.provider import ProviderState
-from sim.records import CANCELLED, OUTCOMES
 from sim.requests import requests_of
 from sim.rows import request_rows
 from sim.scenario.load import load

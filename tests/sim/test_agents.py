@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from sim.compiled.refusals import why_not
+from sim.data.fingerprint import fingerprint
 from sim.experiment import predict
-from sim.fingerprint import fingerprint
 from sim.scenario.load import load
 from sim.workload.chains import chains_of
 from sim.workload.schedule import build_schedule

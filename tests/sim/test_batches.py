@@ -5,8 +5,8 @@ import pytest
 from rich.console import Console
 
 from sim.batches import batches_of
+from sim.data.schema import Outcome
 from sim.metrics import measure
-from sim.records import Outcome
 from sim.scenario.load import load
 from sim.summary import summarize
 from sim.text import print_summary

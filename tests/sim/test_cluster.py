@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 
 from sim.cluster import open_executor
+from sim.data.run import Run
+from sim.data.table import Rows
 from sim.experiment import predict
-from sim.run import Run
 from sim.scenario.load import load
-from sim.table import Rows
 
 
 def run(**where) -> Run:

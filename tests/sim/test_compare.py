@@ -8,9 +8,9 @@ import pytest
 
 from mockprovider.certificate import BOUND_S
 from sim.compare import Check, NotComparable, Tolerances, compare
-from sim.records import Outcome
+from sim.data.run import Run
+from sim.data.schema import Outcome
 from sim.report.verdicts import verify_verdict
-from sim.run import Run
 from tests.sim.synthetic_runs import rows, run_of, scenario, synthetic_run
 
 LATENCY = np.random.default_rng(5).lognormal(0, 0.5, 1060)

@@ -11,10 +11,10 @@ import pytest
 from rich.console import Console
 
 from sim.compare import Comparison, compare
+from sim.data.run import Run
 from sim.formatting import metric_words
 from sim.report.render import render
 from sim.results import gather
-from sim.run import Run
 from sim.text import print_summary
 from tests.sim.synthetic_runs import rows, run_of, scenario, synthetic_run
 

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from sim.compiled.cache import directory
+from sim.data.fingerprint import fingerprint
 from sim.engines import choose
 from sim.experiment import predict
-from sim.fingerprint import fingerprint
 from sim.scenario.errors import ScenarioError
 from sim.scenario.model import Scenario
 from tests.sim.tiny import BASE, scenario

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from sim.data.schema import CANCELLED
 from sim.policy.hedge import HedgeState, Race
-from sim.records import CANCELLED
 from sim.scenario.model import Hedge
 from tests.sim.tiny import scenario, serve_at
 

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 import sim.experiment
+from sim.data.fingerprint import fingerprint
 from sim.experiment import predict
-from sim.fingerprint import fingerprint
 from sim.invariants import InvariantViolated, Level, Replication, violations
 from sim.scenario.load import load
 

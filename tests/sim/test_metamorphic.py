@@ -9,8 +9,8 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
+from sim.data.fingerprint import fingerprint
 from sim.experiment import predict, replicate
-from sim.fingerprint import fingerprint
 from sim.scenario.load import load
 from sim.scenario.model import Fault, Hedge
 from tests.equivalence.scenarios import SCENARIOS

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from sim.by_kind import attempts_by_status, by_class, cost_by_feature, cost_by_model, latency_by_outcome, outcomes
+from sim.data.schema import ATTEMPTS, TIMELINE, Outcome
 from sim.estimate import INSUFFICIENT
 from sim.metrics import BATCHES, METRICS, measure
-from sim.records import ATTEMPTS, TIMELINE, Outcome
 from sim.window import Window
 from tests.sim.synthetic_runs import rows, run_of, scenario, synthetic_run
 

@@ -12,14 +12,14 @@ import numpy as np
 import pytest
 
 from sim.compare import compare
-from sim.records import Outcome
+from sim.data.run import Run
+from sim.data.schema import Outcome
 from sim.report import charts
 from sim.report.render import render
 from sim.report.shown import Shown, shown_runs
 from sim.report.svg import COLOR, chart
 from sim.report.verdicts import verdict
 from sim.results import gather
-from sim.run import Run
 from tests.sim.golden import matches_golden_text
 from tests.sim.synthetic_runs import rows, run_of, scenario, synthetic_run
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from sim.records import ATTEMPTS
+from sim.data.schema import ATTEMPTS
 from sim.rows import RequestLog, RowLog, joined
 
 

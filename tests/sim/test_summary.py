@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 
 from sim.breakdown import where_time_went
+from sim.data.run import Run
+from sim.data.schema import ATTEMPTS, OUTCOMES, Outcome
 from sim.metrics import measure
-from sim.records import ATTEMPTS, OUTCOMES, Outcome
-from sim.run import Run
 from sim.summary import summarize
 from sim.window import Window
 from tests.sim.golden import matches_golden_json

@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 
 from sim.binding import binding
+from sim.data.run import Run
+from sim.data.schema import Outcome
 from sim.experiment import predict
-from sim.records import Outcome
-from sim.run import Run
 from sim.scenario.model import Scenario
 
 ONE_SECOND = {"latency": {"kind": "constant", "value": "1s"}, "price": {"input": 1, "output": 2}}

@@ -5,9 +5,9 @@ from __future__ import annotations
 from copy import deepcopy
 from typing import Any
 
+from sim.data.schema import OUTCOMES
 from sim.gateway import Gateway
 from sim.provider import ProviderState
-from sim.records import OUTCOMES
 from sim.request import Request
 from sim.rows import request_rows
 from sim.scenario.model import Scenario

@@ -13,11 +13,11 @@ from typing import Any
 import numpy as np
 
 from sim.compiled.refusals import why_not
+from sim.data.run import Run
+from sim.data.schema import Outcome
 from sim.estimate import Estimate, mean_estimate
 from sim.experiment import predict
 from sim.metrics import everyone, mean_of, measure, quantile_of, queued, share_of
-from sim.records import Outcome
-from sim.run import Run
 from sim.scenario.distributions import mean
 from sim.scenario.load import load
 from sim.scenario.model import Scenario

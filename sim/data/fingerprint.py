@@ -7,9 +7,9 @@ import json
 
 import numpy as np
 
-from sim.records import ATTEMPTS, REQUESTS
-from sim.run import Run
-from sim.table import Rows, Table
+from sim.data.run import Run
+from sim.data.schema import ATTEMPTS, REQUESTS
+from sim.data.table import Rows, Table
 
 BLOCK = 4096
 """Rows whose columns are taken out at a time: few enough to stay in the processor's cache."""

@@ -10,12 +10,12 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from sim import fingerprint as module
-from sim.fingerprint import fingerprint
-from sim.records import ATTEMPTS, REQUESTS
-from sim.run import Run
-from sim.spill import RowKeeper
-from sim.table import Table
+from sim.data import fingerprint as module
+from sim.data.fingerprint import fingerprint
+from sim.data.run import Run
+from sim.data.schema import ATTEMPTS, REQUESTS
+from sim.data.spill import RowKeeper
+from sim.data.table import Table
 from tests.sim.synthetic_runs import synthetic_run
 
 
@@ -47,7 +47,7 @@ def test_it_does_not_depend_on_the_byte_order_of_the_machine(run: Run) -> None:
 def test_another_process_with_another_hash_seed_finds_the_same(run: Run) -> None:
     code = """
 from tests.sim.synthetic_runs import synthetic_run
-from sim.fingerprint import fingerprint
+from sim.data.fingerprint import fingerprint
 print(fingerprint(synthetic_run(replications=2)))
 """
     environment = {"PYTHONHASHSEED": "77", "PYTHONPATH": ":".join(filter(None, sys.path))}

@@ -3,24 +3,22 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
-from sim.records import Kind
+from sim.data.precision import Precision
+from sim.data.schema import Kind
+from sim.data.table import Rows
 from sim.scenario.model import Scenario
-from sim.table import Rows
-
-if TYPE_CHECKING:
-    from sim.precision import Precision
 
 
 @dataclass(frozen=True)
 class Run:
     """Rows of all replications together, warm-up included (``counted`` leaves it out).
 
-    ``requests`` has dtype records.REQUESTS and ``attempts`` records.ATTEMPTS, in memory or, of long runs, on disk; ``timeline`` has
-    dtype records.TIMELINE, one row per second and replication (fewer on long runs); ``events`` are dicts
+    ``requests`` has dtype schema.REQUESTS and ``attempts`` schema.ATTEMPTS, in memory or, of long runs, on disk; ``timeline`` has
+    dtype schema.TIMELINE, one row per second and replication (fewer on long runs); ``events`` are dicts
     ``{"at_s", "replication", "event", …}`` (breaker moves, faults). ``targets`` are the provider/model names that ``target`` columns
     index. ``usage`` are the rows of ``sim.usage``; ``limited`` counts requests refused by the "global" and the "per_user" limit.
     ``engine`` is the one that predicted it; ``precision`` what was asked for and reached, where replications were added until they

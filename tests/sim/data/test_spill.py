@@ -18,19 +18,19 @@ import pytest
 
 from sim import store
 from sim.cluster import in_order
+from sim.data.fingerprint import fingerprint
+from sim.data.run import Run
+from sim.data.spill import MOST_IN_MEMORY, VARIABLE, CannotSpill, RowKeeper, Spilled, most_in_memory
+from sim.data.table import Table
 from sim.experiment import predict, predict_to_precision
-from sim.fingerprint import fingerprint
 from sim.paired import paired_differences
 from sim.results import gather
-from sim.run import Run
 from sim.scenario.load import canonical, load, to_yaml
 from sim.scenario.model import Scenario
-from sim.spill import MOST_IN_MEMORY, VARIABLE, CannotSpill, RowKeeper, Spilled, most_in_memory
 from sim.store import read_results, write_results
 from sim.summary import summarize
-from sim.table import Table
 
-MM1 = Path(__file__).parents[2] / "scenarios" / "validation" / "mm1.yaml"
+MM1 = Path(__file__).parents[3] / "scenarios" / "validation" / "mm1.yaml"
 
 
 @pytest.fixture(scope="module")
@@ -142,7 +142,7 @@ import os, signal, sys
 from pathlib import Path
 from sim.experiment import predict
 from sim.scenario.load import load
-from sim.spill import RowKeeper
+from sim.data.spill import RowKeeper
 def stop(done):
     print(len(list(Path(sys.argv[1]).glob("*/*.parquet"))), flush=True)
     os.kill(os.getpid(), signal.SIGINT)

@@ -7,10 +7,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from sim import table
-from sim.records import ATTEMPTS, REQUESTS
-from sim.spill import spill
-from sim.table import Columns, Table
+from sim.data import table
+from sim.data.schema import ATTEMPTS, REQUESTS
+from sim.data.spill import spill
+from sim.data.table import Columns, Table
 from tests.sim.synthetic_runs import rows
 
 LENGTHS = (30, 0, 12)

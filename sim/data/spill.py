@@ -14,8 +14,8 @@ from typing import Any
 
 import numpy as np
 
-from sim.table import Rows
-from sim.work_folder import make_work_folder
+from sim.data.table import Rows
+from sim.data.temp_folders import make_work_folder
 
 MOST_IN_MEMORY = 12_000_000
 """Requests whose rows stand in memory, of all the runs of one command together: some 2.5 GB, their attempts included."""
