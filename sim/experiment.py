@@ -18,7 +18,6 @@ from sim.data.run import Run
 from sim.data.schema import ATTEMPTS, REQUESTS, TIMELINE
 from sim.data.spill import RowKeeper
 from sim.data.table import Columns, Rows, Table
-from sim.draws import replication_seed
 from sim.engines import choose
 from sim.gateway import Gateway, target_names
 from sim.invariants import Replication, hold
@@ -28,6 +27,7 @@ from sim.requests import play_agents, play_closed, requests_of
 from sim.rows import joined, request_rows
 from sim.scenario.model import Closed, Scenario
 from sim.scenario.size import expected_requests
+from sim.stochastics.random_streams import replication_seed
 from sim.usage import usage
 from sim.warmup import with_warmup
 from sim.workload.closed import ClosedWorkload

@@ -7,9 +7,9 @@ from collections.abc import Iterable
 
 import numpy as np
 
-from sim.distributions import quantile
-from sim.draws import Purpose, uniforms
 from sim.scenario.model import Fault
+from sim.stochastics.distributions import quantile
+from sim.stochastics.random_streams import Purpose, uniforms
 
 BLOCK = 64
 MOST_OUTAGES = 100_000

@@ -12,7 +12,6 @@ from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any, Protocol
 
 from sim.data.schema import TIMED_OUT, Outcome
-from sim.draws import Purpose, uniform
 from sim.gateway import Gateway
 from sim.policy.admission import Ticket, enter, leave
 from sim.policy.breaker import release
@@ -23,6 +22,7 @@ from sim.policy.retry import backoff_s, deposit, deserves_retry, withdraw
 from sim.policy.router import TargetState, observe_latency
 from sim.policy.session import resume
 from sim.request import Answer, Record, Request
+from sim.stochastics.random_streams import Purpose, uniform
 
 OK, CACHE_HIT, FALLBACK, REJECTED, RATE_LIMITED, TIMEOUT, ERROR, ABANDONED = Outcome
 

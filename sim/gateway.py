@@ -6,7 +6,6 @@ from collections.abc import Callable, Sequence
 from itertools import cycle, islice
 from typing import Any
 
-from sim.draws import Purpose, uniform
 from sim.policy.admission import Admission
 from sim.policy.breaker import CLOSED, STATES, BreakerState, allow, permits_call, record
 from sim.policy.cache import CacheState
@@ -20,6 +19,7 @@ from sim.pricing import cached_prices, unit_prices
 from sim.request import Request
 from sim.scenario.model import Limits, Scenario
 from sim.scenario.units import Rate
+from sim.stochastics.random_streams import Purpose, uniform
 
 INFINITY = float("inf")
 

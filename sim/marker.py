@@ -12,7 +12,7 @@ from functools import lru_cache
 
 import numpy as np
 
-from sim.draws import Purpose, child, stream, uniforms
+from sim.stochastics.random_streams import Purpose, child, stream, uniforms
 
 CHARACTERS_PER_TOKEN = 4
 SIGN = "[tf:"

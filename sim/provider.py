@@ -11,14 +11,14 @@ from math import ceil
 import numpy as np
 
 from sim.data.schema import REFUSED
-from sim.distributions import inverse, quantile
-from sim.draws import Purpose, uniform, uniforms
 from sim.faults import timelines
 from sim.key_limits import KeyLimits
 from sim.prompt_cache import PrefixCache, Prefixes
 from sim.scenario.model import Fault, ProviderModel, Scenario
 from sim.shaping import Shape, coupled, is_shaped
 from sim.sharing import SharedServer, enter, leave
+from sim.stochastics.distributions import inverse, quantile
+from sim.stochastics.random_streams import Purpose, uniform, uniforms
 
 DEFAULT_ERROR_AFTER_S = 0.1
 INFINITY = float("inf")

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from sim.distributions import quantile
-from sim.draws import Purpose, uniform
 from sim.scenario.model import ProviderModel
+from sim.stochastics.distributions import quantile
+from sim.stochastics.random_streams import Purpose, uniform
 
 NEVER_S = float("-inf")
 

@@ -17,7 +17,15 @@ from pathlib import Path
 from typing import Any
 
 KEPT = 4  # states of the sources
-SOURCES = ("compiled/*.py", "policy/*.py", "draws.py", "distributions.py", "provider.py", "data/schema.py", "invariants.py")
+SOURCES = (
+    "compiled/*.py",
+    "policy/*.py",
+    "stochastics/random_streams.py",
+    "stochastics/distributions.py",
+    "provider.py",
+    "data/schema.py",
+    "invariants.py",
+)
 
 
 def candidates() -> Iterator[Path]:

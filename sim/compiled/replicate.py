@@ -11,7 +11,6 @@ from sim.compiled.cache import directory, is_warm
 from sim.compiled.engine import ATTEMPTS_MORE, Engine, engine_of, with_more_events, with_more_lives
 from sim.compiled.reuse import keep_freed
 from sim.compiled.used import is_bare
-from sim.draws import Purpose, replication_seed
 from sim.experiment import Job, Part, part_of, sampling
 from sim.gateway import Gateway
 from sim.invariants import Level, Replication
@@ -20,6 +19,7 @@ from sim.provider import ProviderState
 from sim.requests import drawn, lookup_law
 from sim.rows import as_clients_saw, joined
 from sim.scenario.model import Scenario
+from sim.stochastics.random_streams import Purpose, replication_seed
 from sim.workload.schedule import Schedule, build_schedule
 
 

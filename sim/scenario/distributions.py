@@ -1,4 +1,4 @@
-"""Distributions as a scenario writes them, and their means. ``sim.distributions`` turns them into numbers."""
+"""Distributions as a scenario writes them, and their means. ``sim.stochastics.distributions`` turns them into numbers."""
 
 from __future__ import annotations
 

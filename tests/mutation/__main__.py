@@ -38,7 +38,16 @@ THEORY = {  # entries that are about a policy
 }
 PATIENCE_S = 120.0
 GAP = "a gap in the tests"
-PRELOADED = ("hypothesis", "numpy", "scipy.special", "simpy", "sim.distributions", "sim.draws", "sim.pricing", "sim.scenario.load")
+PRELOADED = (
+    "hypothesis",
+    "numpy",
+    "scipy.special",
+    "simpy",
+    "sim.stochastics.distributions",
+    "sim.stochastics.random_streams",
+    "sim.pricing",
+    "sim.scenario.load",
+)
 """What every test needs, imported once before the forks. Nothing that imports a policy."""
 
 

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from sim.draws import Purpose
 from sim.scenario.errors import ScenarioError
+from sim.stochastics.random_streams import Purpose
 from sim.workload.arrivals import arrivals_between, renewals, unit_gaps
 from tests.sim.workload.workloads import make
 

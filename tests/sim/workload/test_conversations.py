@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from sim.draws import Purpose
 from sim.scenario.distributions import mean
+from sim.stochastics.random_streams import Purpose
 from sim.workload.arrivals import arrivals_between
 from sim.workload.conversations import MISSED, lookback_s, mean_turns, turn_by_turn
 from sim.workload.schedule import build_schedule

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from sim.draws import Purpose, uniforms
 from sim.scenario.errors import ScenarioError
+from sim.stochastics.random_streams import Purpose, uniforms
 from sim.workload import trace as trace_module
 from sim.workload.rates import RateCurve
 from sim.workload.schedule import build_schedule

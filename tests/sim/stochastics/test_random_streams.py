@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from sim.draws import Purpose, child, mix, replication_seed, uniform, uniforms
+from sim.stochastics.random_streams import Purpose, child, mix, replication_seed, uniform, uniforms
 
 N = 200_000
 # Probability of a false alarm of one statistical check. Seeds are fixed, so a check that passes once passes always.
@@ -33,7 +33,7 @@ def test_numbers_of_purposes_never_change():
 
 
 def test_a_fresh_process_with_another_hash_seed_draws_the_same():
-    code = "from sim.draws import uniform; print(uniform(7, 30, 4711, 2).hex())"
+    code = "from sim.stochastics.random_streams import uniform; print(uniform(7, 30, 4711, 2).hex())"
     run = subprocess.run([sys.executable, "-c", code], env={"PYTHONHASHSEED": "99"}, capture_output=True, text=True, check=True)
     assert run.stdout.strip() == uniform(7, 30, 4711, 2).hex()
 
@@ -86,7 +86,7 @@ def test_values_lie_strictly_between_0_and_1():
     values = uniforms(7, Purpose.TURNS, np.arange(N))
     assert values.min() > 0
     assert values.max() < 1
-    from sim.draws import unit
+    from sim.stochastics.random_streams import unit
 
     assert 0 < unit(np.uint64(0)) < unit(np.uint64(2**64 - 1)) < 1
     assert 1 - unit(np.uint64(2**64 - 1)) == unit(np.uint64(0))

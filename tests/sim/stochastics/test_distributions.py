@@ -7,9 +7,9 @@ import pytest
 from pydantic import TypeAdapter
 from scipy import integrate, stats
 
-from sim.distributions import inverse, quantile
-from sim.draws import Purpose, uniforms
 from sim.scenario.distributions import Distribution, mean
+from sim.stochastics.distributions import inverse, quantile
+from sim.stochastics.random_streams import Purpose, uniforms
 
 N = 100_000
 U = uniforms(11, Purpose.TTFT, np.arange(N))
