@@ -1,4 +1,4 @@
-"""Laws of ``sim.stochastics.distributions`` compiled: one uniform in, one value out, equal to the vectorised functions but for the last bits."""
+"""Laws of ``sim.stochastics.distributions`` compiled: one uniform in, one value out; but for the last bits the same."""
 
 from __future__ import annotations
 

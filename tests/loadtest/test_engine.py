@@ -12,7 +12,7 @@ from aiohttp import web
 
 from loadtest.certificate import certify
 from sim.data.schema import Outcome
-from sim.marker import count_tokens, read_marker
+from sim.workload.prompt_text import count_tokens, read_marker
 from sim.workload.schedule import build_schedule
 from tests.loadtest.stub import DONE, ROLE, STOP, USAGE, WORD, play, scenario, stream
 

@@ -1,4 +1,4 @@
-"""Compiled laws are those of ``sim.stochastics.distributions``, and compiled draws are bit for bit those of ``sim.stochastics.random_streams``."""
+"""Compiled laws are those of ``sim.stochastics.distributions``, and compiled draws are bit for bit its random streams."""
 
 from __future__ import annotations
 

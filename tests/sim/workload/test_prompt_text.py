@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sim.marker import SENTENCES, corpus, count_tokens, read_marker, write_filler, write_prompt
+from sim.workload.prompt_text import SENTENCES, corpus, count_tokens, read_marker, write_filler, write_prompt
 
 PROMPTS = st.integers(-(2**63), 2**63 - 1)
 
@@ -26,7 +26,7 @@ def test_the_marker_is_as_documented():
 
 
 def test_identical_prompts_have_identical_text_in_any_process():
-    code = "from sim.marker import write_prompt; print(write_prompt(4711, 50, 120))"
+    code = "from sim.workload.prompt_text import write_prompt; print(write_prompt(4711, 50, 120))"
     run = subprocess.run([sys.executable, "-c", code], env={"PYTHONHASHSEED": "3"}, capture_output=True, text=True, check=True)
     assert run.stdout.rstrip("\n") == write_prompt(4711, 50, 120)
 

@@ -39,7 +39,7 @@ def test_the_cost_per_user_needs_users(stated: dict[str, Any], users: int | None
 
 
 def test_loading_a_scenario_states_no_users_for_it(tmp_path: Path) -> None:
-    path = Path(__file__).parent / "scenario" / "valid.yaml"
+    path = Path(__file__).parents[1] / "scenario" / "valid.yaml"
     loaded = load(path, ["workload.users=null", "workload.arrivals={kind: users, daily_active: 321, calls_per_day: 10}"])
     assert loaded.scenario.workload.users is None
     assert population(loaded.scenario.workload) == 321
