@@ -14,7 +14,7 @@ from loadtest.samples import to_requests
 from mockprovider.playback import End
 from sim.data.run import Run
 from sim.data.schema import ATTEMPTS, CANCELLED, REFUSED, TIMED_OUT, TIMELINE
-from sim.gateway import target_names
+from sim.gateway.assembled import target_names
 from sim.pricing import cached_prices, unit_prices
 from sim.scenario.model import Scenario
 

@@ -19,7 +19,7 @@ from sim.data.schema import ATTEMPTS, REQUESTS, TIMELINE
 from sim.data.spill import RowKeeper
 from sim.data.table import Columns, Rows, Table
 from sim.engines import choose
-from sim.gateway import Gateway, target_names
+from sim.gateway.assembled import Gateway, target_names
 from sim.invariants import Replication, hold
 from sim.precision import MINIMUM, MOST, to_precision
 from sim.provider import ProviderState

@@ -18,7 +18,7 @@ import numpy as np
 from sim.data.schema import OUTCOMES
 
 if TYPE_CHECKING:
-    from sim.gateway import Gateway
+    from sim.gateway.assembled import Gateway
     from sim.provider import ProviderState
 
 RELATIVE = 1e-9

@@ -8,12 +8,8 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Hashable, Sequence
-from typing import TYPE_CHECKING
 
 from sim.scenario.model import PromptCache
-
-if TYPE_CHECKING:
-    from sim.request import Request
 
 Prefixes = Sequence[tuple[Hashable, int]]
 MOST_PREFIXES = 200_000
@@ -68,15 +64,3 @@ def conversation_prefixes(
         prefixes.append(((conversation, first_turn, turn), tokens))
         tokens -= turn_tokens[turn - 1]
     return prefixes
-
-
-def request_prefixes(request: Request, context_tokens: int) -> list[tuple[Hashable, int]]:
-    """The prefixes of a request of which ``context_tokens`` are sent, history included: the newest turns that fit, and a summary of
-    the others in what is left.
-    """
-    left, kept = context_tokens - request.input_tokens, 0
-    while kept < len(request.history) and request.history[-1 - kept] <= left:
-        left -= request.history[-1 - kept]
-        kept += 1
-    sent = [*([left] if left else []), *request.history[len(request.history) - kept :]]
-    return conversation_prefixes(request.conversation, request.turn - kept, sent, request.prompt, context_tokens)

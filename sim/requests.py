@@ -8,7 +8,7 @@ from itertools import chain
 import numpy as np
 
 from sim.coroutines import Life
-from sim.request import INFINITY, Request
+from sim.gateway.request import INFINITY, Request
 from sim.scenario.distributions import Constant, Distribution
 from sim.scenario.model import Scenario
 from sim.stochastics.distributions import quantile

@@ -8,7 +8,7 @@ from struct import Struct
 import numpy as np
 
 from sim.data.schema import REQUESTS, Outcome
-from sim.request import Record, Request
+from sim.gateway.request import Record, Request
 from sim.scenario.model import Scenario
 
 CODES = {"i1": "b", "i2": "h", "i4": "i", "i8": "q", "f8": "d"}

@@ -9,14 +9,13 @@ from typing import Any
 from sim.coroutines import CoroutineEnvironment, Life, park, pause
 from sim.data.schema import ATTEMPTS, CANCELLED, TIMED_OUT
 from sim.flow import serve
-from sim.gateway import INFINITY, Gateway
+from sim.gateway.assembled import INFINITY, Gateway
+from sim.gateway.request import NAN, Answer, Record, Request, request_prefixes
 from sim.invariants import Level
 from sim.policy.admission import Ticket
 from sim.policy.hedge import Race
 from sim.policy.router import TargetState
-from sim.prompt_cache import request_prefixes
 from sim.provider import Plan, ProviderState, produced_tokens
-from sim.request import NAN, Answer, Record, Request
 from sim.rows import RequestLog, RowLog
 from sim.scenario.model import Client
 from sim.sharing import SharedServer, advance, mark, next_in_s, reached

@@ -11,8 +11,8 @@ import numpy as np
 
 from loadtest.gateway.world import AsyncioWorld
 from sim.data.schema import ATTEMPT_COLUMNS, ATTEMPTS, REQUESTS, TIMELINE
-from sim.gateway import Gateway
-from sim.request import Record, Request
+from sim.gateway.assembled import Gateway
+from sim.gateway.request import Record, Request
 
 BLOCK = 4096
 MAX_ROWS = 1_000_000  # some 200 MB; a run that is longer keeps its first rows

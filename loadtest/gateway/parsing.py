@@ -8,7 +8,7 @@ from typing import Any
 
 import orjson
 
-from sim.request import Request
+from sim.gateway.request import Request
 from sim.scenario.model import HIGHEST_PRIORITY
 from sim.workload.prompt_text import count_tokens, read_marker
 

@@ -24,8 +24,8 @@ from loadtest.gateway.upstream import HttpUpstream, keys_of, upstream_session
 from loadtest.gateway.world import AsyncioWorld, Upstream
 from sim.data.schema import Outcome
 from sim.flow import serve
-from sim.gateway import Gateway
-from sim.request import Record
+from sim.gateway.assembled import Gateway
+from sim.gateway.request import Record
 from sim.scenario.model import Capability, Scenario
 from sim.stochastics.distributions import inverse
 from sim.stochastics.random_streams import Purpose, uniforms

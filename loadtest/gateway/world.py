@@ -11,11 +11,11 @@ from contextlib import AbstractAsyncContextManager
 from typing import Any, NamedTuple, Protocol
 
 from sim.data.schema import CANCELLED, REFUSED, TIMED_OUT
-from sim.gateway import Gateway
+from sim.gateway.assembled import Gateway
+from sim.gateway.request import NAN, Answer, Record, Request
 from sim.policy.admission import Ticket
 from sim.policy.hedge import Race
 from sim.policy.router import TargetState
-from sim.request import NAN, Answer, Record, Request
 
 
 class Piece(NamedTuple):

@@ -12,7 +12,7 @@ from sim.compiled.engine import ATTEMPTS_MORE, Engine, engine_of, with_more_even
 from sim.compiled.reuse import keep_freed
 from sim.compiled.used import is_bare
 from sim.experiment import Job, Part, part_of, sampling
-from sim.gateway import Gateway
+from sim.gateway.assembled import Gateway
 from sim.invariants import Level, Replication
 from sim.policy.breaker import STATES
 from sim.provider import ProviderState

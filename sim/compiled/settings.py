@@ -10,7 +10,7 @@ import numpy as np
 
 from sim.compiled.dtypes import AHEAD, BREAKER, BUCKET, FAULT, KIND, LAW, LIMIT, LOG, PROVIDER, TARGET, WINDOW, WORLD
 from sim.compiled.used import stages_of
-from sim.gateway import Gateway
+from sim.gateway.assembled import Gateway
 from sim.policy.limiter import SlidingLog, TokenBucket
 from sim.provider import ProviderState
 from sim.scenario.distributions import Distribution, recorded, sigma

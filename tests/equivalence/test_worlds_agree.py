@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from sim.data.schema import CANCELLED, OUTCOMES
-from sim.gateway import Gateway
+from sim.gateway.assembled import Gateway
 from sim.provider import ProviderState
 from sim.requests import requests_of
 from sim.rows import request_rows

@@ -27,7 +27,7 @@ from tests.mutation.mutants import Mutant, mutants
 
 ROOT = Path(__file__).parents[2]
 PLACE = ROOT / "results" / "validation" / "mutation.md"
-QUICK = ["tests/sim/policy", "tests/sim/test_flow.py", "tests/sim/test_hedge.py"]
+QUICK = ["tests/sim/policy", "tests/sim/gateway/test_flow.py", "tests/sim/gateway/test_hedge.py"]
 THEORY = {  # entries that are about a policy
     "admission": "mmck or erlang_a or priority or M_D",
     "breaker": "hystrix or reopen",

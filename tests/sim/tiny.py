@@ -6,9 +6,9 @@ from copy import deepcopy
 from typing import Any
 
 from sim.data.schema import OUTCOMES
-from sim.gateway import Gateway
+from sim.gateway.assembled import Gateway
+from sim.gateway.request import Request
 from sim.provider import ProviderState
-from sim.request import Request
 from sim.rows import request_rows
 from sim.scenario.model import Scenario
 from sim.world import SimPyWorld

@@ -11,7 +11,7 @@ from loadtest.bodies import Call, messages_of
 from loadtest.gateway.answers import Answer, BodyStore
 from loadtest.gateway.context import messages_for
 from loadtest.gateway.parsing import ChatRequest, parse, text_of
-from sim.gateway import Gateway
+from sim.gateway.assembled import Gateway
 from sim.policy.cache import CacheState, store
 from sim.policy.context import context_tokens
 from sim.policy.session import resume

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 
 from sim.data.schema import Outcome
+from sim.prompt_cache import conversation_prefixes
 
 NAN = float("nan")
 INFINITY = float("inf")
@@ -106,3 +107,15 @@ class Answer:
 
     def __repr__(self) -> str:
         return f"<Answer {self.status} after {self.duration_s:.3f} s, {self.output_tokens} tokens>"
+
+
+def request_prefixes(request: Request, context_tokens: int) -> list[tuple[Hashable, int]]:
+    """The prefixes of a request of which ``context_tokens`` are sent, history included: the newest turns that fit, and a summary of
+    the others in what is left.
+    """
+    left, kept = context_tokens - request.input_tokens, 0
+    while kept < len(request.history) and request.history[-1 - kept] <= left:
+        left -= request.history[-1 - kept]
+        kept += 1
+    sent = [*([left] if left else []), *request.history[len(request.history) - kept :]]
+    return conversation_prefixes(request.conversation, request.turn - kept, sent, request.prompt, context_tokens)

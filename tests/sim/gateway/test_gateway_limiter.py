@@ -2,7 +2,7 @@
 
 import pytest
 
-from sim.gateway import Limiter
+from sim.gateway.assembled import Limiter
 from sim.scenario.model import Limits
 
 
@@ -12,8 +12,8 @@ def one_a_minute() -> Limiter:
 
 @pytest.fixture
 def small(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("sim.gateway.MOST_KNOWN", 100)
-    monkeypatch.setattr("sim.gateway.FORGOTTEN", 10)
+    monkeypatch.setattr("sim.gateway.assembled.MOST_KNOWN", 100)
+    monkeypatch.setattr("sim.gateway.assembled.FORGOTTEN", 10)
 
 
 @pytest.mark.usefixtures("small")

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from itertools import cycle, islice
 from typing import Any
 
+from sim.gateway.request import Request
 from sim.policy.admission import Admission
 from sim.policy.breaker import CLOSED, STATES, BreakerState, allow, permits_call, record
 from sim.policy.cache import CacheState
@@ -16,7 +17,6 @@ from sim.policy.retry import BackoffRule, RetryBudget, withdraw
 from sim.policy.router import TargetState, by_weight, permitted, rotate
 from sim.policy.session import SessionStore
 from sim.pricing import cached_prices, unit_prices
-from sim.request import Request
 from sim.scenario.model import Limits, Scenario
 from sim.scenario.units import Rate
 from sim.stochastics.random_streams import Purpose, uniform
