@@ -15,7 +15,7 @@ from mockprovider.playback import End
 from sim.data.run import Run
 from sim.data.schema import ATTEMPTS, CANCELLED, REFUSED, TIMED_OUT, TIMELINE
 from sim.gateway.assembled import target_names
-from sim.pricing import cached_prices, unit_prices
+from sim.provider.pricing import cached_prices, unit_prices
 from sim.scenario.model import Scenario
 
 FROM_GATEWAY = (

@@ -23,8 +23,8 @@ from mockprovider.routes import FAMILIES, Route, clean
 from mockprovider.script import perform, reusable
 from mockprovider.sharing import Pace, SharedPlayback
 from mockprovider.truth import TruthLog
-from sim.faults import Timeline
-from sim.provider import Ending, Plan, ProviderState
+from sim.provider.behaviour import Ending, Plan, ProviderState
+from sim.provider.fault_timeline import Timeline
 from sim.scenario.model import Fault, Scenario
 from sim.stochastics.random_streams import MASK, mix
 

@@ -22,7 +22,7 @@ from sim.engines import choose
 from sim.gateway.assembled import Gateway, target_names
 from sim.invariants import Replication, hold
 from sim.precision import MINIMUM, MOST, to_precision
-from sim.provider import ProviderState
+from sim.provider.behaviour import ProviderState
 from sim.requests import play_agents, play_closed, requests_of
 from sim.rows import joined, request_rows
 from sim.scenario.model import Closed, Scenario

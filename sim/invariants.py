@@ -19,7 +19,7 @@ from sim.data.schema import OUTCOMES
 
 if TYPE_CHECKING:
     from sim.gateway.assembled import Gateway
-    from sim.provider import ProviderState
+    from sim.provider.behaviour import ProviderState
 
 RELATIVE = 1e-9
 NUMBER_OF_OUTCOMES = len(OUTCOMES)

@@ -7,7 +7,7 @@ from math import inf
 import numpy as np
 
 from sim.data.table import Columns
-from sim.pricing import cached_prices, unit_prices
+from sim.provider.pricing import cached_prices, unit_prices
 from sim.scenario.distributions import mean
 from sim.scenario.model import Batching, Provider, ProviderModel, Scenario
 from sim.usage_row import Row, blame, row

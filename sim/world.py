@@ -15,10 +15,10 @@ from sim.invariants import Level
 from sim.policy.admission import Ticket
 from sim.policy.hedge import Race
 from sim.policy.router import TargetState
-from sim.provider import Plan, ProviderState, produced_tokens
+from sim.provider.behaviour import Plan, ProviderState, produced_tokens
+from sim.provider.processor_sharing import SharedServer, advance, mark, next_in_s, reached
 from sim.rows import RequestLog, RowLog
 from sim.scenario.model import Client
-from sim.sharing import SharedServer, advance, mark, next_in_s, reached
 
 
 async def only_pause(delay_s: float) -> None:

@@ -18,9 +18,9 @@ PURE = [
     "stochastics/distributions.py",
     "flow.py",
     "gateway/assembled.py",
-    "provider.py",
-    "faults.py",
-    "pricing.py",
+    "provider/behaviour.py",
+    "provider/fault_timeline.py",
+    "provider/pricing.py",
     "gateway/request.py",
     "data/schema.py",
 ]

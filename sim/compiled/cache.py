@@ -22,7 +22,7 @@ SOURCES = (
     "policy/*.py",
     "stochastics/random_streams.py",
     "stochastics/distributions.py",
-    "provider.py",
+    "provider/behaviour.py",
     "data/schema.py",
     "invariants.py",
 )

@@ -11,7 +11,7 @@ from sim.compiled.dtypes import AHEAD, EVENT, LIFE, MOVE, TIMES, VIEWS
 from sim.compiled.reuse import empty
 from sim.data.schema import ATTEMPTS, REQUESTS, TIMELINE
 from sim.gateway.assembled import Gateway
-from sim.provider import ProviderState
+from sim.provider.behaviour import ProviderState
 from sim.scenario.model import Scenario
 from sim.workload.schedule import Schedule
 

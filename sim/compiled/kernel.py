@@ -12,7 +12,7 @@ from numba import njit
 from numba.extending import register_jitable
 
 from sim.policy import admission, breaker, cache, context, limiter, retry, router, session
-from sim.provider import produced_tokens, told_s
+from sim.provider.behaviour import produced_tokens, told_s
 from sim.stochastics.random_streams import GAMMA, mix, unit
 
 for function in (

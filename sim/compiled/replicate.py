@@ -15,7 +15,7 @@ from sim.experiment import Job, Part, part_of, sampling
 from sim.gateway.assembled import Gateway
 from sim.invariants import Level, Replication
 from sim.policy.breaker import STATES
-from sim.provider import ProviderState
+from sim.provider.behaviour import ProviderState
 from sim.requests import drawn, lookup_law
 from sim.rows import as_clients_saw, joined
 from sim.scenario.model import Scenario

@@ -12,7 +12,7 @@ from sim.compiled.dtypes import AHEAD, BREAKER, BUCKET, FAULT, KIND, LAW, LIMIT,
 from sim.compiled.used import stages_of
 from sim.gateway.assembled import Gateway
 from sim.policy.limiter import SlidingLog, TokenBucket
-from sim.provider import ProviderState
+from sim.provider.behaviour import ProviderState
 from sim.scenario.distributions import Distribution, recorded, sigma
 from sim.scenario.model import Limits, Scenario
 from sim.scenario.units import Rate

@@ -16,7 +16,7 @@ from sim.policy.limiter import ALGORITHMS
 from sim.policy.retry import BackoffRule, RetryBudget, withdraw
 from sim.policy.router import TargetState, by_weight, permitted, rotate
 from sim.policy.session import SessionStore
-from sim.pricing import cached_prices, unit_prices
+from sim.provider.pricing import cached_prices, unit_prices
 from sim.scenario.model import Limits, Scenario
 from sim.scenario.units import Rate
 from sim.stochastics.random_streams import Purpose, uniform

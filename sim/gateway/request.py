@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Hashable, Sequence
 
 from sim.data.schema import Outcome
-from sim.prompt_cache import conversation_prefixes
+from sim.provider.prompt_cache import conversation_prefixes
 
 NAN = float("nan")
 INFINITY = float("inf")

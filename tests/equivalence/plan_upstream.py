@@ -10,9 +10,9 @@ from sim.data.schema import REFUSED
 from sim.flow import serve
 from sim.gateway.request import Record, request_prefixes
 from sim.policy.admission import Ticket
-from sim.provider import Plan, ProviderState
+from sim.provider.behaviour import Plan, ProviderState
+from sim.provider.processor_sharing import SharedServer, advance, mark, next_in_s, reached
 from sim.rows import RequestLog
-from sim.sharing import SharedServer, advance, mark, next_in_s, reached
 
 
 class SharedClock:

@@ -12,7 +12,7 @@ import pytest
 
 from sim.data.schema import CANCELLED, OUTCOMES
 from sim.gateway.assembled import Gateway
-from sim.provider import ProviderState
+from sim.provider.behaviour import ProviderState
 from sim.requests import requests_of
 from sim.rows import request_rows
 from sim.scenario.load import load

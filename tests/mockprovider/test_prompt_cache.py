@@ -12,7 +12,7 @@ from mockprovider.dialects.anthropic import AnthropicMessages
 from mockprovider.dialects.openai_chat import OpenAIChat
 from mockprovider.identity import Identifier
 from sim.gateway.request import Request, request_prefixes
-from sim.prompt_cache import PrefixCache
+from sim.provider.prompt_cache import PrefixCache
 from sim.scenario.load import load
 from sim.scenario.model import PromptCache
 from tests.mockprovider.conftest import SCENARIO

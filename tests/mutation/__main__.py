@@ -45,7 +45,7 @@ PRELOADED = (
     "simpy",
     "sim.stochastics.distributions",
     "sim.stochastics.random_streams",
-    "sim.pricing",
+    "sim.provider.pricing",
     "sim.scenario.load",
 )
 """What every test needs, imported once before the forks. Nothing that imports a policy."""

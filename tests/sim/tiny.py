@@ -8,7 +8,7 @@ from typing import Any
 from sim.data.schema import OUTCOMES
 from sim.gateway.assembled import Gateway
 from sim.gateway.request import Request
-from sim.provider import ProviderState
+from sim.provider.behaviour import ProviderState
 from sim.rows import request_rows
 from sim.scenario.model import Scenario
 from sim.world import SimPyWorld

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 
 from sim.data.schema import REFUSED
-from sim.key_limits import KeyLimits
-from sim.prompt_cache import PrefixCache, conversation_prefixes
-from sim.provider import Ending, Plan, ProviderState, told_s
+from sim.provider.behaviour import Ending, Plan, ProviderState, told_s
+from sim.provider.prompt_cache import PrefixCache, conversation_prefixes
+from sim.provider.rate_limits import KeyLimits
 from sim.scenario.model import PromptCache, ProviderLimits, Scenario
 
 ONE = {"kind": "constant", "value": 1}

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from sim.policy.admission import Ticket
+from sim.provider.processor_sharing import SharedServer, enter, leave, mark, next_in_s, reached, speed
 from sim.scenario.model import Batching
-from sim.sharing import SharedServer, enter, leave, mark, next_in_s, reached, speed
 
 
 def test_two_on_a_server_for_one_take_turns_and_end_when_theory_says():

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from genai_prices import Usage, calc_price
 
-from sim.pricing import PRICED_AT, unit_prices
+from sim.provider.pricing import PRICED_AT, unit_prices
 from sim.scenario.errors import ScenarioError
 from sim.scenario.model import Scenario
 
@@ -62,12 +62,12 @@ def test_an_explicit_price_wins():
 
 def test_explicit_prices_look_nothing_up():
     code = (
-        "import sys; sys.path.insert(0, sys.argv[1]); from tests.sim.test_pricing import *\n"
+        "import sys; sys.path.insert(0, sys.argv[1]); from tests.sim.provider.test_pricing import *\n"
         "for name in [name for name in sys.modules if name.startswith('genai_prices')]: del sys.modules[name]\n"
         "print(unit_prices(scenario({'server': models('job', price={'input': 0, 'output': 0})})))\n"
         "assert 'genai_prices' not in sys.modules"
     )
-    run = subprocess.run([sys.executable, "-c", code, str(Path(__file__).parents[2])], capture_output=True, text=True, check=True)
+    run = subprocess.run([sys.executable, "-c", code, str(Path(__file__).parents[3])], capture_output=True, text=True, check=True)
     assert run.stdout.strip() == "{'server/job': (0.0, 0.0)}"
 
 
@@ -106,7 +106,7 @@ def test_a_model_without_a_price_per_token_counts_as_unknown():
 
 
 def test_tokens_from_a_prompt_cache_cost_what_is_stated_or_listed_or_as_much_as_input() -> None:
-    from sim.pricing import cached_prices
+    from sim.provider.pricing import cached_prices
 
     constant = {"kind": "constant", "value": 1}
     latency = {"latency": {"kind": "constant", "value": "1s"}}

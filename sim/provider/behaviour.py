@@ -11,12 +11,12 @@ from math import ceil
 import numpy as np
 
 from sim.data.schema import REFUSED
-from sim.faults import timelines
-from sim.key_limits import KeyLimits
-from sim.prompt_cache import PrefixCache, Prefixes
+from sim.provider.fault_timeline import timelines
+from sim.provider.latency_effects import Shape, coupled, is_shaped
+from sim.provider.processor_sharing import SharedServer, enter, leave
+from sim.provider.prompt_cache import PrefixCache, Prefixes
+from sim.provider.rate_limits import KeyLimits
 from sim.scenario.model import Fault, ProviderModel, Scenario
-from sim.shaping import Shape, coupled, is_shaped
-from sim.sharing import SharedServer, enter, leave
 from sim.stochastics.distributions import inverse, quantile
 from sim.stochastics.random_streams import Purpose, uniform, uniforms
 
