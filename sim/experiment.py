@@ -13,6 +13,8 @@ from typing import Any, NamedTuple
 import numpy as np
 import simpy
 
+from sim.analysis.utilization import usage
+from sim.analysis.warmup import with_warmup
 from sim.cluster import in_order
 from sim.data.run import Run
 from sim.data.schema import ATTEMPTS, REQUESTS, TIMELINE
@@ -28,8 +30,6 @@ from sim.rows import joined, request_rows
 from sim.scenario.model import Closed, Scenario
 from sim.scenario.size import expected_requests
 from sim.stochastics.random_streams import replication_seed
-from sim.usage import usage
-from sim.warmup import with_warmup
 from sim.workload.closed import ClosedWorkload
 from sim.workload.schedule import build_schedule
 from sim.world import SimPyWorld
@@ -165,7 +165,7 @@ def replicator(engine: str, scenario: Scenario) -> Callable[[Job], Part]:
 
 
 def add_usage(run: Run) -> Run:
-    """Fill ``run.usage``: see ``sim.usage``."""
+    """Fill ``run.usage``: see ``sim.analysis.utilization``."""
     counted = Columns(run.requests, run.requests["arrival_s"] >= run.warmup_s)
     attempts = Columns(run.attempts, run.attempts["started_s"] >= run.warmup_s)
     span_s = (run.scenario.workload.duration - run.warmup_s) * run.replications

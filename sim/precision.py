@@ -9,10 +9,10 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 
+from sim.analysis.estimators import Estimate
+from sim.analysis.metrics import METRICS, measure
 from sim.data.precision import Precision
 from sim.data.run import Run
-from sim.estimate import Estimate
-from sim.metrics import METRICS, measure
 
 MINIMUM = 10
 MOST = 200

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from sim.compare import Comparison
+from sim.analysis.summary import clean, summarize, whole
+from sim.analysis.validation import Comparison
 from sim.data.run import Run
 from sim.provenance import command_line, commit, host, versions
 from sim.scenario.model import Scenario
-from sim.summary import clean, summarize, whole
 
 FORMAT = 1
 """Version of the run directory's layout."""

@@ -7,7 +7,7 @@ requests.parquet  one flat row per request, with ``run``, an index into the mani
 attempts.parquet  likewise, schema.ATTEMPT_COLUMNS
 timeline.parquet  likewise, schema.TIMELINE
 events.jsonl      breaker moves, faults: one JSON object a line
-summary.json      every figure (sim.summary), and under "verify" the comparison
+summary.json      every figure (sim.analysis.summary), and under "verify" the comparison
 report.html       the report, which needs no other file
 """
 
@@ -26,6 +26,8 @@ from typing import Any
 
 import numpy as np
 
+from sim.analysis.summary import clean
+from sim.analysis.warmup import warmed
 from sim.data.run import Run
 from sim.data.schema import ATTEMPTS, REQUESTS, TIMELINE
 from sim.data.spill import Spilled, arrow_table, most_in_memory
@@ -34,8 +36,6 @@ from sim.results import FORMAT, Results
 from sim.scenario.errors import ScenarioError
 from sim.scenario.model import Scenario
 from sim.scenario.tree import Source, read_text, read_tree
-from sim.summary import clean
-from sim.warmup import warmed
 
 MOST_ROWS = 300_000
 """Rows kept of one run, unless all were asked for. Beyond that whole replications are left out, the last first; the figures in

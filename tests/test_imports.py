@@ -24,7 +24,15 @@ PURE = [
     "gateway/request.py",
     "data/schema.py",
 ]
-READERS = ["metrics.py", "budgets.py", "compare.py", "binding.py", "summary.py", "store.py", "report"]
+READERS = [
+    "analysis/metrics.py",
+    "analysis/budgets.py",
+    "analysis/validation.py",
+    "analysis/bottleneck.py",
+    "analysis/summary.py",
+    "store.py",
+    "report",
+]
 LOCUST = "loadtest/locustfile.py"
 
 

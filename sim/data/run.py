@@ -20,9 +20,9 @@ class Run:
     ``requests`` has dtype schema.REQUESTS and ``attempts`` schema.ATTEMPTS, in memory or, of long runs, on disk; ``timeline`` has
     dtype schema.TIMELINE, one row per second and replication (fewer on long runs); ``events`` are dicts
     ``{"at_s", "replication", "event", …}`` (breaker moves, faults). ``targets`` are the provider/model names that ``target`` columns
-    index. ``usage`` are the rows of ``sim.usage``; ``limited`` counts requests refused by the "global" and the "per_user" limit.
-    ``engine`` is the one that predicted it; ``precision`` what was asked for and reached, where replications were added until they
-    sufficed.
+    index. ``usage`` are the rows of ``sim.analysis.utilization``; ``limited`` counts requests refused by the "global" and the "per_user"
+    limit. ``engine`` is the one that predicted it; ``precision`` what was asked for and reached, where replications were added until
+    they sufficed.
     """
 
     kind: Kind

@@ -10,10 +10,10 @@ from typing import Any
 import jinja2
 from markupsafe import Markup
 
-from sim.breakdown import OTHER, PARTS
+from sim.analysis.latency_breakdown import OTHER, PARTS
+from sim.analysis.metrics import METRICS
 from sim.data.schema import OUTCOMES
 from sim.formatting import NOT_KNOWN, Document, dollars, interval, metric_words, number, percent, say, seconds, times
-from sim.metrics import METRICS
 from sim.report import charts
 from sim.report.shown import Shown, shown_runs
 from sim.report.verdicts import budget_value, imprecise, verdict

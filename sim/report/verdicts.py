@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from sim.budgets import parse_budget
+from sim.analysis.budgets import parse_budget
 from sim.formatting import Document, interval, listed, metric_words, percent, say, seconds, times
 
 

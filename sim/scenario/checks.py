@@ -210,7 +210,7 @@ def gateway_agrees_with_itself(scenario: Scenario) -> Iterator[Finding]:
 
 def budgets_parse(scenario: Scenario) -> Iterator[Finding]:
     if scenario.budgets:
-        from sim.budgets import parse_budget  # late: it reads results, and so stands above the scenario
+        from sim.analysis.budgets import parse_budget  # late: it reads results, and so stands above the scenario
     for index, text in enumerate(scenario.budgets):
         try:
             parse_budget(text).spans(scenario)

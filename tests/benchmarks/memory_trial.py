@@ -10,10 +10,10 @@ import resource
 import sys
 import time
 
+from sim.analysis.summary import summarize
 from sim.data.spill import RowKeeper, Spilled
 from sim.data.table import Table
 from sim.experiment import predict
-from sim.summary import summarize
 from tests.benchmarks.trial import scenario_of
 
 SCALE = 100

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from rich.console import Console
 
-from sim.compare import Comparison, compare
+from sim.analysis.validation import Comparison, compare
 from sim.data.run import Run
 from sim.formatting import metric_words
 from sim.report.render import render

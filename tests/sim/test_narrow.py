@@ -8,10 +8,10 @@ import re
 import pytest
 from rich.console import Console
 
-from sim.compare import compare
+from sim.analysis.summary import summarize
+from sim.analysis.validation import compare
 from sim.report.render import render
 from sim.results import gather
-from sim.summary import summarize
 from sim.text import figures_of, print_summary
 from tests.sim.synthetic_runs import synthetic_run
 

@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from sim.analysis.metrics import measure
 from sim.experiment import predict, predict_to_precision
-from sim.metrics import measure
 from sim.precision import MINIMUM, half_width, to_precision
 from sim.scenario.load import load
 

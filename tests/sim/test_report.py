@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from sim.compare import compare
+from sim.analysis.validation import compare
 from sim.data.run import Run
 from sim.data.schema import Outcome
 from sim.report import charts

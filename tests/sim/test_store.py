@@ -10,13 +10,13 @@ import numpy as np
 import pytest
 
 from sim import store
-from sim.compare import compare
+from sim.analysis.summary import summarize
+from sim.analysis.validation import compare
 from sim.provenance import command_line
 from sim.report.render import render
 from sim.results import Results, gather
 from sim.scenario.load import canonical, to_yaml
 from sim.store import StoreError, default_place, prepare, read_results, write_results
-from sim.summary import summarize
 from tests.sim.synthetic_runs import synthetic_run
 
 SHA = "ab" * 32

@@ -8,11 +8,11 @@ import re
 import numpy as np
 from rich.console import Console
 
+from sim.analysis.summary import summarize
 from sim.data.run import Run
 from sim.data.schema import Outcome
 from sim.report.render import render
 from sim.results import gather
-from sim.summary import summarize
 from sim.text import print_summary
 from tests.sim.synthetic_runs import rows, run_of
 

@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from sim.compare import compare
+from sim.analysis.summary import summarize
+from sim.analysis.validation import compare
 from sim.formatting import dollars, interval, listed, number, percent, seconds
 from sim.report.verdicts import imprecise, verdict
-from sim.summary import summarize
 from sim.text import console_of, print_summary
 from tests.sim.golden import matches_golden_text
 from tests.sim.synthetic_runs import rows, run_of, scenario, synthetic_run

@@ -7,7 +7,7 @@ import math
 import numpy as np
 import pytest
 
-from sim.estimate import mean_estimate
+from sim.analysis.estimators import mean_estimate
 from sim.experiment import predict
 from sim.scenario.load import load
 from tests.theory.entry import BASE, lognormal

@@ -17,18 +17,18 @@ import numpy as np
 import pytest
 
 from sim import store
+from sim.analysis.paired_comparison import paired_differences
+from sim.analysis.summary import summarize
 from sim.cluster import in_order
 from sim.data.fingerprint import fingerprint
 from sim.data.run import Run
 from sim.data.spill import MOST_IN_MEMORY, VARIABLE, CannotSpill, RowKeeper, Spilled, most_in_memory
 from sim.data.table import Table
 from sim.experiment import predict, predict_to_precision
-from sim.paired import paired_differences
 from sim.results import gather
 from sim.scenario.load import canonical, load, to_yaml
 from sim.scenario.model import Scenario
 from sim.store import read_results, write_results
-from sim.summary import summarize
 
 MM1 = Path(__file__).parents[3] / "scenarios" / "validation" / "mm1.yaml"
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from sim.estimate import (
+from sim.analysis.estimators import (
     INSUFFICIENT,
     Estimate,
     clopper_pearson,

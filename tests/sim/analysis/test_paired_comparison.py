@@ -7,13 +7,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from sim.analysis.estimators import Estimate, mean_estimate
+from sim.analysis.paired_comparison import FIGURES, Difference, by_replication, difference, paired_differences
 from sim.differences import entries
-from sim.estimate import Estimate, mean_estimate
 from sim.experiment import predict
-from sim.paired import FIGURES, Difference, by_replication, difference, paired_differences
 from sim.scenario.load import load
 
-MM1 = Path(__file__).parents[2] / "scenarios" / "validation" / "mm1.yaml"
+MM1 = Path(__file__).parents[3] / "scenarios" / "validation" / "mm1.yaml"
 SHORT = ["workload.duration=3000s", "workload.warmup=100s"]
 
 

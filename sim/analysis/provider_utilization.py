@@ -1,4 +1,4 @@
-"""How much of every provider's limits a run asks for. See ``sim.usage``."""
+"""How much of every provider's limits a run asks for. See ``sim.analysis.utilization``."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ from math import inf
 
 import numpy as np
 
+from sim.analysis.utilization_row import Row, blame, row
 from sim.data.table import Columns
 from sim.provider.pricing import cached_prices, unit_prices
 from sim.scenario.distributions import mean
 from sim.scenario.model import Batching, Provider, ProviderModel, Scenario
-from sim.usage_row import Row, blame, row
 
 TOO_LONG, TOO_MANY = 400, 429
 

@@ -4,13 +4,13 @@ import numpy as np
 import pytest
 from rich.console import Console
 
-from sim.batches import batches_of
+from sim.analysis.batch_latency import batches_of
+from sim.analysis.metrics import measure
+from sim.analysis.summary import summarize
+from sim.analysis.window import Window
 from sim.data.schema import Outcome
-from sim.metrics import measure
 from sim.scenario.load import load
-from sim.summary import summarize
 from sim.text import print_summary
-from sim.window import Window
 from tests.sim.synthetic_runs import rows, run_of, scenario
 
 PLAIN = scenario()

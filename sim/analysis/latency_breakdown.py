@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from sim.window import Window
+from sim.analysis.window import Window
 
 PARTS = {
     "queue_wait_s": "queue",

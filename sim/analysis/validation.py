@@ -13,12 +13,12 @@ from typing import Any, Literal
 
 import numpy as np
 
+from sim.analysis.estimators import Estimate, least_samples
+from sim.analysis.metrics import METRICS, measure
+from sim.analysis.summary import SCHEMA_VERSION
+from sim.analysis.window import Window
 from sim.data.run import Run
 from sim.data.schema import OUTCOMES
-from sim.estimate import Estimate, least_samples
-from sim.metrics import METRICS, measure
-from sim.summary import SCHEMA_VERSION
-from sim.window import Window
 
 Verdict = Literal["pass", "fail", "invalid"]
 FIGURES = (

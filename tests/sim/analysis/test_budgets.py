@@ -2,8 +2,18 @@
 
 import pytest
 
-from sim.budgets import BudgetError, find_metric, judge, judge_value, merged, parse_budget, parse_budgets, phase_spans, spoken_names
-from sim.estimate import Estimate
+from sim.analysis.budgets import (
+    BudgetError,
+    find_metric,
+    judge,
+    judge_value,
+    merged,
+    parse_budget,
+    parse_budgets,
+    phase_spans,
+    spoken_names,
+)
+from sim.analysis.estimators import Estimate
 from tests.sim.synthetic_runs import rows, run_of, scenario, synthetic_run
 
 

@@ -6,12 +6,12 @@ from typing import Any
 import numpy as np
 import pytest
 
-from sim.breakdown import where_time_went
+from sim.analysis.latency_breakdown import where_time_went
+from sim.analysis.metrics import measure
+from sim.analysis.summary import summarize
+from sim.analysis.window import Window
 from sim.data.run import Run
 from sim.data.schema import ATTEMPTS, OUTCOMES, Outcome
-from sim.metrics import measure
-from sim.summary import summarize
-from sim.window import Window
 from tests.sim.golden import matches_golden_json
 from tests.sim.synthetic_runs import rows, run_of, scenario, synthetic_run
 

@@ -7,13 +7,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from sim.analysis.warmup import NoSteadyState, mser
 from sim.experiment import predict
 from sim.scenario.errors import ScenarioError
 from sim.scenario.load import load
-from sim.warmup import NoSteadyState, mser
 from tests.theory.entry import VALUES
 
-MM1 = Path(__file__).parents[2] / "scenarios" / "validation" / "mm1.yaml"
+MM1 = Path(__file__).parents[3] / "scenarios" / "validation" / "mm1.yaml"
 AUTO = ["analysis=steady-state", "workload.warmup=auto"]
 
 

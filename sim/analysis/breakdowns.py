@@ -6,10 +6,10 @@ from typing import Any
 
 import numpy as np
 
+from sim.analysis.estimators import Estimate, mean_estimate, quantile_estimate, ratio_estimate, share_estimate
+from sim.analysis.metrics import DAY_S, MONTH_DAYS, QUANTILES, ended, mean_of, quantile_of
+from sim.analysis.window import Window
 from sim.data.schema import OUTCOMES, Outcome
-from sim.estimate import Estimate, mean_estimate, quantile_estimate, ratio_estimate, share_estimate
-from sim.metrics import DAY_S, MONTH_DAYS, QUANTILES, ended, mean_of, quantile_of
-from sim.window import Window
 
 
 def outcomes(window: Window) -> dict[str, int]:

@@ -14,12 +14,12 @@ from typing import Literal
 
 import numpy as np
 
-from sim.batches import has_batches
+from sim.analysis.batch_latency import has_batches
+from sim.analysis.estimators import INSUFFICIENT, Estimate, mean_estimate, quantile_estimate, ratio_estimate, share_estimate
+from sim.analysis.objectives import objectives
+from sim.analysis.window import Window
 from sim.data.run import Run
 from sim.data.schema import OUTCOMES, Outcome
-from sim.estimate import INSUFFICIENT, Estimate, mean_estimate, quantile_estimate, ratio_estimate, share_estimate
-from sim.objectives import objectives
-from sim.window import Window
 from sim.workload.calls import stated_population
 
 DAY_S = 86_400.0

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from mockprovider.certificate import BOUND_S
-from sim.compare import Check, NotComparable, Tolerances, compare
+from sim.analysis.validation import Check, NotComparable, Tolerances, compare
 from sim.data.run import Run
 from sim.data.schema import Outcome
 from sim.report.verdicts import verify_verdict

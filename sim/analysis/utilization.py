@@ -13,12 +13,12 @@ from collections.abc import Mapping
 
 import numpy as np
 
+from sim.analysis.provider_utilization import provider_rows
+from sim.analysis.utilization_row import Row, blame, row
 from sim.data.schema import Outcome
 from sim.data.table import Columns
-from sim.provider_usage import provider_rows
 from sim.scenario.distributions import mean
 from sim.scenario.model import GatewayLimits, Scenario
-from sim.usage_row import Row, blame, row
 
 
 def usage(

@@ -7,7 +7,7 @@ from functools import cached_property
 
 import numpy as np
 
-from sim.batches import Batches, batches_of
+from sim.analysis.batch_latency import Batches, batches_of
 from sim.data.run import Run
 from sim.data.schema import Outcome
 from sim.data.table import Columns

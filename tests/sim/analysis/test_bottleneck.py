@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from sim.binding import binding, binding_limit, figure
+from sim.analysis.bottleneck import binding, binding_limit, figure
 from tests.sim.synthetic_runs import rows, run_of, synthetic_run
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from sim.binding import binding
+from sim.analysis.bottleneck import binding
 from sim.data.run import Run
 from sim.data.schema import Outcome
 from sim.experiment import predict

@@ -13,13 +13,13 @@ from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import Literal, get_args
 
+from sim.analysis.estimators import Estimate
+from sim.analysis.metrics import METRICS, Metric
+from sim.analysis.objectives import split_budget
+from sim.analysis.window import Span, Window
 from sim.data.run import Run
-from sim.estimate import Estimate
-from sim.metrics import METRICS, Metric
-from sim.objectives import split_budget
 from sim.scenario.model import Fault, Scenario
 from sim.scenario.units import NUMBER, finite, parse_duration, parse_rate
-from sim.window import Span, Window
 
 Verdict = Literal["ok", "broken", "insufficient"]
 COMPARISONS: dict[str, Callable[[float, float], bool]] = {"<": operator.lt, "<=": operator.le, ">": operator.gt, ">=": operator.ge}

@@ -8,15 +8,15 @@ from typing import Any
 
 import numpy as np
 
-from sim.batches import has_batches
-from sim.binding import binding, ranked_limits
-from sim.breakdown import where_time_went
-from sim.budgets import Judgement, judge
-from sim.by_kind import attempts_by_status, by_class, cost_by_feature, cost_by_model, latency_by_outcome, outcomes
+from sim.analysis.batch_latency import has_batches
+from sim.analysis.bottleneck import binding, ranked_limits
+from sim.analysis.breakdowns import attempts_by_status, by_class, cost_by_feature, cost_by_model, latency_by_outcome, outcomes
+from sim.analysis.budgets import Judgement, judge
+from sim.analysis.estimators import Estimate
+from sim.analysis.latency_breakdown import where_time_went
+from sim.analysis.metrics import BATCHES, METRICS
+from sim.analysis.window import Window
 from sim.data.run import Run
-from sim.estimate import Estimate
-from sim.metrics import BATCHES, METRICS
-from sim.window import Window
 
 SCHEMA_VERSION = 1
 PLAIN = ("attempts_per_request", "queue_depth.max")

@@ -5,11 +5,11 @@ import time
 import numpy as np
 import pytest
 
-from sim.by_kind import attempts_by_status, by_class, cost_by_feature, cost_by_model, latency_by_outcome, outcomes
+from sim.analysis.breakdowns import attempts_by_status, by_class, cost_by_feature, cost_by_model, latency_by_outcome, outcomes
+from sim.analysis.estimators import INSUFFICIENT
+from sim.analysis.metrics import BATCHES, METRICS, measure
+from sim.analysis.window import Window
 from sim.data.schema import ATTEMPTS, TIMELINE, Outcome
-from sim.estimate import INSUFFICIENT
-from sim.metrics import BATCHES, METRICS, measure
-from sim.window import Window
 from tests.sim.synthetic_runs import rows, run_of, scenario, synthetic_run
 
 
