@@ -41,7 +41,7 @@ def measured_run(
     scenario: Scenario, scale: float, samples: np.ndarray, truth: dict[str, np.ndarray], gateway: GatewayLog | None, wall_s: float
 ) -> Run:
     """The measurement as a Run of one replication. ``truth``: each provider's ground-truth rows, with ``model`` as its index."""
-    from sim.experiment import add_usage
+    from sim.analysis.utilization import add_usage
 
     attempts = attempt_rows(scenario, truth, samples)
     requests = to_requests(samples)

@@ -63,7 +63,7 @@ def test_the_pure_core_imports_no_engine():
 
 def test_readers_of_results_import_no_world():
     for path in modules(*(f"sim/{place}" for place in READERS)):
-        assert not imports(path) & {"sim.world", "sim.flow", "sim.experiment", "sim.gateway.assembled", "simpy"}, path
+        assert not imports(path) & {"sim.world", "sim.flow", "sim.engine.runner", "sim.gateway.assembled", "simpy"}, path
 
 
 def test_one_module_imports_locust():

@@ -15,10 +15,20 @@ import numpy as np
 
 from sim.analysis.provider_utilization import provider_rows
 from sim.analysis.utilization_row import Row, blame, row
+from sim.data.run import Run
 from sim.data.schema import Outcome
 from sim.data.table import Columns
 from sim.scenario.distributions import mean
 from sim.scenario.model import GatewayLimits, Scenario
+
+
+def add_usage(run: Run) -> Run:
+    """Fill ``run.usage`` with the rows of ``usage``."""
+    counted = Columns(run.requests, run.requests["arrival_s"] >= run.warmup_s)
+    attempts = Columns(run.attempts, run.attempts["started_s"] >= run.warmup_s)
+    span_s = (run.scenario.workload.duration - run.warmup_s) * run.replications
+    run.usage.extend(usage(run.scenario, span_s, counted, attempts, run.targets, run.limited))
+    return run
 
 
 def usage(

@@ -24,7 +24,7 @@ SOURCES = (
     "stochastics/distributions.py",
     "provider/behaviour.py",
     "data/schema.py",
-    "invariants.py",
+    "engine/invariants.py",
 )
 
 

@@ -13,7 +13,7 @@ import time
 from sim.analysis.summary import summarize
 from sim.data.spill import RowKeeper, Spilled
 from sim.data.table import Table
-from sim.experiment import predict
+from sim.engine.runner import predict
 from tests.benchmarks.trial import scenario_of
 
 SCALE = 100

@@ -7,12 +7,12 @@ from contextlib import asynccontextmanager
 
 from loadtest.gateway.world import AsyncioWorld, Piece
 from sim.data.schema import REFUSED
+from sim.engine.row_log import RequestLog
 from sim.flow import serve
 from sim.gateway.request import Record, request_prefixes
 from sim.policy.admission import Ticket
 from sim.provider.behaviour import Plan, ProviderState
 from sim.provider.processor_sharing import SharedServer, advance, mark, next_in_s, reached
-from sim.rows import RequestLog
 
 
 class SharedClock:

@@ -6,10 +6,10 @@ from copy import deepcopy
 from typing import Any
 
 from sim.data.schema import OUTCOMES
+from sim.engine.row_log import request_rows
 from sim.gateway.assembled import Gateway
 from sim.gateway.request import Request
 from sim.provider.behaviour import ProviderState
-from sim.rows import request_rows
 from sim.scenario.model import Scenario
 from sim.world import SimPyWorld
 

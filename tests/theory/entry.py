@@ -18,7 +18,7 @@ from sim.analysis.window import Window
 from sim.compiled.refusals import why_not
 from sim.data.run import Run
 from sim.data.schema import Outcome
-from sim.experiment import predict
+from sim.engine.runner import predict
 from sim.scenario.distributions import mean
 from sim.scenario.load import load
 from sim.scenario.model import Scenario

@@ -10,7 +10,7 @@ import pytest
 from sim.analysis.bottleneck import binding
 from sim.data.run import Run
 from sim.data.schema import Outcome
-from sim.experiment import predict
+from sim.engine.runner import predict
 from sim.scenario.model import Scenario
 
 ONE_SECOND = {"latency": {"kind": "constant", "value": "1s"}, "price": {"input": 1, "output": 2}}

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from sim.analysis.warmup import NoSteadyState, mser
-from sim.experiment import predict
+from sim.engine.runner import predict
 from sim.scenario.errors import ScenarioError
 from sim.scenario.load import load
 from tests.theory.entry import VALUES

@@ -19,12 +19,12 @@ import pytest
 from sim import store
 from sim.analysis.paired_comparison import paired_differences
 from sim.analysis.summary import summarize
-from sim.cluster import in_order
 from sim.data.fingerprint import fingerprint
 from sim.data.run import Run
 from sim.data.spill import MOST_IN_MEMORY, VARIABLE, CannotSpill, RowKeeper, Spilled, most_in_memory
 from sim.data.table import Table
-from sim.experiment import predict, predict_to_precision
+from sim.engine.executors import in_order
+from sim.engine.runner import predict, predict_to_precision
 from sim.results import gather
 from sim.scenario.load import canonical, load, to_yaml
 from sim.scenario.model import Scenario
@@ -140,7 +140,7 @@ def test_a_place_that_takes_no_rows_is_named(scenario: Scenario, tmp_path: Path)
 INTERRUPTED = """
 import os, signal, sys
 from pathlib import Path
-from sim.experiment import predict
+from sim.engine.runner import predict
 from sim.scenario.load import load
 from sim.data.spill import RowKeeper
 def stop(done):

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from sim.analysis.summary import summarize
-from sim.experiment import predict
+from sim.engine.runner import predict
 from sim.scenario.load import load
 
 

@@ -7,8 +7,8 @@ import pytest
 
 from sim.compiled.cache import directory
 from sim.data.fingerprint import fingerprint
-from sim.engines import choose
-from sim.experiment import predict
+from sim.engine.runner import predict
+from sim.engine.selection import choose
 from sim.scenario.errors import ScenarioError
 from sim.scenario.model import Scenario
 from tests.sim.tiny import BASE, scenario

@@ -10,13 +10,14 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from sim.data.fingerprint import fingerprint
-from sim.experiment import predict, replicate
+from sim.engine.runner import predict
+from sim.engine.simpy_driver.replicate import replicate
 from sim.scenario.load import load
 from sim.scenario.model import Fault, Hedge
 from tests.equivalence.scenarios import SCENARIOS
 from tests.examples import examples
 
-MM1 = Path(__file__).parents[2] / "scenarios" / "validation" / "mm1.yaml"
+MM1 = Path(__file__).parents[3] / "scenarios" / "validation" / "mm1.yaml"
 QUICKLY = {"deadline": None, "suppress_health_check": list(HealthCheck)}
 SERVICES = (
     "{{kind: exponential, mean: {}s}}",

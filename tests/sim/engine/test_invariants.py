@@ -7,14 +7,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-import sim.experiment
+import sim.engine.replication
 from sim.data.fingerprint import fingerprint
-from sim.experiment import predict
-from sim.invariants import InvariantViolated, Level, Replication, violations
+from sim.engine.invariants import InvariantViolated, Level, Replication, violations
+from sim.engine.runner import predict
 from sim.scenario.load import load
 
-EVERYTHING = Path(__file__).parents[1] / "equivalence" / "everything.yaml"
-MM1 = Path(__file__).parents[2] / "scenarios" / "validation" / "mm1.yaml"
+EVERYTHING = Path(__file__).parents[2] / "equivalence" / "everything.yaml"
+MM1 = Path(__file__).parents[3] / "scenarios" / "validation" / "mm1.yaml"
 SHORT = ["workload.duration=150s", "faults=[{kind: outage, provider: alpha, at: 60s, for: 30s}]"]
 
 
@@ -28,7 +28,7 @@ def held(scenario):
     """What one replication hands over to be checked."""
     seen = []
     patch = pytest.MonkeyPatch()
-    patch.setattr(sim.experiment, "hold", lambda replication, replay: seen.append((replication, replay)))
+    patch.setattr(sim.engine.replication, "hold", lambda replication, replay: seen.append((replication, replay)))
     predict(scenario, replications=2)
     patch.undo()
     return seen[1]
@@ -87,7 +87,7 @@ def test_a_violation_stops_the_run_and_names_the_place_and_the_options(scenario,
 @pytest.mark.parametrize(("engine", "scale"), [("simpy", 1 / 3), ("compiled", 1.0)])
 def test_the_options_for_a_replay_replay_the_replication(engine, scale, monkeypatch):
     scenario, seen = load(MM1, ["workload.duration=300s", "workload.warmup=0s"]).scenario, []
-    monkeypatch.setattr(sim.experiment, "hold", lambda replication, replay: seen.append((replication, replay)))
+    monkeypatch.setattr(sim.engine.replication, "hold", lambda replication, replay: seen.append((replication, replay)))
     predict(scenario, scale, replications=2, engine=engine)
     replication, replay = seen[1]
     words = replay.split(", ")[-1].split()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from sim.data.schema import ATTEMPTS
-from sim.rows import RequestLog, RowLog, joined
+from sim.engine.row_log import RequestLog, RowLog, joined
 
 
 def test_packed_rows_come_back_as_they_were_added():

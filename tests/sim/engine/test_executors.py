@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from sim.cluster import open_executor
 from sim.data.run import Run
 from sim.data.table import Rows
-from sim.experiment import predict
+from sim.engine.executors import open_executor
+from sim.engine.runner import predict
 from sim.scenario.load import load
 
 

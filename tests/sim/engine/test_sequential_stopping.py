@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 
 from sim.analysis.metrics import measure
-from sim.experiment import predict, predict_to_precision
-from sim.precision import MINIMUM, half_width, to_precision
+from sim.engine.runner import predict, predict_to_precision
+from sim.engine.sequential_stopping import MINIMUM, half_width, to_precision
 from sim.scenario.load import load
 
-MM1 = Path(__file__).parents[2] / "scenarios" / "validation" / "mm1.yaml"
+MM1 = Path(__file__).parents[3] / "scenarios" / "validation" / "mm1.yaml"
 
 
 @pytest.fixture(scope="module")
