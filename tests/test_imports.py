@@ -30,7 +30,7 @@ READERS = [
     "analysis/validation.py",
     "analysis/bottleneck.py",
     "analysis/summary.py",
-    "store.py",
+    "results/store.py",
     "report",
 ]
 LOCUST = "loadtest/locustfile.py"

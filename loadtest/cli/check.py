@@ -55,7 +55,7 @@ def command(
     from loadtest.cli.predictions import keeper_of_rows, predict_scales
     from sim import ci
     from sim.analysis.summary import summarize
-    from sim.results import gather
+    from sim.results.results import gather
     from sim.scenario.load import load
 
     loaded = load(path, overrides)

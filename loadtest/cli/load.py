@@ -47,9 +47,9 @@ def command(
     from loadtest.cli.running import RunProgress, ends_cleanly
     from loadtest.control import is_loopback, speaks_http
     from loadtest.supervisor import RunFailed
+    from sim.results.store import StoreError, whole_directory
     from sim.scenario.load import load
     from sim.scenario.size import refuse_too_many
-    from sim.store import StoreError, whole_directory
 
     for each in (url, *mocks):
         if not speaks_http(each):

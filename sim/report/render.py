@@ -17,7 +17,7 @@ from sim.formatting import NOT_KNOWN, Document, dollars, interval, metric_words,
 from sim.report import charts
 from sim.report.shown import Shown, shown_runs
 from sim.report.verdicts import budget_value, imprecise, verdict
-from sim.results import Results
+from sim.results.results import Results
 from sim.scenario.model import Fault
 from sim.text import at, beside, compared, error, figures_of, outcome_share, survivors
 

@@ -9,7 +9,7 @@ from sim.analysis.summary import summarize_run
 from sim.data.run import Run
 from sim.formatting import times
 from sim.report.svg import COLOR
-from sim.results import Results
+from sim.results.results import Results
 
 MEASURED = "series-1"
 PREDICTED = ("series-0", "series-4", "series-3", "series-2", "series-6", "series-7", "series-5")

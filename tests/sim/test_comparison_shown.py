@@ -14,7 +14,7 @@ from sim.analysis.validation import Comparison, compare
 from sim.data.run import Run
 from sim.formatting import metric_words
 from sim.report.render import render
-from sim.results import gather
+from sim.results.results import gather
 from sim.text import print_summary
 from tests.sim.synthetic_runs import rows, run_of, scenario, synthetic_run
 

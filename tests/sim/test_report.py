@@ -19,7 +19,7 @@ from sim.report.render import render
 from sim.report.shown import Shown, shown_runs
 from sim.report.svg import COLOR, chart
 from sim.report.verdicts import verdict
-from sim.results import gather
+from sim.results.results import gather
 from tests.sim.golden import matches_golden_text
 from tests.sim.synthetic_runs import rows, run_of, scenario, synthetic_run
 

@@ -16,7 +16,6 @@ from typing import Any
 import numpy as np
 import pytest
 
-from sim import store
 from sim.analysis.paired_comparison import paired_differences
 from sim.analysis.summary import summarize
 from sim.data.fingerprint import fingerprint
@@ -25,10 +24,11 @@ from sim.data.spill import MOST_IN_MEMORY, VARIABLE, CannotSpill, RowKeeper, Spi
 from sim.data.table import Table
 from sim.engine.executors import in_order
 from sim.engine.runner import predict, predict_to_precision
-from sim.results import gather
+from sim.results import store
+from sim.results.results import gather
+from sim.results.store import read_results, write_results
 from sim.scenario.load import canonical, load, to_yaml
 from sim.scenario.model import Scenario
-from sim.store import read_results, write_results
 
 MM1 = Path(__file__).parents[3] / "scenarios" / "validation" / "mm1.yaml"
 

@@ -32,7 +32,7 @@ def versions() -> dict[str, str]:
 
 def commit() -> dict[str, Any] | None:
     """The git commit of the checkout this code runs from, and whether it was changed since; None outside a checkout."""
-    root = Path(__file__).resolve().parent.parent
+    root = Path(__file__).resolve().parents[2]
     if not (root / ".git").exists():
         return None
     try:

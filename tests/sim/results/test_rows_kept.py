@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from sim import store
-from sim.results import Results, gather
+from sim.results import store
+from sim.results.results import Results, gather
+from sim.results.store import read_results, write_results
 from sim.scenario.load import canonical, to_yaml
-from sim.store import read_results, write_results
 from tests.sim.synthetic_runs import synthetic_run
 
 SAYS = "at 1x the rows kept (and drawn in the report) are those of the first 2 replications of 4, "

@@ -32,7 +32,7 @@ from sim.data.run import Run
 from sim.data.schema import ATTEMPTS, REQUESTS, TIMELINE
 from sim.data.spill import Spilled, arrow_table, most_in_memory
 from sim.data.table import Rows, Table
-from sim.results import FORMAT, Results
+from sim.results.results import FORMAT, Results
 from sim.scenario.errors import ScenarioError
 from sim.scenario.model import Scenario
 from sim.scenario.tree import Source, read_text, read_tree

@@ -10,7 +10,7 @@ from typing import Any
 from sim.analysis.summary import clean, summarize, whole
 from sim.analysis.validation import Comparison
 from sim.data.run import Run
-from sim.provenance import command_line, commit, host, versions
+from sim.results.provenance import command_line, commit, host, versions
 from sim.scenario.model import Scenario
 
 FORMAT = 1
@@ -22,7 +22,7 @@ class Results:
     """``summary`` is the ``predict --json`` document over ``runs``; with a measurement, ``summary["verify"]`` is the ``verify --json`` one.
 
     ``manifest`` has no ``hashes`` until it is written. ``runs`` read back may hold fewer replications than the summary was made of (which
-    then says so, see ``sim.store.trimmed``), unless they were written with ``keep_all``.
+    then says so, see ``sim.results.store.trimmed``), unless they were written with ``keep_all``.
     """
 
     scenario: Scenario

@@ -9,14 +9,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from sim import store
 from sim.analysis.summary import summarize
 from sim.analysis.validation import compare
-from sim.provenance import command_line
 from sim.report.render import render
-from sim.results import Results, gather
+from sim.results import store
+from sim.results.provenance import command_line
+from sim.results.results import Results, gather
+from sim.results.store import StoreError, default_place, prepare, read_results, write_results
 from sim.scenario.load import canonical, to_yaml
-from sim.store import StoreError, default_place, prepare, read_results, write_results
 from tests.sim.synthetic_runs import synthetic_run
 
 SHA = "ab" * 32
