@@ -9,8 +9,8 @@ from typing import Any, NamedTuple
 import numpy as np
 import orjson
 
-from sim.marker import write_filler, write_prompt
 from sim.scenario.model import Scenario
+from sim.workload.prompt_text import write_filler, write_prompt
 from sim.workload.schedule import Schedule
 
 MAX_AHEAD = 256

@@ -13,7 +13,7 @@ import aiohttp
 
 from loadtest.samples import outcome_of
 from loadtest.wire import BrokenAnswer, ChatStream, error_text, read_whole
-from sim.records import Outcome
+from sim.data.schema import Outcome
 
 # Shorter than any server's own keep-alive (uvicorn: 5 s), so that no request is sent into a connection that is about to be closed.
 KEEPALIVE_S = 4.0

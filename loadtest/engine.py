@@ -28,7 +28,7 @@ from loadtest.pacing import reach
 from loadtest.plan import LoadPlan
 from loadtest.samples import blank_row
 from mockprovider.clock import Deadlines
-from sim.records import Outcome
+from sim.data.schema import Outcome
 from sim.scenario.model import Closed, Scenario
 
 FLUSH_S = 0.1

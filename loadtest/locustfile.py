@@ -27,7 +27,7 @@ from locust.stats import CSV_STATS_INTERVAL_SEC
 
 from loadtest.frames import read_frames
 from loadtest.plan import LoadPlan
-from sim.records import Outcome
+from sim.data.schema import Outcome
 
 PLAN_PATH = Path(os.environ["TENFOLD_PLAN"])
 PARTS = int(os.environ.get("TENFOLD_PARTS", "1"))

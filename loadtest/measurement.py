@@ -12,10 +12,10 @@ import numpy as np
 
 from loadtest.samples import to_requests
 from mockprovider.playback import End
-from sim.gateway import target_names
-from sim.pricing import cached_prices, unit_prices
-from sim.records import ATTEMPTS, CANCELLED, REFUSED, TIMED_OUT, TIMELINE
-from sim.run import Run
+from sim.data.run import Run
+from sim.data.schema import ATTEMPTS, CANCELLED, REFUSED, TIMED_OUT, TIMELINE
+from sim.gateway.assembled import target_names
+from sim.provider.pricing import cached_prices, unit_prices
 from sim.scenario.model import Scenario
 
 FROM_GATEWAY = (
@@ -41,7 +41,7 @@ def measured_run(
     scenario: Scenario, scale: float, samples: np.ndarray, truth: dict[str, np.ndarray], gateway: GatewayLog | None, wall_s: float
 ) -> Run:
     """The measurement as a Run of one replication. ``truth``: each provider's ground-truth rows, with ``model`` as its index."""
-    from sim.experiment import add_usage
+    from sim.analysis.utilization import add_usage
 
     attempts = attempt_rows(scenario, truth, samples)
     requests = to_requests(samples)

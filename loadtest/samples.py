@@ -10,9 +10,9 @@ from typing import Any
 
 import numpy as np
 
-from sim.records import REQUEST_COLUMNS, REQUESTS, Outcome
+from sim.data.schema import REQUEST_COLUMNS, REQUESTS, Outcome
 
-# Beyond the columns of records.REQUESTS. Times are seconds after the run's t0, on the load generator's clock.
+# Beyond the columns of schema.REQUESTS. Times are seconds after the run's t0, on the load generator's clock.
 EXTRA_COLUMNS: dict[str, tuple[str, str]] = {
     "sent_s": ("f8", "when the request's headers were written to the socket; nan if never"),
     "headers_s": ("f8", "when the answer's headers came; nan if none"),
@@ -70,7 +70,7 @@ def read(directory: Path) -> np.ndarray:
 
 
 def to_requests(samples: np.ndarray) -> np.ndarray:
-    """The part of the samples that is a records.REQUESTS row."""
+    """The part of the samples that is a schema.REQUESTS row."""
     rows = np.zeros(len(samples), REQUESTS)
     for name in REQUESTS.names or ():
         rows[name] = samples[name]

@@ -30,12 +30,12 @@ from loadtest.targets import find_target
 from loadtest.targets.base import Place, Running
 from mockprovider.playback import End
 from mockprovider.truth import TRUTH
-from sim.records import Outcome
-from sim.run import Run
+from sim.data.run import Run
+from sim.data.schema import Outcome
+from sim.data.temp_folders import make_work_folder
 from sim.scenario.errors import Problem, ScenarioError
 from sim.scenario.load import Loaded, load
 from sim.scenario.model import Scenario
-from sim.work_folder import make_work_folder
 
 WORK_PREFIX = "tenfold-run-"
 MOCK_START_S = 30.0

@@ -7,11 +7,11 @@ from hashlib import blake2b
 import numpy as np
 
 from mockprovider.dialects.base import Call
-from sim.distributions import quantile
-from sim.draws import Purpose, uniform
-from sim.marker import MARKER, count_tokens, read_marker
-from sim.provider import SPARSE
+from sim.provider.behaviour import SPARSE
 from sim.scenario.model import Scenario
+from sim.stochastics.distributions import quantile
+from sim.stochastics.random_streams import Purpose, uniform
+from sim.workload.prompt_text import MARKER, count_tokens, read_marker
 
 MOST_TOKENS = 1_000_000
 

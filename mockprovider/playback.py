@@ -11,7 +11,7 @@ from time import monotonic
 
 from mockprovider.clock import SLACK_S, Deadlines
 from mockprovider.lateness import Histogram
-from sim.provider import Plan
+from sim.provider.behaviour import Plan
 
 BLOCKED_BYTES = 256 * 1024
 """A client this far behind gets nothing more until it has read: the memory one slow client can hold."""

@@ -6,8 +6,8 @@ from functools import singledispatch
 from typing import Any
 
 from mockprovider.dialects.base import Quota
-from sim.key_limits import KeyLimits
 from sim.policy.limiter import SlidingLog, TokenBucket, Window
+from sim.provider.rate_limits import KeyLimits
 
 
 @singledispatch

@@ -5,7 +5,7 @@ from __future__ import annotations
 from mockprovider import http
 from mockprovider.dialects.base import Answer, Dialect, Errors
 from mockprovider.playback import End, Playback
-from sim.provider import REFUSED, Ending, Plan
+from sim.provider.behaviour import REFUSED, Ending, Plan
 
 ENDS = {
     Ending.COMPLETE: End.COMPLETE, Ending.FILTERED: End.COMPLETE, Ending.RESET: End.RESET, Ending.TRUNCATED: End.TRUNCATED,

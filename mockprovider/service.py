@@ -23,10 +23,10 @@ from mockprovider.routes import FAMILIES, Route, clean
 from mockprovider.script import perform, reusable
 from mockprovider.sharing import Pace, SharedPlayback
 from mockprovider.truth import TruthLog
-from sim.draws import MASK, mix
-from sim.faults import Timeline
-from sim.provider import Ending, Plan, ProviderState
+from sim.provider.behaviour import Ending, Plan, ProviderState
+from sim.provider.fault_timeline import Timeline
 from sim.scenario.model import Fault, Scenario
+from sim.stochastics.random_streams import MASK, mix
 
 INJECTED = 1 << 32
 """Faults from here on came through the control API, not from the scenario."""

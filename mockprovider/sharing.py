@@ -7,8 +7,8 @@ from functools import partial
 
 from mockprovider.clock import Deadlines
 from mockprovider.playback import Playback
-from sim.provider import Plan, produced_tokens
-from sim.sharing import SharedServer, advance, mark, next_in_s, reached
+from sim.provider.behaviour import Plan, produced_tokens
+from sim.provider.processor_sharing import SharedServer, advance, mark, next_in_s, reached
 
 
 class Pace:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sim.marker import CHARACTERS_PER_TOKEN, corpus
+from sim.workload.prompt_text import CHARACTERS_PER_TOKEN, corpus
 
 BOOK = corpus()[0].encode()
 BOOK = BOOK[: len(BOOK) // CHARACTERS_PER_TOKEN * CHARACTERS_PER_TOKEN]

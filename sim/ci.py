@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 from xml.etree import ElementTree as Xml
 
-from sim.wording import Document, budget_value, dollars, interval_of_budget, percent, seconds, times, verdict
+from sim.formatting import Document, dollars, percent, seconds, times
+from sim.report.verdicts import budget_value, interval_of_budget, verdict
 
 MARKS = {"ok": "✅", "broken": "❌", "insufficient": "❔"}
 NOT_IN_XML = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")

@@ -1,4 +1,4 @@
-"""Two predicted scenarios beside each other, as a document and as a table: ``sim.paired`` over a set of scales."""
+"""Two predicted scenarios beside each other, as a document and as a table: ``sim.analysis.paired_comparison`` over a set of scales."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from typing import Any
 from rich.table import Table
 from rich.text import Text
 
-from sim.estimate import CONFIDENCE
-from sim.metrics import METRICS
-from sim.paired import FIGURES, Difference, confidence_each, paired_differences
-from sim.run import Run
+from sim.analysis.estimators import CONFIDENCE
+from sim.analysis.metrics import METRICS
+from sim.analysis.paired_comparison import FIGURES, Difference, confidence_each, paired_differences
+from sim.data.run import Run
+from sim.formatting import Document, listed, metric_words, percent, say, times
 from sim.scenario.load import Loaded
 from sim.text import console_of, print_first_that_fits
-from sim.wording import Document, listed, metric_words, percent, say, times
 
 STYLES = {"better": "green", "worse": "red", "no difference seen": "dim", "insufficient": "yellow"}
 OF_SERVED = ("latency_s", "ttft_s", "cost_usd")

@@ -11,8 +11,9 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any, Protocol
 
-from sim.draws import Purpose, uniform
-from sim.gateway import Gateway
+from sim.data.schema import TIMED_OUT, Outcome
+from sim.gateway.assembled import Gateway
+from sim.gateway.request import Answer, Record, Request
 from sim.policy.admission import Ticket, enter, leave
 from sim.policy.breaker import release
 from sim.policy.cache import FRESH, MISS, look_up, store
@@ -21,8 +22,7 @@ from sim.policy.hedge import HedgeState, Race
 from sim.policy.retry import backoff_s, deposit, deserves_retry, withdraw
 from sim.policy.router import TargetState, observe_latency
 from sim.policy.session import resume
-from sim.records import TIMED_OUT, Outcome
-from sim.request import Answer, Record, Request
+from sim.stochastics.random_streams import Purpose, uniform
 
 OK, CACHE_HIT, FALLBACK, REJECTED, RATE_LIMITED, TIMEOUT, ERROR, ABANDONED = Outcome
 

@@ -8,11 +8,11 @@ from itertools import chain
 import numpy as np
 
 from sim.coroutines import Life
-from sim.distributions import quantile
-from sim.draws import Purpose, uniforms
-from sim.request import INFINITY, Request
+from sim.gateway.request import INFINITY, Request
 from sim.scenario.distributions import Constant, Distribution
 from sim.scenario.model import Scenario
+from sim.stochastics.distributions import quantile
+from sim.stochastics.random_streams import Purpose, uniforms
 from sim.workload.chains import chains_of
 from sim.workload.closed import ClosedWorkload
 from sim.workload.schedule import Schedule

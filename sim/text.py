@@ -9,8 +9,9 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from sim.metrics import METRICS
-from sim.wording import Document, budget_value, imprecise, interval, metric_words, number, percent, say, seconds, times, verdict
+from sim.analysis.metrics import METRICS
+from sim.formatting import Document, interval, metric_words, number, percent, say, seconds, times
+from sim.report.verdicts import budget_value, imprecise, verdict
 
 UNBOUNDED = 10_000
 """Columns in which every table has room."""

@@ -7,19 +7,18 @@ from types import coroutine
 from typing import Any
 
 from sim.coroutines import CoroutineEnvironment, Life, park, pause
+from sim.data.schema import ATTEMPTS, CANCELLED, TIMED_OUT
+from sim.engine.invariants import Level
+from sim.engine.row_log import RequestLog, RowLog
 from sim.flow import serve
-from sim.gateway import INFINITY, Gateway
-from sim.invariants import Level
+from sim.gateway.assembled import INFINITY, Gateway
+from sim.gateway.request import NAN, Answer, Record, Request, request_prefixes
 from sim.policy.admission import Ticket
 from sim.policy.hedge import Race
 from sim.policy.router import TargetState
-from sim.prompt_cache import request_prefixes
-from sim.provider import Plan, ProviderState, produced_tokens
-from sim.records import ATTEMPTS, CANCELLED, TIMED_OUT
-from sim.request import NAN, Answer, Record, Request
-from sim.rows import RequestLog, RowLog
+from sim.provider.behaviour import Plan, ProviderState, produced_tokens
+from sim.provider.processor_sharing import SharedServer, advance, mark, next_in_s, reached
 from sim.scenario.model import Client
-from sim.sharing import SharedServer, advance, mark, next_in_s, reached
 
 
 async def only_pause(delay_s: float) -> None:
@@ -35,7 +34,7 @@ def once(call: Callable[[], None]) -> Callable[[], None]:
 class SimPyWorld(CoroutineEnvironment):
     """A World in virtual time, over one gateway and the scenario's providers.
 
-    ``inside`` counts requests in and out, ``requests`` and ``attempts`` collect rows (``sim.rows``).
+    ``inside`` counts requests in and out, ``requests`` and ``attempts`` collect rows (``sim.engine.row_log``).
     """
 
     def __init__(self, gateway: Gateway, providers: dict[str, ProviderState], workers: int, client: Client) -> None:

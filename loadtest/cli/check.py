@@ -54,9 +54,9 @@ def command(
     from loadtest.cli.keeping import keep, prepared, write_text
     from loadtest.cli.predictions import keeper_of_rows, predict_scales
     from sim import ci
-    from sim.results import gather
+    from sim.analysis.summary import summarize
+    from sim.results.results import gather
     from sim.scenario.load import load
-    from sim.summary import summarize
 
     loaded = load(path, overrides)
     if not loaded.scenario.budgets:

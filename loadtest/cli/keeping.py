@@ -7,8 +7,8 @@ from pathlib import Path
 
 import click
 
-from sim.results import Results
-from sim.store import StoreError, default_place, prepare, read_results, write_results
+from sim.results.results import Results
+from sim.results.store import StoreError, default_place, prepare, read_results, write_results
 
 
 class CannotKeep(click.ClickException):

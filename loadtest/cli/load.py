@@ -47,9 +47,9 @@ def command(
     from loadtest.cli.running import RunProgress, ends_cleanly
     from loadtest.control import is_loopback, speaks_http
     from loadtest.supervisor import RunFailed
+    from sim.results.store import StoreError, whole_directory
     from sim.scenario.load import load
     from sim.scenario.size import refuse_too_many
-    from sim.store import StoreError, whole_directory
 
     for each in (url, *mocks):
         if not speaks_http(each):
@@ -150,7 +150,7 @@ def figures(scenario: Any, samples: Any) -> dict[str, Any]:
     """Outcomes and exact quantiles after the warm-up; latencies of requests that were served."""
     import numpy as np
 
-    from sim.records import OUTCOMES, Outcome
+    from sim.data.schema import OUTCOMES, Outcome
 
     counted = samples[samples["arrival_s"] >= scenario.workload.warmup_s]
     served = counted[counted["outcome"] <= Outcome.FALLBACK]

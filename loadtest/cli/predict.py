@@ -64,17 +64,17 @@ def command(
     """
     from loadtest.cli.keeping import keep, prepared
     from loadtest.cli.predictions import keeper_of_rows, predict_scales
-    from sim.results import gather
+    from sim.analysis.summary import summarize
+    from sim.results.results import gather
+    from sim.results.store import trimmed
     from sim.scenario.load import load
-    from sim.store import trimmed
-    from sim.summary import summarize
 
     loaded = load(path, overrides)
     place = None if as_json and out is None else prepared(out, loaded.scenario.name, "prediction")
     runs = predict_scales(loaded, scales, replications, seed, quiet, precision, engine, keeper_of_rows(place), workers, cluster)
     summary = summarize(runs, loaded.sha256)
     if fingerprinted:
-        from sim.fingerprint import fingerprint
+        from sim.data.fingerprint import fingerprint
 
         for run, entry in zip(runs, summary["runs"], strict=True):
             entry["fingerprint"] = fingerprint(run)

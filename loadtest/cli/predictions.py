@@ -13,10 +13,10 @@ import click
 
 from loadtest.cli import exit_codes
 from loadtest.cli.keeping import CannotKeep
-from sim.engines import Choice, choose_one, is_long
-from sim.run import Run
+from sim.data.run import Run
+from sim.data.spill import CannotSpill, RowKeeper
+from sim.engine.selection import Choice, choose_one, is_long
 from sim.scenario.load import Loaded
-from sim.spill import CannotSpill, RowKeeper
 
 WORTH_A_POOL = {"simpy": 30_000, "compiled": 2_000_000}
 """Requests, over all replications, from which starting processes pays."""
@@ -39,7 +39,7 @@ def predict_scales(
 
     Warnings about the scenario, the engine of long runs that ``auto`` takes, and progress go to stderr; ``quiet``: warnings only.
     ``keeper``: keeps the rows, also of other predictions (default: ``keeper_of_rows()``). ``workers``, ``cluster``: who does the
-    replications, see ``sim.cluster.open_executor``; with neither, as many processes as pay. The result does not depend on it.
+    replications, see ``sim.engine.executors.open_executor``; with neither, as many processes as pay. The result does not depend on it.
     ``beside``: a scenario that this one is compared with, so that one engine has to do for both.
 
     Raises ScenarioError if the engine asked for cannot run the scenario, and for more requests than a run may have, and UsageError for
@@ -48,7 +48,7 @@ def predict_scales(
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 
-    from sim.experiment import predict, predict_to_precision
+    from sim.engine.runner import predict, predict_to_precision
     from sim.scenario.size import refuse_too_many
 
     for scale in scales:
@@ -101,8 +101,8 @@ class ClusterFailed(click.ClickException):
 
 @contextmanager
 def executor_of(workers: int | None, cluster: str | None) -> Iterator[Executor | None]:
-    """``sim.cluster.open_executor``. Raises UsageError for both at once, and for a cluster that cannot be reached; ClusterFailed."""
-    from sim.cluster import open_executor
+    """``sim.engine.executors.open_executor``. Raises UsageError for both at once or a cluster out of reach; ClusterFailed."""
+    from sim.engine.executors import open_executor
 
     if workers is not None and cluster is not None:
         raise click.UsageError("--workers are processes of this machine, --cluster has its own: give one of the two")

@@ -76,8 +76,8 @@ def run(order: Any, replications: int, place: Path | None, as_json: bool, quiet:
     from loadtest.cli.predictions import predict_scales
     from loadtest.cli.running import RunProgress
     from loadtest.verify import measure
-    from sim.compare import NotComparable, compare
-    from sim.results import gather
+    from sim.analysis.validation import NotComparable, compare
+    from sim.results.results import gather
     from sim.text import console_of, print_summary
 
     loaded = order.loaded

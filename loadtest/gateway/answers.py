@@ -8,8 +8,8 @@ from typing import Any, NamedTuple
 
 import orjson
 
+from sim.data.schema import Outcome
 from sim.policy.cache import CacheState
-from sim.records import Outcome
 
 CANNED_TEXT = "I am sorry, I cannot answer this right now. Please try again in a few minutes."
 DONE = b"data: [DONE]\n\n"

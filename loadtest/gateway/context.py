@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from loadtest.gateway.parsing import ChatRequest, text_of
-from sim.gateway import Gateway
+from sim.gateway.assembled import Gateway
 from sim.policy.context import context
 
 CHARACTERS_PER_TOKEN = 4

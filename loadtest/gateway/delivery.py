@@ -7,7 +7,7 @@ from aiohttp import web
 from loadtest.gateway.answers import error_body
 from loadtest.gateway.parsing import ChatRequest
 from loadtest.gateway.world import Piece
-from sim.request import Request
+from sim.gateway.request import Request
 
 STREAM_HEADERS = {"Content-Type": "text/event-stream", "Cache-Control": "no-cache", "X-Accel-Buffering": "no"}
 

@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 
 from loadtest.gateway.world import AsyncioWorld
-from sim.gateway import Gateway
-from sim.records import ATTEMPT_COLUMNS, ATTEMPTS, REQUESTS, TIMELINE
-from sim.request import Record, Request
+from sim.data.schema import ATTEMPT_COLUMNS, ATTEMPTS, REQUESTS, TIMELINE
+from sim.gateway.assembled import Gateway
+from sim.gateway.request import Record, Request
 
 BLOCK = 4096
 MAX_ROWS = 1_000_000  # some 200 MB; a run that is longer keeps its first rows
@@ -26,7 +26,7 @@ COLUMNS = ("request", *FROM_REQUEST, *FROM_RECORD, "input_tokens", "latency_s", 
 
 
 class RequestLog:
-    """``add`` when a request has ended; ``rows()`` gives all of them with dtype records.REQUESTS, times as the gateway saw them."""
+    """``add`` when a request has ended; ``rows()`` gives all of them with dtype schema.REQUESTS, times as the gateway saw them."""
 
     def __init__(self) -> None:
         self._blocks: list[np.ndarray] = []
@@ -62,7 +62,7 @@ def _block(open_rows: list[tuple[Any, ...]]) -> np.ndarray:
 
 
 def attempt_rows(worlds: list[AsyncioWorld]) -> np.ndarray:
-    """Attempts of all worlds in order of their start; dtype records.ATTEMPTS, occurrence -1: only the provider knows it."""
+    """Attempts of all worlds in order of their start; dtype schema.ATTEMPTS, occurrence -1: only the provider knows it."""
     collected = [row for world in worlds for row in world.attempts]
     rows = np.zeros(len(collected), ATTEMPTS)
     if collected:

@@ -6,8 +6,8 @@ from collections.abc import Callable
 
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 
-from sim.records import OUTCOMES, Outcome
-from sim.request import Record
+from sim.data.schema import OUTCOMES, Outcome
+from sim.gateway.request import Record
 
 SECONDS = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0)
 

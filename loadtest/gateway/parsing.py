@@ -8,9 +8,9 @@ from typing import Any
 
 import orjson
 
-from sim.marker import count_tokens, read_marker
-from sim.request import Request
+from sim.gateway.request import Request
 from sim.scenario.model import HIGHEST_PRIORITY
+from sim.workload.prompt_text import count_tokens, read_marker
 
 MAX_MESSAGES = 4096
 DEFAULT_OUTPUT_TOKENS = 256  # what a token limit charges for an answer of unknown length

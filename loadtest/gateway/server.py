@@ -22,13 +22,13 @@ from loadtest.gateway.metrics import Metrics
 from loadtest.gateway.parsing import BadRequest, ChatRequest, decode, parse
 from loadtest.gateway.upstream import HttpUpstream, keys_of, upstream_session
 from loadtest.gateway.world import AsyncioWorld, Upstream
-from sim.distributions import inverse
-from sim.draws import Purpose, uniforms
+from sim.data.schema import Outcome
 from sim.flow import serve
-from sim.gateway import Gateway
-from sim.records import Outcome
-from sim.request import Record
+from sim.gateway.assembled import Gateway
+from sim.gateway.request import Record
 from sim.scenario.model import Capability, Scenario
+from sim.stochastics.distributions import inverse
+from sim.stochastics.random_streams import Purpose, uniforms
 
 MAX_BODY_BYTES = 8 * 1024 * 1024
 MAX_HEADER_BYTES = 16 * 1024

@@ -18,9 +18,9 @@ from loadtest.gateway.dialects import DIALECTS, StreamReader
 from loadtest.gateway.parsing import ChatRequest
 from loadtest.gateway.world import Piece
 from loadtest.wire import BrokenAnswer, error_text
-from sim.gateway import Gateway
+from sim.gateway.assembled import Gateway
+from sim.gateway.request import Record, Request
 from sim.policy.router import TargetState
-from sim.request import Record, Request
 
 KEEPALIVE_S = 15.0  # hosted APIs and their load balancers close idle connections after 60 s and more
 MAX_ERROR_BYTES = 64 * 1024

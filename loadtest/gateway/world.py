@@ -10,12 +10,12 @@ from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import AbstractAsyncContextManager
 from typing import Any, NamedTuple, Protocol
 
-from sim.gateway import Gateway
+from sim.data.schema import CANCELLED, REFUSED, TIMED_OUT
+from sim.gateway.assembled import Gateway
+from sim.gateway.request import NAN, Answer, Record, Request
 from sim.policy.admission import Ticket
 from sim.policy.hedge import Race
 from sim.policy.router import TargetState
-from sim.records import CANCELLED, REFUSED, TIMED_OUT
-from sim.request import NAN, Answer, Record, Request
 
 
 class Piece(NamedTuple):
@@ -60,7 +60,7 @@ class Delivery(Protocol):
 class AsyncioWorld:
     """A World over one gateway and its upstreams. ``t0_s`` is the loop time of the start of the run.
 
-    ``attempts`` collects rows in the order of ``records.ATTEMPT_COLUMNS`` without replication; ``keep`` bounds how many.
+    ``attempts`` collects rows in the order of ``schema.ATTEMPT_COLUMNS`` without replication; ``keep`` bounds how many.
     """
 
     def __init__(

@@ -10,7 +10,7 @@ import orjson
 from mockprovider.dialects.base import CREATED, Answer, Call, Headers, Quota, Refusal, Stream
 from mockprovider.dialects.reading import Fields
 from mockprovider.dialects.tools import arguments, definition_tokens
-from sim.draws import mix
+from sim.stochastics.random_streams import mix
 
 IMAGE_TOKENS = 1600  # docs: (width x height) / 750, at most about this
 # status -> type (docs.anthropic.com/en/api/errors)

@@ -10,7 +10,7 @@ from mockprovider.dialects.base import Answer, Call, Headers, Refusal, Stream
 from mockprovider.dialects.openai_chat import OpenAIChat, sse
 from mockprovider.dialects.openai_embeddings import OpenAIEmbeddings
 from mockprovider.dialects.openai_errors import OpenAIErrors
-from sim.draws import mix
+from sim.stochastics.random_streams import mix
 
 SAFE = {kind: {"filtered": False, "severity": "safe"} for kind in ("hate", "self_harm", "sexual", "violence")}
 PROMPT_FILTER = [{"prompt_index": 0, "content_filter_results": SAFE}]

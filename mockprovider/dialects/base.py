@@ -9,7 +9,7 @@ from typing import Any, Protocol
 import orjson
 
 from mockprovider.text import passage, token
-from sim.draws import MASK, mix
+from sim.stochastics.random_streams import MASK, mix
 
 CREATED = 1_767_225_600
 """Every answer says it was created at 2026-01-01T00:00:00Z, so that bodies depend on the seed alone."""

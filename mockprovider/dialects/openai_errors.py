@@ -5,7 +5,7 @@ from __future__ import annotations
 import orjson
 
 from mockprovider.dialects.base import Answer, Headers, Quota, Refusal
-from sim.draws import mix
+from sim.stochastics.random_streams import mix
 
 SERVER_ERROR = "The server had an error while processing your request. Sorry about that!"
 OVERLOADED = "The engine is currently overloaded, please try again later"

@@ -12,10 +12,10 @@ from sim.compiled.lists import NOBODY
 from sim.compiled.providers import begin, end_attempt
 from sim.compiled.routing import allowed, breaker_of, itinerary, record_result
 from sim.compiled.stages import too_late
+from sim.data.schema import TIMED_OUT
 from sim.policy.breaker import permits_call, release
 from sim.policy.retry import backoff_s, deposit, deserves_retry, withdraw
 from sim.policy.router import observe_latency
-from sim.records import TIMED_OUT
 
 
 @inlined

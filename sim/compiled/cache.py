@@ -17,7 +17,15 @@ from pathlib import Path
 from typing import Any
 
 KEPT = 4  # states of the sources
-SOURCES = ("compiled/*.py", "policy/*.py", "draws.py", "distributions.py", "provider.py", "records.py", "invariants.py")
+SOURCES = (
+    "compiled/*.py",
+    "policy/*.py",
+    "stochastics/random_streams.py",
+    "stochastics/distributions.py",
+    "provider/behaviour.py",
+    "data/schema.py",
+    "engine/invariants.py",
+)
 
 
 def candidates() -> Iterator[Path]:

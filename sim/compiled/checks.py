@@ -1,4 +1,4 @@
-"""``sim.invariants`` compiled: one pass over the rows while they are in the cache."""
+"""``sim.engine.invariants`` compiled: one pass over the rows while they are in the cache."""
 
 from __future__ import annotations
 
@@ -6,14 +6,14 @@ import numpy as np
 from numba.extending import register_jitable
 
 from sim.compiled.cache import compiled
-from sim.invariants import Passes, Totals, breaches
+from sim.engine.invariants import Passes, Totals, breaches
 
 register_jitable(breaches)
 
 
 @compiled
 def tally(attempts: np.ndarray, first: int, made: np.ndarray, answers: np.ndarray, cost_usd: np.ndarray) -> bool:
-    """``sim.invariants.tally``, row by row."""
+    """``sim.engine.invariants.tally``, row by row."""
     for number in range(len(attempts)):
         attempt = attempts[number]
         place = attempt.request - first
@@ -29,7 +29,7 @@ def tally(attempts: np.ndarray, first: int, made: np.ndarray, answers: np.ndarra
 def over_rows(
     rows: np.ndarray, previous: int, system_s: np.ndarray, made: np.ndarray, answers: np.ndarray, cost_usd: np.ndarray, slack_s: float
 ) -> Totals:
-    """``sim.invariants.over_columns``, row by row."""
+    """``sim.engine.invariants.over_columns``, row by row."""
     inside_s = waited_s = 0.0
     broken = False
     for place in range(len(rows)):

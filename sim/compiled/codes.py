@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sim.records import Outcome
+from sim.data.schema import Outcome
 
 OK, CACHE_HIT, FALLBACK, REJECTED, RATE_LIMITED, TIMEOUT, FAILED, ABANDONED = (int(outcome) for outcome in Outcome)
 

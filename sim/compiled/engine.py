@@ -9,9 +9,9 @@ import numpy as np
 from sim.compiled import settings
 from sim.compiled.dtypes import AHEAD, EVENT, LIFE, MOVE, TIMES, VIEWS
 from sim.compiled.reuse import empty
-from sim.gateway import Gateway
-from sim.provider import ProviderState
-from sim.records import ATTEMPTS, REQUESTS, TIMELINE
+from sim.data.schema import ATTEMPTS, REQUESTS, TIMELINE
+from sim.gateway.assembled import Gateway
+from sim.provider.behaviour import ProviderState
 from sim.scenario.model import Scenario
 from sim.workload.schedule import Schedule
 

@@ -11,9 +11,9 @@ import numpy as np
 from numba import njit
 from numba.extending import register_jitable
 
-from sim.draws import GAMMA, mix, unit
 from sim.policy import admission, breaker, cache, context, limiter, retry, router, session
-from sim.provider import produced_tokens, told_s
+from sim.provider.behaviour import produced_tokens, told_s
+from sim.stochastics.random_streams import GAMMA, mix, unit
 
 for function in (
     admission.take_place, admission.pass_on, admission.change_waiting,
@@ -36,7 +36,7 @@ inlined = njit(forceinline=True, **UNCALLABLE)
 
 @njit(forceinline=True)
 def child(state: Any, word: Any) -> Any:
-    """``sim.draws.child`` in 64-bit words, whose overflow is the modulus."""
+    """``sim.stochastics.random_streams.child`` in 64-bit words, whose overflow is the modulus."""
     return mix(state + np.uint64(GAMMA) * (np.uint64(word) + np.uint64(1)))
 
 

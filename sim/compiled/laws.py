@@ -1,4 +1,4 @@
-"""Laws of ``sim.distributions`` compiled: one uniform in, one value out, equal to the vectorised functions but for the last bits."""
+"""Laws of ``sim.stochastics.distributions`` compiled: one uniform in, one value out; but for the last bits the same."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from sim.compiled.settings import (
     UNIFORM,
     WEIBULL,
 )
-from sim.distributions import SMALLEST
+from sim.stochastics.distributions import SMALLEST
 
 # Wichura, "Algorithm AS 241: The percentage points of the normal distribution", Applied Statistics 37 (1988): routine PPND16, relative
 # accuracy about 1e-16. Highest power first.

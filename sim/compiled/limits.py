@@ -53,7 +53,7 @@ def wait_s(e: Any, number: int, who: int, now_s: float, cost: float) -> float:
 
 @inlined
 def admits(e: Any, user: int, now_s: float, tokens: float) -> bool:
-    """The gateway's limits, as ``sim.gateway.Limiter`` takes them: the user's, then everybody's; requests, then tokens."""
+    """The gateway's limits, as ``sim.gateway.assembled.Limiter`` takes them: the user's, then everybody's; requests, then tokens."""
     w = e.world[0]
     if not (take(e, w.user_requests, user, now_s, 1.0) and take(e, w.user_tokens, user, now_s, tokens)):
         w.refused_user += 1

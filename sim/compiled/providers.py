@@ -1,4 +1,4 @@
-"""``sim.provider`` compiled: what happens to one attempt, and its row when it has ended."""
+"""``sim.provider.behaviour`` compiled: what happens to one attempt, and its row when it has ended."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from sim.compiled.kernel import child, inlined, uniform
 from sim.compiled.laws import draw
 from sim.compiled.limits import take, wait_s
 from sim.compiled.settings import BROWNOUT, HANG, NONE, OUTAGE, RATE_LIMIT, REFUSED_MODE
-from sim.provider import DEFAULT_ERROR_AFTER_S, produced_tokens, told_s
-from sim.records import REFUSED
+from sim.data.schema import REFUSED
+from sim.provider.behaviour import DEFAULT_ERROR_AFTER_S, produced_tokens, told_s
 
 NAN = math.nan
 INFINITY = math.inf

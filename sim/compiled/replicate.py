@@ -1,4 +1,4 @@
-"""One replication in the compiled world: the same job and the same Part as ``sim.experiment.replicate``."""
+"""One replication in the compiled world: the same job and the same Part as ``sim.engine.simpy_driver.replicate``."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ from sim.compiled.cache import directory, is_warm
 from sim.compiled.engine import ATTEMPTS_MORE, Engine, engine_of, with_more_events, with_more_lives
 from sim.compiled.reuse import keep_freed
 from sim.compiled.used import is_bare
-from sim.draws import Purpose, replication_seed
-from sim.experiment import Job, Part, part_of, sampling
-from sim.gateway import Gateway
-from sim.invariants import Level, Replication
+from sim.engine.invariants import Level, Replication
+from sim.engine.replication import Job, Part, part_of, sampling
+from sim.engine.row_log import as_clients_saw, joined
+from sim.gateway.assembled import Gateway
 from sim.policy.breaker import STATES
-from sim.provider import ProviderState
+from sim.provider.behaviour import ProviderState
 from sim.requests import drawn, lookup_law
-from sim.rows import as_clients_saw, joined
 from sim.scenario.model import Scenario
+from sim.stochastics.random_streams import Purpose, replication_seed
 from sim.workload.schedule import Schedule, build_schedule
 
 

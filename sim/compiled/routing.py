@@ -9,9 +9,9 @@ import numpy as np
 from sim.compiled.kernel import child, inlined
 from sim.compiled.ringed import ringed
 from sim.compiled.settings import FASTEST, LEAST_BUSY, ROUND_ROBIN, WEIGHTED
-from sim.draws import unit
 from sim.policy.breaker import allow, permits_call, record
 from sim.policy.router import place_by_weight
+from sim.stochastics.random_streams import unit
 
 
 @inlined

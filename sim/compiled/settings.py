@@ -10,14 +10,13 @@ import numpy as np
 
 from sim.compiled.dtypes import AHEAD, BREAKER, BUCKET, FAULT, KIND, LAW, LIMIT, LOG, PROVIDER, TARGET, WINDOW, WORLD
 from sim.compiled.used import stages_of
-from sim.distributions import recorded, sigma
-from sim.draws import Purpose, child, stream
-from sim.gateway import Gateway
+from sim.gateway.assembled import Gateway
 from sim.policy.limiter import SlidingLog, TokenBucket
-from sim.provider import ProviderState
-from sim.scenario.distributions import Distribution
+from sim.provider.behaviour import ProviderState
+from sim.scenario.distributions import Distribution, recorded, sigma
 from sim.scenario.model import Limits, Scenario
-from sim.units import Rate
+from sim.scenario.units import Rate
+from sim.stochastics.random_streams import Purpose, child, stream
 
 CONSTANT, EXPONENTIAL, GEOMETRIC, LOGNORMAL, WEIBULL, UNIFORM, EMPIRICAL, MIXTURE, SHIFTED = range(9)
 FIXED_ORDER, ROUND_ROBIN, WEIGHTED, LEAST_BUSY, FASTEST = range(5)

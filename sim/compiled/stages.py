@@ -39,11 +39,11 @@ from sim.compiled.memory import look_up, resume, store
 from sim.compiled.providers import end_attempt
 from sim.compiled.routing import breaker_of
 from sim.compiled.system import enter_system, leave_system
+from sim.data.schema import CANCELLED
 from sim.policy.admission import IN_SERVICE, NO_ROOM, change_waiting, pass_on, take_place
 from sim.policy.breaker import release
 from sim.policy.cache import FRESH, MISS
 from sim.policy.context import context_tokens
-from sim.records import CANCELLED
 
 
 @inlined

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from sim.units import Rate
+from sim.scenario.units import Rate
 
 INFINITY = float("inf")
 

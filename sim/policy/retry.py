@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sim.records import REFUSED, TIMED_OUT
+from sim.data.schema import REFUSED, TIMED_OUT
 from sim.scenario.model import Backoff
 
 RETRYABLE = (REFUSED, TIMED_OUT, 408, 409, 429)

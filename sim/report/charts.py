@@ -7,17 +7,17 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from sim.budgets import parse_budgets
-from sim.compare import pair
-from sim.estimate import student_t
-from sim.metrics import QUANTILES
-from sim.records import OUTCOMES, Outcome
+from sim.analysis.budgets import parse_budgets
+from sim.analysis.estimators import student_t
+from sim.analysis.metrics import QUANTILES
+from sim.analysis.validation import pair
+from sim.analysis.window import Window
+from sim.data.run import Run
+from sim.data.schema import OUTCOMES, Outcome
+from sim.data.table import Columns
+from sim.formatting import Document, dollars, seconds, times
 from sim.report.shown import Shown
 from sim.report.svg import COLOR, chart
-from sim.run import Run
-from sim.table import Columns
-from sim.window import Window
-from sim.wording import Document, dollars, seconds, times
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -10,29 +10,16 @@ from typing import Any
 import jinja2
 from markupsafe import Markup
 
-from sim.breakdown import OTHER, PARTS
-from sim.metrics import METRICS
-from sim.records import OUTCOMES
+from sim.analysis.latency_breakdown import OTHER, PARTS
+from sim.analysis.metrics import METRICS
+from sim.data.schema import OUTCOMES
+from sim.formatting import NOT_KNOWN, Document, dollars, interval, metric_words, number, percent, say, seconds, times
 from sim.report import charts
 from sim.report.shown import Shown, shown_runs
-from sim.results import Results
+from sim.report.verdicts import budget_value, imprecise, verdict
+from sim.results.results import Results
 from sim.scenario.model import Fault
 from sim.text import at, beside, compared, error, figures_of, outcome_share, survivors
-from sim.wording import (
-    NOT_KNOWN,
-    Document,
-    budget_value,
-    dollars,
-    imprecise,
-    interval,
-    metric_words,
-    number,
-    percent,
-    say,
-    seconds,
-    times,
-    verdict,
-)
 
 FOLDER = Path(__file__).parent
 PART_COLORS = dict(zip([*PARTS.values(), OTHER], [f"series-{number}" for number in (3, 7, 5, 6, 2, 0, 1)] + ["shade"], strict=True))

@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from sim.analysis.summary import summarize_run
+from sim.data.run import Run
+from sim.formatting import times
 from sim.report.svg import COLOR
-from sim.results import Results
-from sim.run import Run
-from sim.summary import summarize_run
-from sim.wording import times
+from sim.results.results import Results
 
 MEASURED = "series-1"
 PREDICTED = ("series-0", "series-4", "series-3", "series-2", "series-6", "series-7", "series-5")

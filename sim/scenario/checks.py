@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator
 
+from sim.scenario.distributions import mean
 from sim.scenario.errors import did_you_mean
 from sim.scenario.fault_checks import faults_happen, silence_ends
 from sim.scenario.finding import Finding
@@ -12,7 +13,7 @@ from sim.scenario.model import Capability, Closed, Limits, Poisson, Pool, Scenar
 from sim.scenario.model import Gamma as GammaArrivals
 from sim.scenario.size import MOST_REQUESTS, expected_requests
 from sim.scenario.tree import Steps
-from sim.units import Rate
+from sim.scenario.units import Rate
 
 SHARES_TOLERANCE = 1e-6
 
@@ -75,8 +76,6 @@ def batches_come(scenario: Scenario) -> Iterator[Finding]:
     batch = getattr(scenario.workload.arrivals, "batch", None)
     if batch is None:
         return
-    from sim.distributions import mean  # late: it brings numpy
-
     here, size = ("workload", "arrivals", "batch"), mean(batch)
     if size < 1:
         yield Finding(here, f"expected batches of 1 call or more on average, found {size:g}", "leave batch out for calls that come alone")
@@ -211,7 +210,7 @@ def gateway_agrees_with_itself(scenario: Scenario) -> Iterator[Finding]:
 
 def budgets_parse(scenario: Scenario) -> Iterator[Finding]:
     if scenario.budgets:
-        from sim.budgets import parse_budget  # late: it reads results, and so stands above the scenario
+        from sim.analysis.budgets import parse_budget  # late: it reads results, and so stands above the scenario
     for index, text in enumerate(scenario.budgets):
         try:
             parse_budget(text).spans(scenario)

@@ -1,13 +1,19 @@
-"""Distributions as a scenario writes them. ``sim.distributions`` turns them into numbers."""
+"""Distributions as a scenario writes them, and their means. ``sim.stochastics.distributions`` turns them into numbers."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import Annotated, Literal
+import math
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, PlainSerializer, PlainValidator, model_validator
 
-from sim.units import finite, parse_duration
+from sim.scenario.units import finite, parse_duration
+
+if TYPE_CHECKING:
+    import numpy as np
+
+Z99 = 2.3263478740408408  # the standard normal's 99th percentile
 
 
 def parse_quantity(value: object) -> float:
@@ -22,7 +28,7 @@ def parse_quantity(value: object) -> float:
 
 
 def write_quantity(value: float) -> float | str:
-    from sim.units import Seconds
+    from sim.scenario.units import Seconds
 
     return f"{value:.12g}s" if isinstance(value, Seconds) else value
 
@@ -158,3 +164,46 @@ Distribution = Annotated[
 Part.model_rebuild()
 Mixture.model_rebuild()
 Shifted.model_rebuild()
+
+
+def mean(law: Distribution) -> float:
+    """The law's mean, in its own unit; inf where it exceeds the range of a double."""
+    return MEANS[type(law)](law)
+
+
+def sigma(law: Lognormal) -> float:
+    """Standard deviation of the logarithm: as given, or from the 99th percentile, ln(p99 / median) / 2.3263…"""
+    return law.sigma if law.sigma is not None else math.log(law.p99 / law.median) / Z99  # type: ignore[operator]
+
+
+def recorded(law: Empirical) -> np.ndarray:
+    import numpy as np  # late: reading a scenario needs none of it
+
+    if law.values is None:
+        raise ValueError(f"the values of {law.file} are taken in when the scenario is loaded from its file")
+    return np.array(law.values, np.float64)
+
+
+def weibull_mean(law: Weibull) -> float:
+    try:
+        return law.scale * math.gamma(1 + 1 / law.shape)
+    except OverflowError:
+        return math.inf
+
+
+def mixture_mean(law: Mixture) -> float:
+    return sum(part.weight * mean(part.of) for part in law.parts) / sum(part.weight for part in law.parts)
+
+
+MEANS: dict[type, Callable[..., float]] = {
+    Constant: lambda law: float(law.value),
+    Exponential: lambda law: float(law.mean),
+    Geometric: lambda law: law.mean,
+    Lognormal: lambda law: law.median * math.exp(sigma(law) ** 2 / 2),
+    Gamma: lambda law: float(law.mean),
+    Weibull: weibull_mean,
+    Uniform: lambda law: (law.low + law.high) / 2,
+    Empirical: lambda law: float(recorded(law).mean()),
+    Mixture: mixture_mean,
+    Shifted: lambda law: law.by + mean(law.of),
+}

@@ -6,8 +6,8 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
+from sim.scenario.units import Seconds
 from sim.scenario.values import Count, Duration, Durations, Model, Name, Share
-from sim.units import Seconds
 
 
 class Fault(Model):

@@ -8,8 +8,8 @@ from pydantic import Field, GetJsonSchemaHandler, model_validator
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema
 
+from sim.scenario.units import Seconds
 from sim.scenario.values import Count, Duration, Durations, Model, Name, RateLimit, Share, Target
-from sim.units import Seconds
 
 
 class Limits(Model):

@@ -33,8 +33,8 @@ from sim.scenario.gateway import (
     WindowContext,
 )  # fmt: skip
 from sim.scenario.providers import Batching, ColdStart, Errors, Price, PromptCache, Provider, ProviderLimits, ProviderModel
+from sim.scenario.units import Seconds
 from sim.scenario.values import Count, Counts, Duration, Durations, Model, Name, RateLimit, Share, Target, Warmup
-from sim.units import Seconds
 
 __all__ = (
     "HIGHEST_PRIORITY", "Arrivals", "Backoff", "Batching", "Breaker", "BudgetContext", "Capability", "Client", "Closed", "ColdStart",

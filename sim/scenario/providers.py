@@ -8,8 +8,8 @@ from pydantic import AfterValidator, Field, model_validator
 
 from sim.scenario.gateway import Limits
 from sim.scenario.presets import known
+from sim.scenario.units import Seconds
 from sim.scenario.values import Count, Duration, Durations, Model, Name, RateLimit, Share
-from sim.units import Seconds
 
 
 class Price(Model):

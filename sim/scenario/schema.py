@@ -9,7 +9,7 @@ from typing import Any
 from pydantic.json_schema import GenerateJsonSchema
 
 from sim.scenario.model import Scenario
-from sim.units import Seconds
+from sim.scenario.units import Seconds
 
 EXTENDS = {"type": "string", "description": "another scenario file, relative to this one, of which this file states the differences"}
 

@@ -8,7 +8,7 @@ from sim.scenario.model import Closed, Gamma, Poisson, Scenario, Stages, Users
 MOST_REQUESTS = 50_000_000
 """Expected requests of one replication. A schedule of this many fills some 5 GB."""
 MOST_IN_ALL = 200_000_000
-"""Expected requests of all replications of one scale. Their rows fill some 25 GB of disk, where long runs keep them (sim.spill)."""
+"""Expected requests of all replications of one scale. Their rows fill some 25 GB of disk, where long runs keep them (sim.data.spill)."""
 
 
 def expected_requests(scenario: Scenario, scale: float = 1.0) -> float:

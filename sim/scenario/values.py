@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer
 
 from sim.scenario.distributions import Distribution
-from sim.units import DURATION, RATE, Rate, Seconds, parse_duration, parse_rate
+from sim.scenario.units import DURATION, RATE, Rate, Seconds, parse_duration, parse_rate
 
 
 class Model(BaseModel):

@@ -12,12 +12,12 @@ from typing import NamedTuple
 
 import numpy as np
 
-from sim.distributions import inverse
-from sim.draws import Purpose, uniform, uniforms
 from sim.scenario import distributions
 from sim.scenario.errors import Problem, ScenarioError
 from sim.scenario.model import Gamma, Poisson, Stages, Users
 from sim.scenario.size import MOST_REQUESTS
+from sim.stochastics.distributions import inverse
+from sim.stochastics.random_streams import Purpose, uniform, uniforms
 from sim.workload.calls import whole, whole_mean
 from sim.workload.rates import rate_curve
 

@@ -8,11 +8,11 @@ from typing import Any
 
 import numpy as np
 
-from sim.distributions import Inverse, inverse
-from sim.draws import Purpose, uniforms
 from sim.scenario.distributions import Distribution
 from sim.scenario.errors import Problem, ScenarioError
 from sim.scenario.model import RequestClass, Workload
+from sim.stochastics.distributions import Inverse, inverse
+from sim.stochastics.random_streams import Purpose, uniforms
 
 MAX_TOKENS = 1_000_000  # of one prompt or answer; laws with longer tails are cut here
 MAX_CATALOG = 10_000_000

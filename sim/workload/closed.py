@@ -6,9 +6,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from sim.distributions import inverse
-from sim.draws import Purpose, replication_seed, uniforms
 from sim.scenario.model import Closed, Scenario
+from sim.stochastics.distributions import inverse
+from sim.stochastics.random_streams import Purpose, replication_seed, uniforms
 from sim.workload.calls import CallDraws, population
 
 BLOCK = 32  # requests of a client drawn at once

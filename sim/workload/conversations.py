@@ -8,10 +8,10 @@ from typing import NamedTuple
 
 import numpy as np
 
-from sim.distributions import Inverse, inverse
-from sim.draws import Purpose, uniforms
 from sim.scenario.distributions import Distribution
 from sim.scenario.model import Conversations, Gamma, Poisson, Stages, Users
+from sim.stochastics.distributions import Inverse, inverse
+from sim.stochastics.random_streams import Purpose, uniforms
 from sim.workload.arrivals import arrivals_between
 from sim.workload.calls import whole, whole_mean
 

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from sim.draws import Purpose, replication_seed, uniforms
 from sim.scenario.errors import Problem, ScenarioError
 from sim.scenario.model import Closed, Scenario, Trace, Workload
+from sim.stochastics.random_streams import Purpose, replication_seed, uniforms
 from sim.workload.arrivals import arrivals_between
 from sim.workload.calls import CallDraws, population, takes_history
 from sim.workload.conversations import conversation_calls

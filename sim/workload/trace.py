@@ -14,10 +14,10 @@ from typing import IO, Any
 
 import numpy as np
 
-from sim.draws import Purpose, uniforms
 from sim.scenario.errors import Problem, ScenarioError
 from sim.scenario.model import Trace
 from sim.scenario.size import MOST_REQUESTS
+from sim.stochastics.random_streams import Purpose, uniforms
 from sim.workload.calls import MAX_TOKENS
 
 MAX_ROWS = 10_000_000

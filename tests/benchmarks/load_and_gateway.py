@@ -25,7 +25,7 @@ from loadtest.locust_run import LocustRun
 from loadtest.plan import LoadPlan
 from loadtest.supervisor import Crew
 from loadtest.verify import Order, dump, start_mocks
-from sim.records import Outcome
+from sim.data.schema import Outcome
 from sim.scenario.load import Loaded, load
 from sim.workload.schedule import build_schedule
 from tests.benchmarks.keeping import keep

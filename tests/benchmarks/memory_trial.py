@@ -10,10 +10,10 @@ import resource
 import sys
 import time
 
-from sim.experiment import predict
-from sim.spill import RowKeeper, Spilled
-from sim.summary import summarize
-from sim.table import Table
+from sim.analysis.summary import summarize
+from sim.data.spill import RowKeeper, Spilled
+from sim.data.table import Table
+from sim.engine.runner import predict
 from tests.benchmarks.trial import scenario_of
 
 SCALE = 100

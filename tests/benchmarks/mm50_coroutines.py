@@ -9,7 +9,7 @@ import time
 from collections.abc import Iterator
 
 from sim.coroutines import CoroutineEnvironment, Life, park, pause
-from sim.experiment import no_garbage_collection
+from sim.engine.simpy_driver.replicate import no_garbage_collection
 from sim.policy.admission import Admission, enter, leave
 from sim.scenario.model import Queue
 

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from scipy import stats
 
-from sim.provider import ProviderState
+from sim.provider.behaviour import ProviderState
 from sim.scenario.model import Scenario
 from tests.benchmarks.keeping import keep
 

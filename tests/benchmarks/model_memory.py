@@ -15,7 +15,7 @@ import subprocess
 import sys
 from typing import Any
 
-from sim.spill import MOST_IN_MEMORY
+from sim.data.spill import MOST_IN_MEMORY
 from tests.benchmarks.interleaved import ROOT
 from tests.benchmarks.keeping import keep
 

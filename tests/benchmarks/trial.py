@@ -43,7 +43,7 @@ def naive(scenario: Scenario, scale: float, seed: int) -> tuple[int, int]:
 
 
 def simpy(scenario: Scenario, scale: float, seed: int) -> tuple[int, int]:
-    from sim.experiment import replicate
+    from sim.engine.simpy_driver.replicate import replicate
 
     part = replicate((scenario, scale, seed, 0))
     return len(part.requests), len(part.attempts)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from sim.records import Outcome
+from sim.data.schema import Outcome
 
 LATE = (
     "workload.duration=2m", "workload.client.timeout=null", "gateway.cpu_per_request={kind: lognormal, median: 40ms, p99: 500ms}",

@@ -6,14 +6,13 @@ import asyncio
 from contextlib import asynccontextmanager
 
 from loadtest.gateway.world import AsyncioWorld, Piece
+from sim.data.schema import REFUSED
+from sim.engine.row_log import RequestLog
 from sim.flow import serve
+from sim.gateway.request import Record, request_prefixes
 from sim.policy.admission import Ticket
-from sim.prompt_cache import request_prefixes
-from sim.provider import Plan, ProviderState
-from sim.records import REFUSED
-from sim.request import Record
-from sim.rows import RequestLog
-from sim.sharing import SharedServer, advance, mark, next_in_s, reached
+from sim.provider.behaviour import Plan, ProviderState
+from sim.provider.processor_sharing import SharedServer, advance, mark, next_in_s, reached
 
 
 class SharedClock:

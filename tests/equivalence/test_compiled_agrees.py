@@ -10,8 +10,9 @@ from hypothesis import HealthCheck, given, settings
 
 from sim.compiled.refusals import why_not
 from sim.compiled.used import is_bare
-from sim.experiment import Part, replicate
-from sim.records import Outcome
+from sim.data.schema import Outcome
+from sim.engine.replication import Part
+from sim.engine.simpy_driver.replicate import replicate
 from sim.scenario.load import load
 from sim.scenario.model import Scenario
 from sim.workload.schedule import build_schedule

@@ -10,11 +10,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from sim.gateway import Gateway
-from sim.provider import ProviderState
-from sim.records import CANCELLED, OUTCOMES
+from sim.data.schema import CANCELLED, OUTCOMES
+from sim.engine.row_log import request_rows
+from sim.gateway.assembled import Gateway
+from sim.provider.behaviour import ProviderState
 from sim.requests import requests_of
-from sim.rows import request_rows
 from sim.scenario.load import load
 from sim.workload.schedule import build_schedule
 from sim.world import SimPyWorld

@@ -11,8 +11,8 @@ import pytest
 from aiohttp import web
 
 from loadtest.certificate import certify
-from sim.marker import count_tokens, read_marker
-from sim.records import Outcome
+from sim.data.schema import Outcome
+from sim.workload.prompt_text import count_tokens, read_marker
 from sim.workload.schedule import build_schedule
 from tests.loadtest.stub import DONE, ROLE, STOP, USAGE, WORD, play, scenario, stream
 

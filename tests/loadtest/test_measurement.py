@@ -9,7 +9,7 @@ from loadtest.measurement import GatewayLog, measured_run
 from loadtest.samples import blank_row
 from mockprovider.playback import End
 from mockprovider.truth import TRUTH
-from sim.records import ATTEMPTS, CANCELLED, REQUESTS, TIMED_OUT, TIMELINE, Outcome
+from sim.data.schema import ATTEMPTS, CANCELLED, REQUESTS, TIMED_OUT, TIMELINE, Outcome
 from tests.loadtest.gateway.fakes import scenario
 
 WHAT = scenario(dialects=("openai", "anthropic"))

@@ -10,7 +10,7 @@ import pytest
 
 from loadtest.frames import FrameWriter, read_frames
 from loadtest.samples import SAMPLES, blank_row, frequent_errors, outcome_of, read, to_requests, write_parquet
-from sim.records import REQUESTS, Outcome
+from sim.data.schema import REQUESTS, Outcome
 
 
 def rows(*requests: int) -> np.ndarray:

@@ -12,9 +12,9 @@ import httpx
 import pytest
 
 from mockprovider.supervisor import serving
-from sim.marker import write_prompt
-from sim.provider import Plan, ProviderState
+from sim.provider.behaviour import Plan, ProviderState
 from sim.scenario.load import load
+from sim.workload.prompt_text import write_prompt
 from tests.mockprovider.conftest import Handle
 
 pytestmark = pytest.mark.sockets

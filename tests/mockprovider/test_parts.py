@@ -19,7 +19,7 @@ from mockprovider.lateness import BUCKET_S, Histogram
 from mockprovider.playback import End
 from mockprovider.text import TOKENS, passage, token
 from mockprovider.truth import BLOCK_ROWS, TRUTH, TRUTH_COLUMNS, TruthLog
-from sim.marker import count_tokens
+from sim.workload.prompt_text import count_tokens
 from tests.mockprovider.conftest import Handle
 
 

@@ -11,8 +11,8 @@ from loadtest.bodies import Call, messages_of
 from mockprovider.dialects.anthropic import AnthropicMessages
 from mockprovider.dialects.openai_chat import OpenAIChat
 from mockprovider.identity import Identifier
-from sim.prompt_cache import PrefixCache, request_prefixes
-from sim.request import Request
+from sim.gateway.request import Request, request_prefixes
+from sim.provider.prompt_cache import PrefixCache
 from sim.scenario.load import load
 from sim.scenario.model import PromptCache
 from tests.mockprovider.conftest import SCENARIO

@@ -27,7 +27,7 @@ from tests.mutation.mutants import Mutant, mutants
 
 ROOT = Path(__file__).parents[2]
 PLACE = ROOT / "results" / "validation" / "mutation.md"
-QUICK = ["tests/sim/policy", "tests/sim/test_flow.py", "tests/sim/test_hedge.py"]
+QUICK = ["tests/sim/policy", "tests/sim/gateway/test_flow.py", "tests/sim/gateway/test_hedge.py"]
 THEORY = {  # entries that are about a policy
     "admission": "mmck or erlang_a or priority or M_D",
     "breaker": "hystrix or reopen",
@@ -38,7 +38,16 @@ THEORY = {  # entries that are about a policy
 }
 PATIENCE_S = 120.0
 GAP = "a gap in the tests"
-PRELOADED = ("hypothesis", "numpy", "scipy.special", "simpy", "sim.distributions", "sim.draws", "sim.pricing", "sim.scenario.load")
+PRELOADED = (
+    "hypothesis",
+    "numpy",
+    "scipy.special",
+    "simpy",
+    "sim.stochastics.distributions",
+    "sim.stochastics.random_streams",
+    "sim.provider.pricing",
+    "sim.scenario.load",
+)
 """What every test needs, imported once before the forks. Nothing that imports a policy."""
 
 

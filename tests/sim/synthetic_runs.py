@@ -4,8 +4,8 @@ from typing import Any
 
 import numpy as np
 
-from sim.records import ATTEMPTS, REQUESTS, TIMELINE, Kind, Outcome
-from sim.run import Run
+from sim.data.run import Run
+from sim.data.schema import ATTEMPTS, REQUESTS, TIMELINE, Kind, Outcome
 from sim.scenario.model import Scenario
 
 TARGETS = ("openai/gpt-4o-mini", "openai/gpt-4o", "anthropic/claude-haiku-4-5")

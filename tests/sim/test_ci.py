@@ -3,11 +3,11 @@
 from xml.etree import ElementTree as Xml
 
 import pytest
-from golden import matches_golden_text
-from synthetic_runs import rows, run_of, scenario, synthetic_run
 
+from sim.analysis.summary import summarize
 from sim.ci import gate_holds, junit_xml, markdown
-from sim.summary import summarize
+from tests.sim.golden import matches_golden_text
+from tests.sim.synthetic_runs import rows, run_of, scenario, synthetic_run
 
 SHA = "ab" * 32
 

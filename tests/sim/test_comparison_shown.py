@@ -9,14 +9,14 @@ from typing import Any
 import numpy as np
 import pytest
 from rich.console import Console
-from synthetic_runs import rows, run_of, scenario, synthetic_run
 
-from sim.compare import Comparison, compare
+from sim.analysis.validation import Comparison, compare
+from sim.data.run import Run
+from sim.formatting import metric_words
 from sim.report.render import render
-from sim.results import gather
-from sim.run import Run
+from sim.results.results import gather
 from sim.text import print_summary
-from sim.wording import metric_words
+from tests.sim.synthetic_runs import rows, run_of, scenario, synthetic_run
 
 CLOSED = {"kind": "closed", "clients": 20, "think": {"kind": "constant", "value": "1s"}}
 

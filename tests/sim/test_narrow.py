@@ -7,13 +7,13 @@ import re
 
 import pytest
 from rich.console import Console
-from synthetic_runs import synthetic_run
 
-from sim.compare import compare
+from sim.analysis.summary import summarize
+from sim.analysis.validation import compare
 from sim.report.render import render
-from sim.results import gather
-from sim.summary import summarize
+from sim.results.results import gather
 from sim.text import figures_of, print_summary
+from tests.sim.synthetic_runs import synthetic_run
 
 SHA = "ab" * 32
 

@@ -10,18 +10,18 @@ from typing import Any
 
 import numpy as np
 import pytest
-from golden import matches_golden_text
-from synthetic_runs import rows, run_of, scenario, synthetic_run
 
-from sim.compare import compare
-from sim.records import Outcome
+from sim.analysis.validation import compare
+from sim.data.run import Run
+from sim.data.schema import Outcome
 from sim.report import charts
 from sim.report.render import render
 from sim.report.shown import Shown, shown_runs
 from sim.report.svg import COLOR, chart
-from sim.results import gather
-from sim.run import Run
-from sim.wording import verdict
+from sim.report.verdicts import verdict
+from sim.results.results import gather
+from tests.sim.golden import matches_golden_text
+from tests.sim.synthetic_runs import rows, run_of, scenario, synthetic_run
 
 SHA = "ab" * 32
 NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)

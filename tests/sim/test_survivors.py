@@ -7,14 +7,14 @@ import re
 
 import numpy as np
 from rich.console import Console
-from synthetic_runs import rows, run_of
 
-from sim.records import Outcome
+from sim.analysis.summary import summarize
+from sim.data.run import Run
+from sim.data.schema import Outcome
 from sim.report.render import render
-from sim.results import gather
-from sim.run import Run
-from sim.summary import summarize
+from sim.results.results import gather
 from sim.text import print_summary
+from tests.sim.synthetic_runs import rows, run_of
 
 SHA = "ab" * 32
 

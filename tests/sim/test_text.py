@@ -6,14 +6,15 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from golden import matches_golden_text
 from rich.console import Console
-from synthetic_runs import rows, run_of, scenario, synthetic_run
 
-from sim.compare import compare
-from sim.summary import summarize
+from sim.analysis.summary import summarize
+from sim.analysis.validation import compare
+from sim.formatting import dollars, interval, listed, number, percent, seconds
+from sim.report.verdicts import imprecise, verdict
 from sim.text import console_of, print_summary
-from sim.wording import dollars, imprecise, interval, listed, number, percent, seconds, verdict
+from tests.sim.golden import matches_golden_text
+from tests.sim.synthetic_runs import rows, run_of, scenario, synthetic_run
 
 SHA = "ab" * 32
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 from copy import deepcopy
 from typing import Any
 
-from sim.gateway import Gateway
-from sim.provider import ProviderState
-from sim.records import OUTCOMES
-from sim.request import Request
-from sim.rows import request_rows
+from sim.data.schema import OUTCOMES
+from sim.engine.row_log import request_rows
+from sim.gateway.assembled import Gateway
+from sim.gateway.request import Request
+from sim.provider.behaviour import ProviderState
 from sim.scenario.model import Scenario
 from sim.world import SimPyWorld
 

@@ -9,7 +9,7 @@ import sys
 import time
 from pathlib import Path
 
-from sim.cluster import open_executor
+from sim.engine.executors import open_executor
 from tests.theory.suite import ENTRIES, NOT_SAID, Row, check_all, family_of
 
 PLACE = Path(__file__).parents[2] / "results" / "validation" / "theory.md"

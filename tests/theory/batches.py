@@ -8,9 +8,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from sim.estimate import Estimate, share_estimate
-from sim.metrics import share_of
-from sim.window import Window
+from sim.analysis.estimators import Estimate, share_estimate
+from sim.analysis.metrics import share_of
+from sim.analysis.window import Window
 from tests.theory.closed_forms import batch_mg1_wait, batch_mmc
 from tests.theory.entry import MEANS, TAILS, VALUES, Entry, Figure, Of, lognormal, metric, service
 from tests.theory.limits import NO_QUEUE

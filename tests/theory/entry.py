@@ -12,16 +12,16 @@ from typing import Any
 
 import numpy as np
 
+from sim.analysis.estimators import Estimate, mean_estimate
+from sim.analysis.metrics import everyone, mean_of, measure, quantile_of, queued, share_of
+from sim.analysis.window import Window
 from sim.compiled.refusals import why_not
-from sim.distributions import mean
-from sim.estimate import Estimate, mean_estimate
-from sim.experiment import predict
-from sim.metrics import everyone, mean_of, measure, quantile_of, queued, share_of
-from sim.records import Outcome
-from sim.run import Run
+from sim.data.run import Run
+from sim.data.schema import Outcome
+from sim.engine.runner import predict
+from sim.scenario.distributions import mean
 from sim.scenario.load import load
 from sim.scenario.model import Scenario
-from sim.window import Window
 
 BASE = Path(__file__).parents[2] / "scenarios" / "validation" / "mm1.yaml"
 VALUES: dict[str, Any] = json.loads(Path(__file__).with_name("values.json").read_text())

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from sim.metrics import mean_of
-from sim.records import Outcome
+from sim.analysis.metrics import mean_of
+from sim.data.schema import Outcome
 from tests.theory.closed_forms import delayed_hits
 from tests.theory.entry import MEANS, RARE, VALUES, Entry, Figure, metric, service, share_that
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 
-from sim.metrics import mean_of
-from sim.records import Outcome
+from sim.analysis.metrics import mean_of
+from sim.data.schema import Outcome
 from tests.theory.closed_forms import erlang_c
 from tests.theory.entry import (
     MEANS,

@@ -8,9 +8,9 @@ from itertools import pairwise
 import numpy as np
 from scipy import stats
 
-from sim.estimate import Estimate, mean_estimate
-from sim.metrics import mean_of
-from sim.window import Window
+from sim.analysis.estimators import Estimate, mean_estimate
+from sim.analysis.metrics import mean_of
+from sim.analysis.window import Window
 from tests.theory.closed_forms import hedged_mean, hedged_quantile
 from tests.theory.entry import MEANS, RARE, TAILS, VALUES, Entry, Figure, metric, per_replication, service
 from tests.theory.limits import INSTANT, NO_QUEUE

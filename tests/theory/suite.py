@@ -6,8 +6,8 @@ from collections.abc import Callable, Iterable
 from concurrent.futures import Executor
 from typing import NamedTuple
 
-from sim.estimate import Estimate
-from sim.window import Window
+from sim.analysis.estimators import Estimate
+from sim.analysis.window import Window
 from tests.theory import batches, limits, queues, resilience
 from tests.theory.entry import Entry
 from tests.theory.verdict import Verdict, verdict
@@ -16,7 +16,7 @@ ENTRIES: tuple[Entry, ...] = tuple(entry for family in (queues, batches, limits,
 
 CHECKED_ELSEWHERE = {
     "quantile_ci": "order statistics and sample sizes: tests/theory/test_closed_forms.py",
-    "mser": "warm-up: tests/sim/test_warmup.py",
+    "mser": "warm-up: tests/sim/analysis/test_warmup.py",
     "runlength_mm1": "says how long a run must be: the sizes of the runs here follow it",
     "precision_iid": "as runlength_mm1",
 }

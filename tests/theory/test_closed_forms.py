@@ -7,7 +7,7 @@ import math
 import pytest
 from scipy import stats
 
-from sim.estimate import least_samples, order_ranks
+from sim.analysis.estimators import least_samples, order_ranks
 from tests.theory import closed_forms as known
 from tests.theory.entry import VALUES
 

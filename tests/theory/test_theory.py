@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from sim.estimate import Estimate
+from sim.analysis.estimators import Estimate
 from tests.theory.entry import VALUES
 from tests.theory.suite import CHECKED_ELSEWHERE, ENTRIES, NOT_SAID, check, family_of
 from tests.theory.verdict import t, verdict

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from scipy import stats
 
-from sim.estimate import Estimate
+from sim.analysis.estimators import Estimate
 
 CONFIDENCE = 0.95
 

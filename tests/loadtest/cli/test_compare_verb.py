@@ -124,7 +124,7 @@ def test_the_gate_leaves_it_to_availability_where_more_are_served(scenario: str,
 
 
 def test_both_sides_run_in_one_engine(scenario: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("sim.engines.LONG", 1000)
+    monkeypatch.setattr("sim.engine.selection.LONG", 1000)
     only_simpy = "providers.server.rtt=10ms"
     assert run(["compare", scenario, "--with", MORE_SLOTS, "--json"]) == exit_codes.OK
     said = capsys.readouterr()

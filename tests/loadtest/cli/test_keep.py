@@ -9,7 +9,7 @@ import pytest
 
 from loadtest.cli import exit_codes
 from loadtest.cli.main import run
-from sim import store
+from sim.results import store
 
 
 @pytest.mark.parametrize("kept", ["some", "all"])

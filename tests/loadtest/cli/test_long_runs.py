@@ -9,8 +9,8 @@ import pytest
 
 from loadtest.cli import exit_codes
 from loadtest.cli.main import run
-from sim import spill
-from sim.spill import VARIABLE
+from sim.data import spill
+from sim.data.spill import VARIABLE
 
 SCENARIO = Path(__file__).parents[2] / "sim" / "scenario" / "valid.yaml"
 ARGUMENTS = [

@@ -9,11 +9,11 @@ import pytest
 
 from loadtest.cli import exit_codes
 from loadtest.cli.main import run
-from sim.experiment import predict
-from sim.metrics import measure
+from sim.analysis.metrics import measure
+from sim.analysis.window import Window
+from sim.engine.runner import predict
 from sim.scenario.load import load
 from sim.scenario.shipped import shipped_folder, shipped_names
-from sim.window import Window
 
 
 # ---- init ----------------------------------------------------------------------------------------------------------------

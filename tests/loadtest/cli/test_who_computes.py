@@ -80,7 +80,7 @@ def test_every_verb_that_predicts_hands_on_who_was_asked_for(
         opened.append((workers, cluster))
         yield None
 
-    monkeypatch.setattr("sim.cluster.open_executor", note)
+    monkeypatch.setattr("sim.engine.executors.open_executor", note)
     assert run([verb[0], scenario, *verb[1:], *asked, "--replications", "2", "--json", "-q"]) == exit_codes.OK
     wanted = (3, None) if asked[0] == "--workers" else (None, asked[1])
     assert opened == [wanted] * (2 if verb[0] == "compare" else 1)
@@ -91,7 +91,7 @@ def test_a_scheduler_that_does_not_answer_is_a_usage_error(
     scenario: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     pytest.importorskip("distributed", reason="needs the extra tenfold[cluster]")
-    monkeypatch.setattr("sim.cluster.SCHEDULER_ANSWERS_S", 0.3)
+    monkeypatch.setattr("sim.engine.executors.SCHEDULER_ANSWERS_S", 0.3)
     assert run(["predict", scenario, "--json", "--cluster", "tcp://127.0.0.1:9"]) == exit_codes.USAGE
     assert "no Dask scheduler answers at tcp://127.0.0.1:9" in capsys.readouterr().err
 
@@ -118,7 +118,7 @@ class Failing(Executor):
 def test_a_cluster_that_fails_on_the_way_is_no_defect_of_tenfold(
     scenario: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, error: Exception, says: str
 ) -> None:
-    monkeypatch.setattr("sim.cluster._dask", lambda address: nullcontext(Failing(error)))
+    monkeypatch.setattr("sim.engine.executors._dask", lambda address: nullcontext(Failing(error)))
     assert run(["predict", scenario, "--json", "--cluster", "tcp://127.0.0.1:9"]) == exit_codes.INTERNAL
     said = capsys.readouterr()
     assert says in said.err
@@ -149,5 +149,5 @@ def test_what_cannot_be_meant_is_a_usage_error(
 
 def test_a_run_that_is_over_at_once_starts_no_processes(scenario: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(os, "sched_getaffinity", lambda _: set(range(8)))
-    monkeypatch.setattr("sim.cluster.ProcessPoolExecutor", None)  # starting one would fail
+    monkeypatch.setattr("sim.engine.executors.ProcessPoolExecutor", None)  # starting one would fail
     assert run(["predict", scenario, "--json", "-q"]) == exit_codes.OK

@@ -16,7 +16,7 @@ import pytest
 
 from loadtest.cli import exit_codes
 from loadtest.cli.main import run
-from sim.experiment import predict
+from sim.engine.runner import predict
 from sim.scenario.load import load
 
 SCENARIO = """
@@ -90,7 +90,7 @@ def test_a_long_run_that_the_compiled_engine_cannot_do_says_why(
     arguments = ["predict", scenario, "--set", "providers.server.rtt=10ms", "--replications", "1", "--json"]
     assert run(arguments) == exit_codes.OK
     assert capsys.readouterr().err == "", "of a short run there is nothing to say"
-    monkeypatch.setattr("sim.engines.LONG", 1000)
+    monkeypatch.setattr("sim.engine.selection.LONG", 1000)
     assert run(arguments) == exit_codes.OK
     assert "engine at 1x: simpy (the compiled engine cannot run providers.server.rtt" in capsys.readouterr().err
     for quiet in (["-q"], ["--engine", "simpy"]):

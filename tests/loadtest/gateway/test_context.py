@@ -11,13 +11,13 @@ from loadtest.bodies import Call, messages_of
 from loadtest.gateway.answers import Answer, BodyStore
 from loadtest.gateway.context import messages_for
 from loadtest.gateway.parsing import ChatRequest, parse, text_of
-from sim.gateway import Gateway
-from sim.marker import count_tokens
+from sim.gateway.assembled import Gateway
 from sim.policy.cache import CacheState, store
 from sim.policy.context import context_tokens
 from sim.policy.session import resume
 from sim.scenario.model import ExactCache
-from sim.units import Seconds
+from sim.scenario.units import Seconds
+from sim.workload.prompt_text import count_tokens
 from tests.loadtest.gateway.fakes import scenario
 
 HISTORY = [30, 50, 20, 90, 40]

@@ -9,7 +9,7 @@ import pytest
 from aiohttp import web
 
 from loadtest.bodies import BodyWriter, Call
-from sim.draws import Purpose, uniform
+from sim.stochastics.random_streams import Purpose, uniform
 from tests.loadtest.gateway.fakes import gateway, scenario
 from tests.loadtest.stub import DONE, ROLE, STOP, USAGE, WORD, stream
 

@@ -9,7 +9,7 @@ import pytest
 from aiohttp import web
 
 from loadtest.gateway.answers import CANNED_TEXT
-from sim.marker import write_prompt
+from sim.workload.prompt_text import write_prompt
 from tests.loadtest.gateway.fakes import events_of, failing, fine, gateway, scenario
 from tests.loadtest.stub import DONE, ROLE, STOP, WORD, stream
 

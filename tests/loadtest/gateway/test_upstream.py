@@ -7,7 +7,7 @@ import asyncio
 import pytest
 from aiohttp import web
 
-from sim.records import REFUSED, Outcome
+from sim.data.schema import REFUSED, Outcome
 from tests.loadtest.gateway.fakes import fine, gateway, scenario, until
 from tests.loadtest.stub import DONE, ROLE, STOP, WORD, stream
 

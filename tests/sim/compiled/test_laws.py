@@ -1,4 +1,4 @@
-"""Compiled laws are those of ``sim.distributions``, and compiled draws are bit for bit those of ``sim.draws``."""
+"""Compiled laws are those of ``sim.stochastics.distributions``, and compiled draws are bit for bit its random streams."""
 
 from __future__ import annotations
 
@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 from pydantic import TypeAdapter
 
-from sim import distributions
 from sim.compiled import kernel
 from sim.compiled.laws import draw, normal_quantile
 from sim.compiled.settings import Laws
-from sim.draws import Purpose, stream, uniform
 from sim.scenario.distributions import Distribution
+from sim.stochastics import distributions
+from sim.stochastics.random_streams import Purpose, stream, uniform
 
 LAWS = [
     {"kind": "constant", "value": "250ms"},

@@ -7,7 +7,7 @@ import pytest
 from scipy import stats
 
 from sim.policy.limiter import ALGORITHMS
-from sim.units import Rate
+from sim.scenario.units import Rate
 
 
 def accepted(algorithm: str, limit: Rate, times) -> list[bool]:

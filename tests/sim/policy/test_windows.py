@@ -19,7 +19,7 @@ from sim.policy.limiter import (
 )
 from sim.policy.router import TargetState
 from sim.scenario.model import Breaker, BudgetContext
-from sim.units import Rate
+from sim.scenario.units import Rate
 
 SLOW_S, QUICK_S = 5.0, 0.1
 

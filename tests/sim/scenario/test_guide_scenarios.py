@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from sim.experiment import predict
+from sim.analysis.summary import summarize
+from sim.engine.runner import predict
 from sim.scenario.load import load
-from sim.summary import summarize
 
 
 @cache

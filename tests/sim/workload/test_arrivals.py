@@ -3,11 +3,11 @@
 import numpy as np
 import pytest
 from scipy import stats
-from workloads import make
 
-from sim.draws import Purpose
 from sim.scenario.errors import ScenarioError
+from sim.stochastics.random_streams import Purpose
 from sim.workload.arrivals import arrivals_between, renewals, unit_gaps
+from tests.sim.workload.workloads import make
 
 ALPHA = 1e-4
 Z = stats.norm.isf(ALPHA / 2)

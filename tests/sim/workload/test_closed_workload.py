@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 from scipy import stats
-from workloads import PLAIN, make
 
 from sim.workload.closed import BLOCK, ClosedWorkload
+from tests.sim.workload.workloads import PLAIN, make
 
 ALPHA = 1e-4
 CLOSED = {"kind": "closed", "clients": 200, "think": {"kind": "exponential", "mean": "5s"}}

@@ -3,13 +3,13 @@
 import numpy as np
 import pytest
 from scipy import stats
-from workloads import GEOMETRIC_4, THINK, make
 
-from sim.distributions import mean
-from sim.draws import Purpose
+from sim.scenario.distributions import mean
+from sim.stochastics.random_streams import Purpose
 from sim.workload.arrivals import arrivals_between
 from sim.workload.conversations import MISSED, lookback_s, mean_turns, turn_by_turn
 from sim.workload.schedule import build_schedule
+from tests.sim.workload.workloads import GEOMETRIC_4, THINK, make
 
 ALPHA = 1e-4
 Z = stats.norm.isf(ALPHA / 2)

@@ -4,11 +4,11 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from workloads import make
 
 from sim.scenario.errors import ScenarioError
 from sim.workload.rates import rate_curve
 from tests.examples import examples
+from tests.sim.workload.workloads import make
 
 STAGES = {
     "kind": "stages",

@@ -7,11 +7,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 from scipy import stats
-from workloads import CONSTANT, GEOMETRIC_4, PLAIN, THINK, make
 
 from sim.scenario.errors import ScenarioError
 from sim.workload.calls import MAX_TOKENS, population
 from sim.workload.schedule import Schedule, build_schedule
+from tests.sim.workload.workloads import CONSTANT, GEOMETRIC_4, PLAIN, THINK, make
 
 ALPHA = 1e-4
 Z = stats.norm.isf(ALPHA / 2)
@@ -172,7 +172,7 @@ def test_schedules_without_batches_are_what_they_were_before_there_were_any(work
 
 def test_the_same_seed_gives_the_same_schedule_in_any_process():
     code = (
-        f"import sys; sys.path.insert(0, {str(Path(__file__).parent)!r}); from test_schedule import *\n"
+        f"import sys; sys.path.insert(0, {str(Path(__file__).parents[3])!r}); from tests.sim.workload.test_schedule import *\n"
         "print(fingerprint(build_schedule(make(POISSON, '1m', conversations=TALK, requests=CLASSES))))"
     )
     run = subprocess.run([sys.executable, "-c", code], env={"PYTHONHASHSEED": "5"}, capture_output=True, text=True, check=True)

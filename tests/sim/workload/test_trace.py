@@ -7,14 +7,14 @@ from datetime import UTC, datetime, timedelta
 import numpy as np
 import pytest
 from scipy import stats
-from workloads import CONSTANT, GEOMETRIC_4, PLAIN, THINK, make
 
-from sim.draws import Purpose, uniforms
 from sim.scenario.errors import ScenarioError
+from sim.stochastics.random_streams import Purpose, uniforms
 from sim.workload import trace as trace_module
 from sim.workload.rates import RateCurve
 from sim.workload.schedule import build_schedule
 from sim.workload.trace import read_trace
+from tests.sim.workload.workloads import CONSTANT, GEOMETRIC_4, PLAIN, THINK, make
 
 ALPHA = 1e-4
 Z = stats.norm.isf(ALPHA / 2)

@@ -1,0 +1,1 @@
+"""From rows to statements: estimators, metrics, breakdowns, utilization, budgets, comparisons, the summary."""

@@ -1,0 +1,85 @@
+"""Figures by kind: of end, model, feature, status and request class, over a Window of rows."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from sim.analysis.estimators import Estimate, mean_estimate, quantile_estimate, ratio_estimate, share_estimate
+from sim.analysis.metrics import DAY_S, MONTH_DAYS, QUANTILES, ended, mean_of, quantile_of
+from sim.analysis.window import Window
+from sim.data.schema import OUTCOMES, Outcome
+
+
+def outcomes(window: Window) -> dict[str, int]:
+    """Requests by how they ended, all replications together; sums to len(window)."""
+    return dict(zip(OUTCOMES, np.bincount(window["outcome"], minlength=len(OUTCOMES)).tolist(), strict=True))
+
+
+def cost_by_model(window: Window) -> dict[str, Estimate]:
+    """USD per 30 days of this traffic, by provider/model."""
+    attempts, targets = window.attempts, window.run.targets
+    sent = attempts["target"] >= 0
+    if window.seconds <= 0 or not sent.any():
+        return {}
+    factor = DAY_S * MONTH_DAYS / window.seconds
+    target = attempts["target"][sent]
+    place = attempts["replication"][sent].astype(np.int64) * len(targets) + target
+    cells = window.run.replications * len(targets)
+    spent = np.bincount(place, weights=attempts["cost_usd"][sent], minlength=cells).reshape(-1, len(targets))
+    seen = np.bincount(target, minlength=len(targets))
+    return {name: mean_estimate(spent[:, index]).times(factor) for index, name in enumerate(targets) if seen[index]}
+
+
+def cost_by_feature(window: Window) -> dict[str, Estimate]:
+    """USD per 30 days of this traffic, by feature (a request class's ``feature``, else its name)."""
+    if window.seconds <= 0:
+        return {}
+    factor = DAY_S * MONTH_DAYS / window.seconds
+    features: dict[str, np.ndarray] = {}
+    for index, kind in enumerate(window.run.scenario.workload.requests):
+        feature = kind.feature or kind.name
+        spent = window.sum(window["cost_usd"], window["kind"] == index)
+        features[feature] = features.get(feature, 0) + spent
+    return {feature: mean_estimate(spent).times(factor) for feature, spent in features.items()}
+
+
+def latency_by_outcome(window: Window) -> dict[str, dict[str, Estimate]]:
+    """Mean, P50 and P99 seconds until each kind of end, also of requests that were not served."""
+    return {
+        outcome: {
+            "mean": mean_of("latency_s", ended(Outcome(index)))(window),
+            "p50": quantile_of("latency_s", 0.5, ended(Outcome(index)))(window),
+            "p99": quantile_of("latency_s", 0.99, ended(Outcome(index)))(window),
+        }
+        for index, outcome in enumerate(OUTCOMES)
+        if np.any(window["outcome"] == index)
+    }
+
+
+def attempts_by_status(window: Window) -> dict[str, int]:
+    """Attempts by how they ended: an HTTP status, or refused, timed_out, cancelled."""
+    words = {0: "refused", -1: "timed_out", -2: "cancelled"}
+    statuses, counts = np.unique(window.attempts["status"], return_counts=True)
+    return {words.get(status, str(status)): count for status, count in zip(statuses.tolist(), counts.tolist(), strict=True)}
+
+
+def by_class(window: Window) -> dict[str, dict[str, Any]]:
+    """Each request class's requests, priority, availability, latency of the served and mean wait in the queue; empty for a single class."""
+    classes = window.run.scenario.workload.requests
+    if len(classes) < 2:
+        return {}
+    figures: dict[str, dict[str, Any]] = {}
+    for kind, each in enumerate(classes):
+        mine = window["kind"] == kind
+        answered = mine & window.served & ~np.isnan(window["latency_s"])
+        latencies = window.split(window["latency_s"], answered)
+        figures[each.name] = {
+            "requests": int(np.count_nonzero(mine)),
+            "priority": each.priority,
+            "availability": share_estimate(window.count(mine & window.served), window.count(mine)),
+            "latency_s": {name: quantile_estimate(latencies, QUANTILES[name]) for name in ("p50", "p99")},
+            "queue_wait_s": {"mean": ratio_estimate(window.sum(window["queue_wait_s"], mine), window.count(mine))},
+        }
+    return figures

@@ -1,0 +1,251 @@
+"""Every figure of a run, as a table of declarations: name, unit, direction, formula over a Window of rows.
+
+What counts: requests that arrive after the warm-up (see Window). Latencies are those of *served* requests (ok, cache hit, fallback),
+measured from the intended send time: refusals are quick, and would flatter them. Quantiles are exact. Money per day and month extrapolates
+the counted window as it stands, so a ten-minute peak gives the cost of a month of peak; users scale with the run's ``scale``.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+
+from sim.analysis.batch_latency import has_batches
+from sim.analysis.estimators import INSUFFICIENT, Estimate, mean_estimate, quantile_estimate, ratio_estimate, share_estimate
+from sim.analysis.objectives import objectives
+from sim.analysis.window import Window
+from sim.data.run import Run
+from sim.data.schema import OUTCOMES, Outcome
+from sim.workload.calls import stated_population
+
+DAY_S = 86_400.0
+MONTH_DAYS = 30.0
+Unit = Literal["s", "share", "USD", "/s", "requests", "tokens", "attempts", "breakers"]
+Formula = Callable[[Window], Estimate]
+QUANTILES = {"p50": 0.5, "p90": 0.9, "p95": 0.95, "p99": 0.99, "p999": 0.999}
+
+
+@dataclass(frozen=True)
+class Metric:
+    """``name`` is its path in summary.json; ``better`` the direction of improvement, for budgets and comparisons."""
+
+    name: str
+    unit: Unit
+    better: Literal["lower", "higher", "neither"]
+    says: str
+    formula: Formula
+
+    def of(self, window: Window) -> Estimate:
+        """Its value over a window. Rows that lack what it needs (a measurement without costs) make it insufficient.
+
+        Nothing measured here can be negative, which Student's t does not know.
+        """
+        value, low, high = self.formula(window)
+        if value is None or math.isnan(value):
+            return INSUFFICIENT
+        return Estimate(value, None if low is None else max(0.0, low), high)
+
+
+# ---- which requests ---------------------------------------------------------------------------------------------------
+def served(window: Window) -> np.ndarray:
+    return window.served
+
+
+def everyone(window: Window) -> np.ndarray:
+    return np.ones(len(window), dtype=bool)
+
+
+def queued(window: Window) -> np.ndarray:
+    """Came to the admission queue and was let in or waited: not refused or out of time before it, not answered from the cache."""
+    outcome, wait = window["outcome"], window["queue_wait_s"]
+    before = (outcome == Outcome.RATE_LIMITED) | (outcome == Outcome.CACHE_HIT)
+    turned_away = (outcome == Outcome.REJECTED) | ((outcome == Outcome.TIMEOUT) & (window["attempts"] == 0))
+    return ~before & (~turned_away | (wait > 0)) & ~np.isnan(wait)
+
+
+# ---- formulas ---------------------------------------------------------------------------------------------------------
+def mean_of(column: str, of: Callable[[Window], np.ndarray]) -> Formula:
+    def formula(window: Window) -> Estimate:
+        values = window[column]
+        mask = of(window) & ~np.isnan(values)
+        return ratio_estimate(window.sum(values, mask), window.count(mask))
+
+    return formula
+
+
+def quantile_of(column: str, quantile: float, of: Callable[[Window], np.ndarray]) -> Formula:
+    def formula(window: Window) -> Estimate:
+        values = window[column]
+        return quantile_estimate(window.split(values, of(window) & ~np.isnan(values)), quantile)
+
+    return formula
+
+
+def share_of(hits: Callable[[Window], np.ndarray], of: Callable[[Window], np.ndarray] = everyone) -> Formula:
+    def formula(window: Window) -> Estimate:
+        among = of(window)
+        return share_estimate(window.count(hits(window) & among), window.count(among))
+
+    return formula
+
+
+def per_request(column: str) -> Formula:
+    return lambda window: ratio_estimate(window.sum(window[column]), window.count())
+
+
+def per_second(of: Callable[[Window], np.ndarray], times: float = 1.0) -> Formula:
+    """Requests (or dollars, tokens: whatever ``of`` gives per replication) per second of the window."""
+    return lambda window: mean_estimate(of(window) / window.seconds).times(times) if window.seconds > 0 else INSUFFICIENT
+
+
+def ended(outcome: Outcome) -> Callable[[Window], np.ndarray]:
+    return lambda window: window["outcome"] == outcome
+
+
+def waited(window: Window) -> np.ndarray:
+    return window["queue_wait_s"] > 1e-9
+
+
+def good(window: Window) -> np.ndarray:
+    """Served, and within the scenario's own latency objectives."""
+    mask = window.served
+    for column, limit_s in objectives(window.run.scenario).items():
+        mask = mask & ~(window[column] > limit_s)
+    return mask
+
+
+def completed(window: Window) -> np.ndarray:
+    """Served requests that *ended* in the window, whenever they arrived: what the system delivered, also when it falls behind."""
+    rows = window.run.requests
+    end_s = rows["arrival_s"] + rows["latency_s"]
+    inside = rows["outcome"] <= Outcome.FALLBACK
+    inside &= np.logical_or.reduce([(end_s >= start) & (end_s < end) for start, end in window.spans])
+    return np.bincount(rows["replication"][inside], minlength=window.run.replications)
+
+
+def spending(window: Window) -> np.ndarray:
+    return window.sum(window["cost_usd"])
+
+
+def cost_per_conversation(window: Window) -> Estimate:
+    """Cost over conversations *begun* in the window: unbiased although conversations reach over its edges."""
+    return ratio_estimate(spending(window), window.count(window["turn"] == 0))
+
+
+def cost_per_user_month(window: Window) -> Estimate:
+    """Unknown where the scenario does not say how many users there are: the default population is nobody's."""
+    if stated_population(window.run.scenario.workload) is None:
+        return INSUFFICIENT
+    return per_second(spending, DAY_S * MONTH_DAYS / window.users)(window)
+
+
+def sampled(column: str) -> Formula:
+    """Time average of a timeline column."""
+
+    def formula(window: Window) -> Estimate:
+        rows = window.timeline
+        if not len(rows):
+            return INSUFFICIENT
+        count = np.bincount(rows["replication"], minlength=window.run.replications)
+        return ratio_estimate(np.bincount(rows["replication"], weights=rows[column], minlength=window.run.replications), count)
+
+    return formula
+
+
+def highest(column: str) -> Formula:
+    """The highest value that any replication's timeline saw: an observation, hence without bounds."""
+    return lambda window: Estimate(float(window.timeline[column].max())) if len(window.timeline) else INSUFFICIENT
+
+
+def attempt_failures(window: Window) -> Estimate:
+    attempts = window.attempts
+    failed = (attempts["status"] != 200) & (attempts["status"] != -2)
+    replication, n = attempts["replication"], window.run.replications
+    return share_estimate(np.bincount(replication[failed], minlength=n), np.bincount(replication, minlength=n))
+
+
+def batch_mean(window: Window) -> Estimate:
+    """Insufficient, as all figures of batches, where no calls come together."""
+    if not has_batches(window.run.scenario.workload):
+        return INSUFFICIENT
+    batches, n = window.batches, window.run.replications
+    return ratio_estimate(batches.sums(n), batches.number(n, batches.served))
+
+
+def batch_quantile(quantile: float) -> Formula:
+    def formula(window: Window) -> Estimate:
+        if not has_batches(window.run.scenario.workload):
+            return INSUFFICIENT
+        return quantile_estimate(window.batches.latencies(window.run.replications), quantile)
+
+    return formula
+
+
+def batches_served(window: Window) -> Estimate:
+    if not has_batches(window.run.scenario.workload):
+        return INSUFFICIENT
+    batches, n = window.batches, window.run.replications
+    return share_estimate(batches.number(n, batches.served), batches.number(n))
+
+
+# ---- the table --------------------------------------------------------------------------------------------------------
+def delays(family: str, says: str, of: Callable[[Window], np.ndarray]) -> list[Metric]:
+    formulas = {"mean": mean_of(family, of)} | {name: quantile_of(family, quantile, of) for name, quantile in QUANTILES.items()}
+    return [Metric(f"{family}.{name}", "s", "lower", f"{says}: {name}", formula) for name, formula in formulas.items()]
+
+
+def batch_delays() -> list[Metric]:
+    says = "intended send time until the slowest of the calls that came together is served"
+    formulas: dict[str, Formula] = {"mean": batch_mean} | {name: batch_quantile(quantile) for name, quantile in QUANTILES.items()}
+    return [Metric(f"{BATCHES}latency_s.{name}", "s", "lower", f"{says}: {name}", formula) for name, formula in formulas.items()]
+
+
+BATCHES = "batch_"
+"""How the names of figures begin that only scenarios with batches have."""
+
+TABLE: tuple[Metric, ...] = (
+    *delays("latency_s", "intended send time to last byte, served requests", served),
+    *delays("ttft_s", "intended send time to first content, served requests", served),
+    *delays("queue_wait_s", "waiting for admission, requests that came to the queue", queued),
+    Metric("queue_wait_s.p_wait", "share", "lower", "requests that came to the queue and had to wait", share_of(waited, queued)),
+    *batch_delays(),
+    Metric(f"{BATCHES}availability", "share", "higher", "batches all of whose calls were served", batches_served),
+    Metric("availability", "share", "higher", "requests that were served", share_of(served)),
+    Metric("goodput", "share", "higher", "served within the scenario's own latency objectives", share_of(good)),
+    Metric("error_rate.total", "share", "lower", "requests that were not served", share_of(lambda window: ~window.served)),
+    *(
+        Metric(f"error_rate.{outcome}", "share", "lower", f"requests that ended {outcome}", share_of(ended(Outcome[outcome.upper()])))
+        for outcome in OUTCOMES
+        if not Outcome[outcome.upper()].served
+    ),
+    Metric("error_rate.attempts", "share", "lower", "attempts upstream that failed or timed out", attempt_failures),
+    Metric("cache_hit_rate", "share", "higher", "requests answered from the cache", share_of(ended(Outcome.CACHE_HIT))),
+    Metric("fallback_rate", "share", "lower", "requests that got a fallback answer", share_of(ended(Outcome.FALLBACK))),
+    Metric("attempts_per_request", "attempts", "lower", "sent to providers, per request", per_request("attempts")),
+    Metric("offered_rps", "/s", "neither", "requests that arrived", per_second(lambda window: window.count())),
+    Metric("throughput_rps", "/s", "higher", "served requests that ended in the window", per_second(completed)),
+    Metric("goodput_rps", "/s", "higher", "requests served within the objectives", per_second(lambda window: window.count(good(window)))),
+    Metric("queue_depth.mean", "requests", "lower", "waiting for admission, over time", sampled("waiting")),
+    Metric("queue_depth.max", "requests", "lower", "waiting for admission, most seen", highest("waiting")),
+    Metric("in_service.mean", "requests", "neither", "in service at once, over time", sampled("in_service")),
+    Metric("open_breakers.mean", "breakers", "lower", "circuit breakers open, over time", sampled("open_breakers")),
+    Metric("tokens.input_per_request", "tokens", "neither", "input tokens after the context policy", per_request("input_tokens")),
+    Metric("tokens.output_per_request", "tokens", "neither", "output tokens that reached the client", per_request("output_tokens")),
+    Metric("tokens.input_per_s", "/s", "neither", "input tokens", per_second(lambda window: window.sum(window["input_tokens"]))),
+    Metric("tokens.output_per_s", "/s", "neither", "output tokens", per_second(lambda window: window.sum(window["output_tokens"]))),
+    Metric("cost_usd.per_request", "USD", "lower", "of all attempts, per request", per_request("cost_usd")),
+    Metric("cost_usd.per_conversation", "USD", "lower", "per conversation begun", cost_per_conversation),
+    Metric("cost_usd.per_user_month", "USD", "lower", "per user of the population and 30 days of this traffic", cost_per_user_month),
+    Metric("cost_usd.per_day", "USD", "lower", "24 hours of this traffic", per_second(spending, DAY_S)),
+    Metric("cost_usd.per_month", "USD", "lower", "30 days of this traffic", per_second(spending, DAY_S * MONTH_DAYS)),
+)
+METRICS: dict[str, Metric] = {metric.name: metric for metric in TABLE}
+
+
+def measure(run: Run | Window, name: str) -> Estimate:
+    """One metric of a run (or of a window of it). Raises KeyError for a name not in METRICS."""
+    return METRICS[name].of(run if isinstance(run, Window) else Window(run))

@@ -1,0 +1,45 @@
+"""How a budget is written, and the per-request objectives that a scenario's latency budgets imply."""
+
+from __future__ import annotations
+
+import re
+from typing import NamedTuple
+
+from sim.scenario.model import Scenario
+from sim.scenario.units import parse_duration
+
+BUDGET = re.compile(r"\s*([A-Za-z_][\w.]*?)\s*(<=|>=|<|>|==?)\s*([^@]+?)\s*(?:@\s*(\S.*?))?\s*")
+
+
+class Words(NamedTuple):
+    """``latency.p99 < 8s @after`` cut into its four parts."""
+
+    metric: str
+    comparison: str
+    quantity: str
+    phase: str | None
+
+
+def split_budget(text: str) -> Words | None:
+    found = BUDGET.fullmatch(text)
+    return Words(*found.groups()) if found else None
+
+
+def objectives(scenario: Scenario) -> dict[str, float]:
+    """Per request-row column (``latency_s``, ``ttft_s``) the most seconds a good request may take.
+
+    From the scenario's own budgets: the loosest limit on any of the column's percentiles (``latency.p50 < 2s`` allows half of the requests
+    to be slower, so next to ``latency.p99 < 8s`` it makes no request bad). Without such budgets there is no objective.
+    """
+    limits: dict[str, float] = {}
+    for text in scenario.budgets:
+        words = split_budget(text)
+        if words is None or words.comparison not in ("<", "<=") or words.phase is not None:
+            continue
+        family = words.metric.split(".")[0].removesuffix("_s")
+        if family in ("latency", "ttft"):
+            try:
+                limits[f"{family}_s"] = max(limits.get(f"{family}_s", 0.0), parse_duration(words.quantity))
+            except ValueError:
+                continue  # parse_budget says what is wrong with it
+    return limits

@@ -1,0 +1,1 @@
+"""The driver on SimPy's clock: one replication as coroutines."""

@@ -1,0 +1,1 @@
+"""One provider's behaviour: latency, rate limits, faults, prompt cache, shared capacity, prices."""

@@ -1,0 +1,1 @@
+"""Run directories: what is written, read back, and where it came from."""

@@ -1,0 +1,1 @@
+"""Randomness that replays: keyed streams of uniforms, and distributions as inverse functions."""

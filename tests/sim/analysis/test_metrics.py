@@ -1,0 +1,185 @@
+"""Figures are formulas over rows: checked against rows small enough to reckon by hand."""
+
+import time
+
+import numpy as np
+import pytest
+
+from sim.analysis.breakdowns import attempts_by_status, by_class, cost_by_feature, cost_by_model, latency_by_outcome, outcomes
+from sim.analysis.estimators import INSUFFICIENT
+from sim.analysis.metrics import BATCHES, METRICS, measure
+from sim.analysis.window import Window
+from sim.data.schema import ATTEMPTS, TIMELINE, Outcome
+from tests.sim.synthetic_runs import rows, run_of, scenario, synthetic_run
+
+
+def test_requests_of_the_warm_up_do_not_count() -> None:
+    run = run_of(rows(600, latency_s=np.where(np.arange(600) < 60, 99.0, 2.0)))
+    assert measure(run, "latency_s.mean").value == 2.0
+    assert measure(run, "offered_rps").value == 1.0
+    assert sum(outcomes(Window(run)).values()) == 540
+
+
+def test_latency_is_that_of_served_requests_and_each_outcome_has_its_own() -> None:
+    refused = np.arange(600) % 2 == 1
+    run = run_of(rows(600, latency_s=np.where(refused, 0.001, 3.0), outcome=np.where(refused, Outcome.REJECTED, Outcome.OK)))
+    assert measure(run, "latency_s.p50").value == 3.0
+    by_outcome = latency_by_outcome(Window(run))
+    assert set(by_outcome) == {"ok", "rejected"}
+    assert by_outcome["rejected"]["mean"].value == pytest.approx(0.001)
+
+
+def test_each_request_class_has_its_own_figures() -> None:
+    kind = np.arange(1200) % 2
+    outcome = np.where((kind == 1) & (np.arange(1200) % 4 == 1), Outcome.REJECTED, Outcome.OK)
+    run = run_of(rows(1200, kind=kind, latency_s=1.0 + kind, outcome=outcome, queue_wait_s=3.0 * kind))
+    classes = list(by_class(Window(run)).values())
+    assert [each["requests"] for each in classes[:2]] == [570, 570], "without the minute of warm-up"
+    assert [each["availability"].value for each in classes[:2]] == [1.0, 0.5]
+    assert [each["latency_s"]["p50"].value for each in classes[:2]] == [1.0, 2.0]
+    assert [each["queue_wait_s"]["mean"].value for each in classes[:2]] == [0.0, 3.0]
+
+
+@pytest.mark.parametrize(
+    ("outcome", "availability"),
+    [(Outcome.OK, 1), (Outcome.CACHE_HIT, 1), (Outcome.FALLBACK, 1), (Outcome.REJECTED, 0), (Outcome.ABANDONED, 0), (Outcome.ERROR, 0)],
+)
+def test_a_cache_hit_and_a_fallback_answer_count_as_served(outcome: Outcome, availability: float) -> None:
+    run = run_of(rows(600, outcome=outcome))
+    assert measure(run, "availability").value == availability
+    assert measure(run, "error_rate.total").value == 1 - availability
+
+
+def test_queue_waits_are_those_of_requests_that_came_to_the_queue() -> None:
+    outcome = np.resize([Outcome.OK, Outcome.CACHE_HIT, Outcome.RATE_LIMITED, Outcome.REJECTED, Outcome.REJECTED], 600)
+    wait = np.resize([1.0, 0.0, 0.0, 0.0, 10.0], 600)  # the first refusal found the queue full, the second waited too long
+    run = run_of(rows(600, outcome=outcome, queue_wait_s=wait))
+    assert measure(run, "queue_wait_s.mean").value == 5.5
+    assert measure(run, "queue_wait_s.p_wait").value == 1.0
+
+
+def test_who_ran_out_of_time_before_the_queue_did_not_wait_in_it() -> None:
+    outcome = np.resize([Outcome.OK, Outcome.TIMEOUT, Outcome.TIMEOUT], 600)
+    wait = np.resize([1.0, 0.0, 3.0], 600)  # the second one's deadline passed at the gateway's CPU, the third's in the queue
+    run = run_of(rows(600, outcome=outcome, queue_wait_s=wait, attempts=np.where(outcome == Outcome.OK, 1, 0)))
+    assert measure(run, "queue_wait_s.mean").value == 2.0
+
+
+def test_goodput_is_served_within_the_scenarios_own_objectives() -> None:
+    run = run_of(rows(600, latency_s=np.resize([1.0, 31.0, 1.0, 1.0], 600), ttft_s=np.resize([1.0, 1.0, 5.0, np.nan], 600)))
+    assert measure(run, "goodput").value == 0.5  # latency.p99 < 30s and ttft.p99 < 4s are budgets of the scenario
+    assert measure(run, "availability").value == 1.0
+    assert measure(run_of(run.requests, scenario=scenario(budgets=[])), "goodput").value == 1.0
+
+
+def test_throughput_counts_what_ended_in_the_window() -> None:
+    run = run_of(rows(600, latency_s=np.where(np.arange(600) < 330, 0.0, 1000.0)))
+    assert measure(run, "throughput_rps").value == 0.5
+    assert measure(run, "offered_rps").value == 1.0
+
+
+def test_money_extrapolates_the_counted_window_and_users_scale() -> None:
+    run = run_of(rows(600, cost_usd=0.01, turn=np.resize([0, 1, 2, 3], 600)), scale=10.0)
+    assert measure(run, "cost_usd.per_request").value == pytest.approx(0.01)
+    assert measure(run, "cost_usd.per_conversation").value == pytest.approx(0.04)
+    assert measure(run, "cost_usd.per_day").value == pytest.approx(864)
+    assert measure(run, "cost_usd.per_month").value == pytest.approx(25_920)
+    assert measure(run, "cost_usd.per_user_month").value == pytest.approx(2.592)
+
+
+def test_cost_by_model_and_by_feature_sum_to_the_cost() -> None:
+    window = Window(synthetic_run(replications=2))
+    whole = measure(window, "cost_usd.per_month").value
+    assert sum(estimate.value or 0 for estimate in cost_by_model(window).values()) == pytest.approx(whole)
+    assert sum(estimate.value or 0 for estimate in cost_by_feature(window).values()) == pytest.approx(whole)
+    assert set(cost_by_feature(window)) == {"faq", "agents"}
+
+
+def test_attempts_belong_to_the_window_of_their_request() -> None:
+    attempts = np.zeros(4, ATTEMPTS)
+    attempts["request"] = [10, 100, -1, -1]  # in the warm-up, counted, unknown
+    attempts["started_s"] = [61.0, 100.0, 30.0, 200.0]
+    attempts["status"] = [500, 200, 500, -1]
+    run = run_of(rows(600), attempts=attempts)
+    assert attempts_by_status(Window(run)) == {"200": 1, "timed_out": 1}
+    assert measure(run, "error_rate.attempts").value == 0.5
+
+
+def test_queue_depth_comes_from_the_timeline_after_the_warm_up() -> None:
+    timeline = np.zeros(600, TIMELINE)
+    timeline["at_s"] = np.arange(600)
+    timeline["waiting"] = np.where(np.arange(600) < 60, 500, np.resize([0, 8], 600))
+    run = run_of(rows(600), timeline=timeline)
+    assert measure(run, "queue_depth.mean").value == 4.0
+    assert measure(run, "queue_depth.max") == (8.0, None, None)
+    assert measure(run_of(rows(600)), "queue_depth.max") == INSUFFICIENT
+
+
+def test_too_few_requests_say_so() -> None:
+    run = run_of(rows(300))  # 240 of them counted
+    assert measure(run, "latency_s.p99") == INSUFFICIENT
+    assert measure(run, "latency_s.p95").value == 1.0
+    assert measure(run, "latency_s.mean") == (1.0, None, None)
+
+
+@pytest.mark.parametrize("name", METRICS)
+def test_a_run_in_which_nothing_was_asked_has_no_figures_made_up(name: str) -> None:
+    estimate = measure(run_of(rows(0)), name)
+    rates = {"offered_rps", "throughput_rps", "goodput_rps", "tokens.input_per_s", "tokens.output_per_s"}
+    per_time = rates | {"cost_usd.per_day", "cost_usd.per_month", "cost_usd.per_user_month"}
+    assert estimate.value == (0.0 if name in per_time else None)
+
+
+def test_the_order_of_the_rows_does_not_matter() -> None:
+    run = synthetic_run(replications=3)
+    shuffled = np.random.default_rng(3).permutation(run.requests)
+    other = run_of(shuffled, scenario=run.scenario, attempts=run.attempts, timeline=run.timeline)
+    for name in METRICS:
+        assert measure(other, name) == pytest.approx(measure(run, name), nan_ok=True), name
+
+
+def test_every_metric_lies_in_its_own_interval() -> None:
+    window = Window(synthetic_run(scale=10, replications=4))
+    for name in METRICS:
+        value, low, high = measure(window, name)
+        assert (value is None) == name.startswith(BATCHES), name  # here all calls come alone
+        if low is not None and high is not None:
+            assert low <= value <= high, name
+
+
+def test_a_window_of_phases_counts_only_what_arrived_in_them() -> None:
+    run = synthetic_run(replications=2)
+    during, rest = Window(run, [(300, 390)]), Window(run, [(60, 300), (390, 600)])
+    assert during.seconds + rest.seconds == Window(run).seconds
+    assert len(during) + len(rest) == len(Window(run))
+    assert measure(during, "fallback_rate").value > 0.2 > 0.0 == measure(rest, "fallback_rate").value
+
+
+@pytest.mark.slow
+def test_two_million_rows_are_measured_in_seconds() -> None:
+    run = synthetic_run(scale=100, replications=10)
+    started = time.process_time()
+    window = Window(run)
+    for name in METRICS:
+        measure(window, name)
+    assert len(run.requests) > 2_000_000
+    assert time.process_time() - started < 15
+
+
+def test_rows_without_costs_have_no_cost() -> None:
+    assert measure(run_of(rows(600, cost_usd=np.nan)), "cost_usd.per_month") == INSUFFICIENT
+
+
+def test_a_trace_that_ends_early_ends_the_window() -> None:
+    workload = scenario().model_dump(by_alias=True, mode="json", exclude_none=True)["workload"]
+    trace = scenario(workload=workload | {"arrivals": {"kind": "trace", "file": "calls.csv"}})
+    assert measure(run_of(rows(361), scenario=trace), "offered_rps").value == pytest.approx(1.0, rel=0.01)
+
+
+@pytest.mark.parametrize(
+    ("arrivals", "users"),
+    [({"kind": "closed", "clients": 20, "think": {"kind": "constant", "value": "1s"}}, 40), ({"kind": "poisson", "rate": "1/s"}, 2000)],
+)
+def test_the_population_scales_with_the_traffic(arrivals: dict[str, object], users: int) -> None:
+    workload = scenario().model_dump(by_alias=True, mode="json", exclude_none=True)["workload"]
+    assert Window(run_of(rows(10), scenario=scenario(workload=workload | {"arrivals": arrivals}), scale=2.0)).users == users

@@ -1,0 +1,174 @@
+"""What a provider decides about attempts: the features of the language beyond plain latency, limits and errors."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from sim.data.schema import REFUSED
+from sim.provider.behaviour import Ending, Plan, ProviderState, told_s
+from sim.provider.prompt_cache import PrefixCache, conversation_prefixes
+from sim.provider.rate_limits import KeyLimits
+from sim.scenario.model import PromptCache, ProviderLimits, Scenario
+
+ONE = {"kind": "constant", "value": 1}
+
+
+def provider(
+    model: dict[str, Any] | None = None, faults: list[dict[str, Any]] | None = None, seed: int = 3, **fields: Any
+) -> ProviderState:
+    """A provider ``p`` with model ``m``: 1 s to the first token, 0.1 s per token, unless said otherwise."""
+    latency = {"ttft": {"kind": "constant", "value": "1s"}, "per_token": {"kind": "constant", "value": "100ms"}, **(model or {})}
+    scenario = Scenario.model_validate({
+        "tenfold": 1, "name": "provider", "gateway": {"routing": {"kind": "round-robin", "models": ["p/m"]}},
+        "workload": {"arrivals": {"kind": "poisson", "rate": "1/s"}, "duration": "1h",
+                     "requests": [{"name": "r", "tokens": {"input": ONE, "output": ONE}}]},
+        "providers": {"p": {"models": {"m": latency}, **fields}, "q": {"models": {"m": latency}}}, "faults": faults or [],
+    })  # fmt: skip
+    return ProviderState(scenario, "p", seed)
+
+
+def fault(kind: str, **fields: Any) -> dict[str, Any]:
+    return {"kind": kind, "provider": "p", "at": "10s", "for": "10s", **fields}
+
+
+def ask(state: ProviderState, now_s: float, prompt: int = 1, input_tokens: int = 100, output_tokens: int = 11, **options: Any) -> Plan:
+    """An attempt that is over at once, as far as the provider's load goes."""
+    plan = state.begin(now_s, "m", options.pop("key", 0), prompt, input_tokens, output_tokens, **options)
+    state.finish(plan, now_s)
+    return plan
+
+
+@pytest.mark.parametrize(
+    ("kind", "ending", "final_status"),
+    [("reset", Ending.RESET, REFUSED), ("truncate", Ending.TRUNCATED, REFUSED), ("stream-error", Ending.STREAM_ERROR, REFUSED),
+     ("malformed", Ending.MALFORMED, REFUSED), ("content-filter", Ending.FILTERED, 200)],
+)  # fmt: skip
+def test_an_answer_breaks_off_after_its_share_of_tokens(kind: str, ending: Ending, final_status: int) -> None:
+    state = provider(faults=[fault(kind, after=0.5)])
+    whole, broken = ask(state, 9.9), ask(state, 10.0)
+    assert (whole.ending, whole.final_status, whole.output_tokens, whole.duration_s) == (Ending.COMPLETE, 200, 11, 2.0)
+    assert (broken.status, broken.ending, broken.final_status, broken.output_tokens) == (200, ending, final_status, 6)
+    assert broken.duration_s == pytest.approx(1.5), "its sixth token"
+    assert ask(state, 20.0).ending is Ending.COMPLETE, "faults hold in [at, at + for)"
+
+
+def test_a_stalled_answer_never_ends_but_has_produced_its_tokens() -> None:
+    plan = ask(provider(faults=[fault("stall", after=0.3)]), 10.0)
+    assert (plan.ending, plan.duration_s, plan.hang) == (Ending.STALLED, float("inf"), False)
+    assert [plan.produced(elapsed_s) for elapsed_s in (0.5, 1.0, 1.15, 60.0)] == [0, 1, 2, 4]
+
+
+def test_slow_headers_delay_everything() -> None:
+    plan = ask(provider(faults=[fault("slow-headers", delay="3s")]), 10.0)
+    assert (plan.slow_headers, plan.first_token_s, plan.duration_s) == (True, 4.0, 5.0)
+
+
+def test_the_first_attempts_of_each_prompt_fail_and_no_others() -> None:
+    state = provider(faults=[fault("errors", status=500, first=2)])
+    assert [ask(state, 10.0, prompt).status for prompt in (1, 2, 1, 2, 1, 2)] == [500, 500, 500, 500, 200, 200]
+
+
+def test_a_fault_of_one_key_leaves_the_others_alone() -> None:
+    state = provider(faults=[fault("outage", key=1)], keys=3)
+    assert [ask(state, 10.0, key=key).status for key in range(3)] == [200, 503, 200]
+
+
+def test_a_shared_cause_strikes_several_providers() -> None:
+    assert ask(provider(faults=[{**fault("outage"), "provider": "q", "also": ["p"]}]), 10.0).status == 503
+
+
+def test_random_outages_alternate_by_their_laws_and_replay() -> None:
+    law = {"every": {"kind": "exponential", "mean": "90s"}, "lasting": {"kind": "exponential", "mean": "10s"}}
+    faults = [{**fault("outage"), "at": "0s", "for": "20h", **law}]
+    state, again, other = provider(faults=faults), provider(faults=faults), provider(faults=faults, seed=4)
+    down = [ask(state, float(now_s)).status == 503 for now_s in range(0, 72_000, 3)]
+    assert np.mean(down) == pytest.approx(0.1, abs=0.015), "MTTR / (MTBF + MTTR)"
+    assert down == [ask(again, float(now_s)).status == 503 for now_s in range(0, 72_000, 3)]
+    assert down != [ask(other, float(now_s)).status == 503 for now_s in range(0, 72_000, 3)]
+
+
+def test_the_context_window_holds_prompt_and_answer() -> None:
+    state = provider({"context": 1000})
+    assert [ask(state, 0.0, input_tokens=tokens).status for tokens in (989, 990)] == [200, 400]
+
+
+def test_the_first_token_comes_later_for_longer_prompts_and_farther_regions() -> None:
+    plan = ask(provider({"ttft_per_1k": "16ms"}, rtt="40ms"), 0.0, input_tokens=2000)
+    assert plan.first_token_s == pytest.approx(1.0 + 0.032 + 0.040)
+    assert plan.duration_s == pytest.approx(plan.first_token_s + 1.0)
+
+
+def test_tokens_come_slower_the_more_others_are_in_service() -> None:
+    state = provider({"doubles_at": 10})
+    plans = [state.begin(0.0, "m", 0, prompt, 10, 11) for prompt in range(21)]
+    assert plans[0].per_token_s == pytest.approx(0.1)
+    assert plans[10].per_token_s == pytest.approx(0.2), "ten others"
+    for plan in plans:
+        state.finish(plan, 5.0)
+    assert state.begin(6.0, "m", 0, 1, 10, 11).per_token_s == pytest.approx(0.1)
+
+
+def test_a_model_that_was_idle_starts_cold_and_all_wait_for_the_same_start() -> None:
+    state = provider({"cold_start": {"idle": "5m", "delay": {"kind": "constant", "value": "20s"}}})
+    assert ask(state, 299.0).first_token_s == 1.0, "it starts warm"
+    first, second = state.begin(700.0, "m", 0, 1, 10, 11), state.begin(705.0, "m", 0, 2, 10, 11)
+    assert (first.first_token_s, second.first_token_s) == (21.0, 16.0)
+    assert state.begin(721.0, "m", 0, 3, 10, 11).first_token_s == 1.0
+
+
+@pytest.mark.parametrize("correlation", [-0.7, 0.0, 0.7])
+def test_times_within_a_request_are_correlated_as_stated_and_keep_their_laws(correlation: float) -> None:
+    law = {"kind": "lognormal", "median": "1s", "sigma": 0.5}
+    state = provider({"ttft": law, "per_token": law, "correlation": correlation})
+    plans = [ask(state, 0.0, prompt) for prompt in range(20_000)]
+    logs = np.log([[plan.first_token_s, plan.per_token_s] for plan in plans])
+    assert np.corrcoef(logs.T)[0, 1] == pytest.approx(correlation, abs=0.02)
+    assert logs.mean(axis=0) == pytest.approx([0, 0], abs=0.015)
+    assert logs.std(axis=0) == pytest.approx([0.5, 0.5], abs=0.015)
+
+
+def test_a_token_limit_charges_the_reserve_and_a_window_its_part() -> None:
+    limits = KeyLimits(ProviderLimits.model_validate({"tokens": "1000/min", "reserve": 400}))
+    assert [limits.retry_after_s(0.0, 50, 10, 0) is None for _ in range(3)] == [True, True, False]
+    azure = KeyLimits(ProviderLimits.model_validate({"requests": "60/min", "window": "10s", "algorithm": "fixed-window"}))
+    assert [azure.retry_after_s(0.1, 1, 1, 0) is None for _ in range(11)] == [True] * 10 + [False]
+    assert azure.retry_after_s(0.1, 1, 1, 0) == pytest.approx(9.9)
+
+
+def test_input_and_output_tokens_have_limits_of_their_own_and_cache_reads_are_free() -> None:
+    limits = KeyLimits(ProviderLimits.model_validate({"input_tokens": "1000/min", "output_tokens": "100/min"}))
+    assert limits.retry_after_s(0.0, 5000, 40, 4500) is None
+    assert limits.retry_after_s(0.0, 500, 40, 0) is None
+    assert limits.retry_after_s(0.0, 100, 1, 0) == pytest.approx(6.0), "a tenth of the input tokens of a minute"
+    assert limits.retry_after_s(0.0, 0, 40, 0) == pytest.approx(12.0)
+
+
+@pytest.mark.parametrize(("dialect", "told"), [("openai", 0.334), ("anthropic", 1.0)])
+def test_a_wait_is_the_one_that_the_providers_headers_can_tell(dialect: str, told: float) -> None:
+    state = provider(dialect=dialect, limits={"requests": "3/s"})
+    assert [ask(state, 0.0, prompt).status for prompt in range(3)] == [200] * 3
+    assert ask(state, 0.0, 9).retry_after_s == pytest.approx(told)
+    assert (told_s(2.0, 1.0), told_s(2.0000000001, 1.0), told_s(float("inf"), 1.0)) == (2.0, 2.0, float("inf"))
+
+
+def test_a_follow_up_reads_its_history_from_the_prompt_cache_until_the_ttl() -> None:
+    cache = PrefixCache(PromptCache())
+    turn = [conversation_prefixes(7, 0, [900, 800][:n], 100 + n, 500 + sum([900, 800][:n])) for n in range(3)]
+    assert cache.read(turn[1], 1400, 0.0) == 0
+    assert cache.read(turn[2], 2200, 10.0) == 0, "900 shared tokens are below the minimum"
+    assert cache.read(turn[2], 2200, 20.0) == 2176, "the same prompt again, in steps of 128"
+    longer = conversation_prefixes(7, 0, [900, 800, 600], 103, 2800)
+    assert cache.read(longer, 2800, 30.0) == 1664, "1700 shared tokens"
+    assert cache.read(longer, 2800, 331.0) == 0, "all used at 30 s or before"
+    assert cache.read(conversation_prefixes(8, 0, [900, 800], 104, 2200), 2200, 332.0) == 0, "another conversation"
+
+
+def test_cached_tokens_shorten_the_first_token() -> None:
+    state = provider({"ttft_per_1k": "100ms", "ttft_per_1k_cached": "10ms"}, prompt_cache={"ttl": "5m"})
+    prefixes = conversation_prefixes(-1, 0, [], 1, 2048)
+    cold, warm = (ask(state, now_s, input_tokens=2048, prefixes=prefixes) for now_s in (0.0, 1.0))
+    assert (cold.cached_tokens, warm.cached_tokens) == (0, 2048)
+    assert (cold.first_token_s, warm.first_token_s) == pytest.approx((1.2048, 1.02048))
