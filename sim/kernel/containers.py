@@ -114,3 +114,33 @@ def put_in_ring(ring: Any, place: int, value: Any) -> Any:
     oldest = ring[place]
     ring[place] = value
     return oldest
+
+
+class Hashed(dict[Any, int]):
+    """Places in a table for keys that are not dense: ``find``, ``add`` and ``drop``. The table's records are read by place.
+
+    (Compiled: open addressing over 64-bit keys, and a list of free places.)
+    """
+
+    __slots__ = ("free",)
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.free: list[int] = []
+
+
+def find(places: Any, key: Any) -> int:
+    """The place of a key, NOBODY if it has none."""
+    place: int = places.get(key, NOBODY)
+    return place
+
+
+def add(places: Any, key: Any) -> int:
+    """A place for a key that has none: one that was dropped, or the next."""
+    place: int = places.free.pop() if places.free else len(places)
+    places[key] = place
+    return place
+
+
+def drop(places: Any, key: Any) -> None:
+    places.free.append(places.pop(key))
