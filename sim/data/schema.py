@@ -44,22 +44,12 @@ REQUEST_COLUMNS: dict[str, tuple[str, str]] = {
     "conversation": ("i8", ""),
     "turn": ("i4", "from 0"),
     "prompt": ("i8", ""),
-    "outcome": ("i1", "Outcome"),
+    "outcome": ("i1", "a code of sim.data.outcomes"),
+    "refused_by": ("i2", "the limit that said no, a code of sim.kernel.refusals; 0 none"),
     "latency_s": ("f8", "from the intended send time to the last byte, or to the refusal"),
     "ttft_s": ("f8", "from the intended send time to the first content; nan if none came"),
-    "queue_wait_s": ("f8", "waiting for admission"),
-    "coalesced_s": ("f8", "waiting for the answer to an identical prompt under way"),
-    "cpu_s": ("f8", "waiting for and using the gateway's own CPU"),
-    "failed_s": ("f8", "spent in attempts that failed"),
-    "backoff_s": ("f8", "spent between attempts"),
-    "first_token_s": ("f8", "of the last attempt, to its first content"),
-    "generation_s": ("f8", "of the last attempt, from its first content to its end"),
-    "attempts": ("i2", "sent to providers"),
-    "target": ("i2", "that answered last, index into Run.targets; -1 none"),
-    "input_tokens": ("i8", "after the context policy"),
-    "output_tokens": ("i8", "that reached the client from a provider"),
-    "cost_usd": ("f8", "of all its attempts"),
 }
+"""Of every request; the gateway's stages add theirs: ``sim.gateway.rows``."""
 
 ATTEMPT_COLUMNS: dict[str, tuple[str, str]] = {
     "request": ("i8", "position in the schedule; -1 unknown"),
@@ -75,6 +65,8 @@ ATTEMPT_COLUMNS: dict[str, tuple[str, str]] = {
     "status": ("i2", "HTTP status, or REFUSED, TIMED_OUT, CANCELLED"),
     "input_tokens": ("i8", "billed"),
     "output_tokens": ("i8", "produced and billed, also when nobody read them"),
+    "cached_tokens": ("i8", "of the input, read from the provider's prompt cache"),
+    "refused_by": ("i2", "the limit or fault that said no, a code of sim.kernel.refusals; 0 none"),
     "cost_usd": ("f8", ""),
 }
 
@@ -83,6 +75,5 @@ def dtype(columns: dict[str, tuple[str, str]]) -> np.dtype:
     return np.dtype([(name, code) for name, (code, _) in columns.items()])
 
 
-REQUESTS = dtype(REQUEST_COLUMNS)
 ATTEMPTS = dtype(ATTEMPT_COLUMNS)
 TIMELINE = np.dtype([("replication", "i4"), ("at_s", "f8"), ("waiting", "i8"), ("in_service", "i8"), ("open_breakers", "i4")])
