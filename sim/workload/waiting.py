@@ -6,7 +6,8 @@ client has given up. Simulators ask it when a request has ended; in real time th
 
 from __future__ import annotations
 
-from typing import Any, Protocol
+from collections.abc import Sequence
+from typing import Protocol
 
 import numpy as np
 
@@ -67,13 +68,10 @@ class ClosedClients:
         n, client = divmod(then, self.clients)
         return then, self.workload.think_s(client, n)
 
-    def row(self, number: int) -> Any:
-        """The request as ``sim.workload.closed.ROW``."""
-        n, client = divmod(number, self.clients)
-        return self.workload.request(client, n)
-
     def is_over(self, at_s: float) -> bool:
         return at_s > self.duration_s
 
-    def rows(self, numbers: np.ndarray) -> np.ndarray:
-        return np.array([self.row(int(number)) for number in numbers], ROW)
+    def records(self, numbers: Sequence[int]) -> tuple[np.ndarray, np.ndarray]:
+        """The numbers as an array, and the requests as ``sim.workload.closed.ROW``."""
+        rows = [self.workload.request(number % self.clients, number // self.clients) for number in numbers]
+        return np.array(numbers, np.int64), np.array(rows, ROW)
