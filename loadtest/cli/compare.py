@@ -53,7 +53,7 @@ def command(
     """
     from loadtest.cli.predictions import keeper_of_rows, predict_scales
     from sim.differences import differences, is_worse, print_differences
-    from sim.scenario.load import load
+    from sim.gateway.language import load
 
     if candidate is None and not changes:
         raise click.UsageError("say what to compare with: a second scenario, or --with PATH=VALUE")

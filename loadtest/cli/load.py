@@ -48,7 +48,7 @@ def command(
     from loadtest.control import is_loopback, speaks_http
     from loadtest.supervisor import RunFailed
     from sim.results.store import StoreError, whole_directory
-    from sim.scenario.load import load
+    from sim.gateway.language import load
     from sim.scenario.size import refuse_too_many
 
     for each in (url, *mocks):

@@ -54,7 +54,7 @@ def command(
     from loadtest.cli.running import ends_cleanly
     from loadtest.supervisor import RunFailed
     from loadtest.verify import Order
-    from sim.scenario.load import load
+    from sim.gateway.language import load
 
     every_override = (*overrides, *(() if seed is None else (f"seed={seed}",)))
     loaded = load(path, every_override)

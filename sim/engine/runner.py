@@ -19,9 +19,9 @@ from sim.engine.row_log import joined
 from sim.engine.selection import choose
 from sim.engine.sequential_stopping import MINIMUM, MOST, to_precision
 from sim.engine.simpy_driver.replicate import replicate
-from sim.gateway.assembled import target_names
 from sim.scenario.model import Scenario
 from sim.scenario.size import expected_requests
+from sim.scenario.targets import target_names
 
 DEFAULT_REPLICATIONS = 10
 
@@ -134,8 +134,8 @@ def replicator(engine: str, scenario: Scenario) -> Callable[[Job], Part]:
     """What runs one replication in that engine; compiled already, so that workers find it on disk."""
     if engine == "simpy":
         return replicate
-    from sim.compiled import replicate as compiled
-    from sim.compiled.used import is_bare
+    from sim.engine.compiled_driver.replicate import prepare
+    from sim.engine.compiled_driver.replicate import replicate as replicate_compiled
 
-    compiled.prepare(is_bare(scenario))
-    return compiled.replicate
+    prepare(scenario)
+    return replicate_compiled
