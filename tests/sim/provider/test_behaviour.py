@@ -143,7 +143,9 @@ def test_a_fault_can_be_injected_and_healed_while_the_provider_is_at_work() -> N
     outage = Fault.model_validate({"kind": "outage", "provider": "p", "at": "0s", "for": "1h", "mode": "refused"})
     state.inject(1 << 32, outage)
     assert [ask(state, now_s).status for now_s in (5.0, 15.0)] == [REFUSED, 500], "the scenario's own come first"
+    assert [(number, each.kind) for number, each in state.faults] == [(0, "errors"), (1 << 32, "outage")]
     assert state.heal(1 << 32) == 1
+    assert len(state.faults) == 1
     assert [ask(state, now_s).status for now_s in (5.0, 15.0)] == [200, 500]
 
 
