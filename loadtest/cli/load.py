@@ -168,7 +168,7 @@ def figures(scenario: Any, samples: Any) -> dict[str, Any]:
 def print_document(document: dict[str, Any]) -> None:
     from rich.table import Table
 
-    from sim.text import console_of
+    from sim.report.terminal import console_of
 
     console = console_of(sys.stdout)
     table = Table(box=None, pad_edge=False)

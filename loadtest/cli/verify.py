@@ -77,8 +77,8 @@ def run(order: Any, replications: int, place: Path | None, as_json: bool, quiet:
     from loadtest.cli.running import RunProgress
     from loadtest.verify import measure
     from sim.analysis.validation import NotComparable, compare
+    from sim.report.terminal import console_of, print_summary
     from sim.results.results import gather
-    from sim.text import console_of, print_summary
 
     loaded = order.loaded
     # First what takes seconds: a model that cannot predict this should not cost a run.

@@ -5,7 +5,7 @@ from xml.etree import ElementTree as Xml
 import pytest
 
 from sim.analysis.summary import summarize
-from sim.ci import gate_holds, junit_xml, markdown
+from sim.report.ci import gate_holds, junit_xml, markdown
 from tests.sim.golden import matches_golden_text
 from tests.sim.synthetic_runs import rows, run_of, scenario, synthetic_run
 

@@ -14,8 +14,8 @@ from sim.analysis.validation import Comparison, compare
 from sim.data.run import Run
 from sim.formatting import metric_words
 from sim.report.render import render
+from sim.report.terminal import print_summary
 from sim.results.results import gather
-from sim.text import print_summary
 from tests.sim.synthetic_runs import rows, run_of, scenario, synthetic_run
 
 CLOSED = {"kind": "closed", "clients": 20, "think": {"kind": "constant", "value": "1s"}}

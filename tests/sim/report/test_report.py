@@ -15,8 +15,8 @@ from sim.analysis.validation import compare
 from sim.data.run import Run
 from sim.data.schema import Outcome
 from sim.report import charts
+from sim.report.panels import Shown, shown_runs
 from sim.report.render import render
-from sim.report.shown import Shown, shown_runs
 from sim.report.svg import COLOR, chart
 from sim.report.verdicts import verdict
 from sim.results.results import gather

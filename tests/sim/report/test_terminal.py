@@ -11,8 +11,8 @@ from rich.console import Console
 from sim.analysis.summary import summarize
 from sim.analysis.validation import compare
 from sim.formatting import dollars, interval, listed, number, percent, seconds
+from sim.report.terminal import console_of, print_summary
 from sim.report.verdicts import imprecise, verdict
-from sim.text import console_of, print_summary
 from tests.sim.golden import matches_golden_text
 from tests.sim.synthetic_runs import rows, run_of, scenario, synthetic_run
 

@@ -11,8 +11,8 @@ from rich.console import Console
 from sim.analysis.summary import summarize
 from sim.analysis.validation import compare
 from sim.report.render import render
+from sim.report.terminal import figures_of, print_summary
 from sim.results.results import gather
-from sim.text import figures_of, print_summary
 from tests.sim.synthetic_runs import synthetic_run
 
 SHA = "ab" * 32

@@ -12,8 +12,8 @@ from sim.analysis.summary import summarize
 from sim.data.run import Run
 from sim.data.schema import Outcome
 from sim.report.render import render
+from sim.report.terminal import print_summary
 from sim.results.results import gather
-from sim.text import print_summary
 from tests.sim.synthetic_runs import rows, run_of
 
 SHA = "ab" * 32

@@ -13,8 +13,8 @@ from sim.analysis.metrics import METRICS
 from sim.analysis.paired_comparison import FIGURES, Difference, confidence_each, paired_differences
 from sim.data.run import Run
 from sim.formatting import Document, listed, metric_words, percent, say, times
+from sim.report.terminal import console_of, print_first_that_fits
 from sim.scenario.load import Loaded
-from sim.text import console_of, print_first_that_fits
 
 STYLES = {"better": "green", "worse": "red", "no difference seen": "dim", "insufficient": "yellow"}
 OF_SERVED = ("latency_s", "ttft_s", "cost_usd")
