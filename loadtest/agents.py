@@ -11,7 +11,7 @@ import numpy as np
 from loadtest.bodies import call_at
 from loadtest.client import Exchange
 from loadtest.pacing import reach
-from mockprovider.clock import Deadlines
+from mockprovider.delivery.clock import Deadlines
 from sim.workload.chains import Chains, chains_of
 from sim.workload.schedule import Schedule, build_schedule
 

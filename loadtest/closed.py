@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from loadtest.bodies import Call
 from loadtest.client import Exchange
 from loadtest.pacing import reach
-from mockprovider.clock import Deadlines
+from mockprovider.delivery.clock import Deadlines
 from sim.workload.closed import ClosedWorkload
 
 if TYPE_CHECKING:

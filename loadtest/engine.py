@@ -27,7 +27,7 @@ from loadtest.frames import FrameWriter
 from loadtest.pacing import reach
 from loadtest.plan import LoadPlan
 from loadtest.samples import blank_row
-from mockprovider.clock import Deadlines
+from mockprovider.delivery.clock import Deadlines
 from sim.data.schema import Outcome
 from sim.scenario.model import Closed, Scenario
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 
-from mockprovider.clock import Deadlines
+from mockprovider.delivery.clock import Deadlines
 
 
 async def reach(deadlines: Deadlines, due: float) -> None:

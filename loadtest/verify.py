@@ -28,8 +28,8 @@ from loadtest.plan import LoadPlan
 from loadtest.supervisor import Child, Crew, RunFailed
 from loadtest.targets import find_target
 from loadtest.targets.base import Place, Running
-from mockprovider.playback import End
-from mockprovider.truth import TRUTH
+from mockprovider.delivery.playback import End
+from mockprovider.evidence.truth_log import TRUTH
 from sim.data.run import Run
 from sim.data.schema import Outcome
 from sim.data.temp_folders import make_work_folder

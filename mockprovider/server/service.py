@@ -10,19 +10,19 @@ from urllib.parse import parse_qsl
 import orjson
 from aiohttp import web
 
-from mockprovider import http
-from mockprovider.certificate import Certificate
-from mockprovider.clock import Deadlines
-from mockprovider.connection import BODY_BYTES, CLOSE, KEEP, Connection, Sent, TooLarge, TooSlow, Unreadable, read_body
+from mockprovider.delivery.clock import Deadlines
+from mockprovider.delivery.playback import End, Playback
+from mockprovider.delivery.script import perform, reusable
+from mockprovider.delivery.shared_playback import Pace, SharedPlayback
 from mockprovider.dialects.base import Answer, Call, Dialect, Refusal
-from mockprovider.identity import Identifier
-from mockprovider.metrics import Metrics
-from mockprovider.playback import End, Playback
-from mockprovider.quotas import quotas
-from mockprovider.routes import FAMILIES, Route, clean
-from mockprovider.script import perform, reusable
-from mockprovider.sharing import Pace, SharedPlayback
-from mockprovider.truth import TruthLog
+from mockprovider.evidence.certificate import Certificate
+from mockprovider.evidence.metrics import Metrics
+from mockprovider.evidence.truth_log import TruthLog
+from mockprovider.server import http_bytes
+from mockprovider.server.connection import BODY_BYTES, CLOSE, KEEP, Connection, Sent, TooLarge, TooSlow, Unreadable, read_body
+from mockprovider.server.identity import Identifier
+from mockprovider.server.quotas import quotas
+from mockprovider.server.routes import FAMILIES, Route, clean
 from sim.provider.behaviour import Ending, Plan, ProviderState
 from sim.provider.fault_timeline import Timeline
 from sim.scenario.model import Fault, Scenario
@@ -93,7 +93,7 @@ class Service:
         except Refusal as refusal:
             return self.refuse(request, refusal)
         if route.serves == "count":
-            return write(request, http.whole(200, [], orjson.dumps({"input_tokens": self.identifier.read(call)[1]})))
+            return write(request, http_bytes.whole(200, [], orjson.dumps({"input_tokens": self.identifier.read(call)[1]})))
         return await self.answer(request, route.answers, call, key)
 
     def authorize(self, request: web.BaseRequest) -> int:
@@ -134,17 +134,17 @@ class Service:
         self.refused += 1
         headers, body = self.family.errors.refusal(refusal, mix((self.seed + self.refused) & MASK))
         unread = not request.content.is_eof()
-        return write(request, http.whole(refusal.status, headers, body, keep_alive=not unread), KEEP if not unread else CLOSE)
+        return write(request, http_bytes.whole(refusal.status, headers, body, keep_alive=not unread), KEEP if not unread else CLOSE)
 
-    def word_error(self, status: int, message: str) -> tuple[http.Headers, bytes]:
+    def word_error(self, status: int, message: str) -> tuple[http_bytes.Headers, bytes]:
         return self.family.errors.refusal(Refusal(status, message), self.seed)
 
     def listing(self, request: web.BaseRequest, route: Route, place: dict[str, str]) -> Sent:
         if route.serves == "models":
-            return write(request, http.whole(200, [], orjson.dumps(self.family.list_models(list(self.models)))))
+            return write(request, http_bytes.whole(200, [], orjson.dumps(self.family.list_models(list(self.models)))))
         if place["model"] not in self.models:
             return self.refuse(request, self.family.unknown_model(clean(place["model"])))
-        return write(request, http.whole(200, [], orjson.dumps(self.family.describe_model(place["model"]))))
+        return write(request, http_bytes.whole(200, [], orjson.dumps(self.family.describe_model(place["model"]))))
 
     async def answer(self, request: web.BaseRequest, dialect: Dialect, call: Call, key: int) -> Sent:
         protocol: Connection = request.protocol  # type: ignore[assignment]

@@ -13,12 +13,12 @@ import orjson
 from aiohttp import web
 from pydantic import ValidationError
 
-from mockprovider.certificate import BOUND_S
-from mockprovider.connection import TooLarge, TooSlow, Unreadable, read_body
-from mockprovider.metrics import CONTENT_TYPE
-from mockprovider.playback import End
-from mockprovider.service import INJECTED, Service
-from mockprovider.truth import TRUTH_COLUMNS
+from mockprovider.delivery.playback import End
+from mockprovider.evidence.certificate import BOUND_S
+from mockprovider.evidence.metrics import CONTENT_TYPE
+from mockprovider.evidence.truth_log import TRUTH_COLUMNS
+from mockprovider.server.connection import TooLarge, TooSlow, Unreadable, read_body
+from mockprovider.server.service import INJECTED, Service
 from sim.scenario.model import Fault
 
 Handler = Callable[["web.BaseRequest"], Awaitable[web.StreamResponse]]

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from mockprovider import http
+from mockprovider.delivery.playback import End, Playback
 from mockprovider.dialects.base import Answer, Dialect, Errors
-from mockprovider.playback import End, Playback
+from mockprovider.server import http_bytes
 from sim.provider.behaviour import REFUSED, Ending, Plan
 
 ENDS = {
@@ -22,7 +22,7 @@ def perform(playback: Playback, arrived_s: float, plan: Plan, answer: Answer, di
         playback.wait_forever(arrived_s)
     elif plan.status != 200:
         headers, body = errors.failure(plan.status, plan.retry_after_s, answer)
-        playback.whole(due_s, http.whole(plan.status, headers, body), End.ERROR)
+        playback.whole(due_s, http_bytes.whole(plan.status, headers, body), End.ERROR)
     elif answer.call.stream:
         perform_stream(playback, arrived_s, plan, answer, dialect)
     else:
@@ -31,20 +31,22 @@ def perform(playback: Playback, arrived_s: float, plan: Plan, answer: Answer, di
 
 def perform_stream(playback: Playback, arrived_s: float, plan: Plan, answer: Answer, dialect: Dialect) -> None:
     stream = dialect.stream(answer)
-    head = http.streamed(dialect.headers(answer), stream.content_type)
+    head = http_bytes.streamed(dialect.headers(answer), stream.content_type)
     if plan.slow_headers:
         playback.trickle(arrived_s, arrived_s + plan.first_token_s, head)
         head = b""
-    opening = head + b"".join(map(http.chunk, stream.opening))
+    opening = head + b"".join(map(http_bytes.chunk, stream.opening))
     frame = stream.frame
     closing = stream.closing
     if plan.final_status != 200:
         playback.how = ENDS[plan.ending]
         closing = {End.STREAM_ERROR: stream.failure, End.MALFORMED: (malformed(frame(0)),)}.get(playback.how, ())
-    ending = b"".join(map(http.chunk, closing))
+    ending = b"".join(map(http_bytes.chunk, closing))
     if playback.how not in (End.RESET, End.STALLED):
-        ending += http.LAST_CHUNK
-    playback.play(arrived_s + plan.first_token_s, plan.per_token_s, opening, plan.output_tokens, lambda k: http.chunk(frame(k)), ending)
+        ending += http_bytes.LAST_CHUNK
+    playback.play(
+        arrived_s + plan.first_token_s, plan.per_token_s, opening, plan.output_tokens, lambda k: http_bytes.chunk(frame(k)), ending
+    )
 
 
 def malformed(frame: bytes) -> bytes:
@@ -62,15 +64,15 @@ def perform_whole(playback: Playback, arrived_s: float, plan: Plan, answer: Answ
         return
     if plan.ending is Ending.STREAM_ERROR:
         headers, body = errors.failure(500, None, answer)
-        playback.whole(due_s, http.whole(500, headers, body), End.STREAM_ERROR)
+        playback.whole(due_s, http_bytes.whole(500, headers, body), End.STREAM_ERROR)
         return
-    content = http.whole(200, dialect.headers(answer), dialect.body(answer))
+    content = http_bytes.whole(200, dialect.headers(answer), dialect.body(answer))
     split = content.index(b"\r\n\r\n") + 4
     if plan.ending is Ending.TRUNCATED:  # half of what content-length promised
         playback.whole(due_s, content[: (split + len(content)) // 2], End.TRUNCATED)
     elif plan.ending is Ending.MALFORMED:
         body = content[split : (split + len(content)) // 2]
-        playback.whole(due_s, http.whole(200, dialect.headers(answer), body), End.MALFORMED)
+        playback.whole(due_s, http_bytes.whole(200, dialect.headers(answer), body), End.MALFORMED)
     elif plan.slow_headers:
         playback.trickle(arrived_s, due_s, content[:split])
         playback.whole(due_s, content[split:], End.COMPLETE)

@@ -16,9 +16,9 @@ from time import monotonic
 
 from aiohttp import web
 
-from mockprovider.connection import Server
-from mockprovider.control import Control
-from mockprovider.service import Service
+from mockprovider.server.connection import Server
+from mockprovider.server.control import Control
+from mockprovider.server.service import Service
 from sim.scenario.model import Scenario
 
 BACKLOG = 4096

@@ -8,7 +8,7 @@ from time import monotonic
 
 import pytest
 
-from mockprovider.clock import SLACK_S, Deadlines, KernelTimer, LoopTimer
+from mockprovider.delivery.clock import SLACK_S, Deadlines, KernelTimer, LoopTimer
 
 uvloop = pytest.importorskip("uvloop")
 LOOPS = {"uvloop": uvloop.new_event_loop, "asyncio": asyncio.new_event_loop}

@@ -7,9 +7,9 @@ import time
 from pathlib import Path
 from typing import Any
 
-from mockprovider.clock import Deadlines
-from mockprovider.lateness import Histogram
-from mockprovider.playback import Ledger
+from mockprovider.delivery.clock import Deadlines
+from mockprovider.delivery.playback import Ledger
+from mockprovider.evidence.lateness import Histogram
 
 BOUND_S = 0.005
 """Lateness up to which a run counts, unless whoever asks can bear a later P99: the bar of the mock's own benchmark."""

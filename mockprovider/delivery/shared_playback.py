@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import partial
 
-from mockprovider.clock import Deadlines
-from mockprovider.playback import Playback
+from mockprovider.delivery.clock import Deadlines
+from mockprovider.delivery.playback import Playback
 from sim.provider.behaviour import Plan, produced_tokens
 from sim.provider.processor_sharing import SharedServer, advance, mark, next_in_s, reached
 

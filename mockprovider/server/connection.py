@@ -11,8 +11,8 @@ from aiohttp import web
 from aiohttp.http_exceptions import BadHttpMessage
 from aiohttp.web_protocol import RequestHandler
 
-from mockprovider import http
-from mockprovider.playback import reset
+from mockprovider.delivery.playback import reset
+from mockprovider.server import http_bytes
 
 BODY_BYTES = 32 * 1024 * 1024
 """Anthropic's documented limit on a request; what is larger gets 413 unread."""
@@ -50,7 +50,7 @@ class Sent:
 KEEP, CLOSE = Sent(True), Sent(False)
 
 Serve = Callable[[web.BaseRequest], Awaitable[Any]]
-ParseError = Callable[[int, str], tuple[http.Headers, bytes]]
+ParseError = Callable[[int, str], tuple[http_bytes.Headers, bytes]]
 
 
 class Connection(RequestHandler):
@@ -83,7 +83,7 @@ class Connection(RequestHandler):
         if isinstance(manager, Server) and self.transport is not None and not self.transport.is_closing():
             said = "The server had an error while processing your request." if status >= 500 else "The request is not valid HTTP."
             headers, body = manager.word_error(status, said)
-            self.transport.write(http.whole(status, headers, body, keep_alive=False))
+            self.transport.write(http_bytes.whole(status, headers, body, keep_alive=False))
         return CLOSE  # type: ignore[return-value]
 
 

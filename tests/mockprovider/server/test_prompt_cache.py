@@ -10,7 +10,7 @@ import pytest
 from loadtest.bodies import Call, messages_of
 from mockprovider.dialects.anthropic import AnthropicMessages
 from mockprovider.dialects.openai_chat import OpenAIChat
-from mockprovider.identity import Identifier
+from mockprovider.server.identity import Identifier
 from sim.gateway.request import Request, request_prefixes
 from sim.provider.prompt_cache import PrefixCache
 from sim.scenario.load import load

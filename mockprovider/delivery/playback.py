@@ -9,8 +9,8 @@ from enum import IntEnum
 from functools import partial
 from time import monotonic
 
-from mockprovider.clock import SLACK_S, Deadlines
-from mockprovider.lateness import Histogram
+from mockprovider.delivery.clock import SLACK_S, Deadlines
+from mockprovider.evidence.lateness import Histogram
 from sim.provider.behaviour import Plan
 
 BLOCKED_BYTES = 256 * 1024

@@ -17,7 +17,8 @@ from tests.mockprovider.conftest import SCENARIO, Handle
 pytestmark = pytest.mark.sockets
 IMPATIENT = """
 import sys
-from mockprovider import connection, playback
+from mockprovider.delivery import playback
+from mockprovider.server import connection
 connection.BODY_TIMEOUT_S, connection.IDLE_S, playback.BLOCKED_PATIENCE_S = 0.5, 1.0, 0.5
 from mockprovider.__main__ import main
 sys.exit(main())
