@@ -20,12 +20,12 @@ from typing import Any
 
 import numpy as np
 
-from loadtest import lifeline
 from loadtest.bodies import Bodies, BodyWriter, Call
 from loadtest.client import Client, Exchange, open_session
 from loadtest.frames import FrameWriter
 from loadtest.pacing import reach
 from loadtest.plan import LoadPlan
+from loadtest.processes import lifeline
 from loadtest.samples import blank_row
 from mockprovider.delivery.clock import Deadlines
 from sim.data.schema import Outcome

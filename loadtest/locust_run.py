@@ -10,9 +10,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from loadtest.control import free_port
 from loadtest.plan import LoadPlan
-from loadtest.supervisor import Crew, RunFailed
+from loadtest.processes.http_control import free_port
+from loadtest.processes.supervisor import Crew, RunFailed
 
 LOCUSTFILE = Path(__file__).with_name("locustfile.py")
 START_S = 90.0  # a schedule of millions of requests takes a while to draw

@@ -21,11 +21,11 @@ import numpy as np
 
 from loadtest import samples as sample_files
 from loadtest.certificate import Certificate, certify, certify_closed
-from loadtest.control import fetch, post
 from loadtest.locust_run import LEAD_S, LocustRun, Progress
 from loadtest.measurement import measured_run
 from loadtest.plan import LoadPlan
-from loadtest.supervisor import Child, Crew, RunFailed
+from loadtest.processes.http_control import fetch, post
+from loadtest.processes.supervisor import Child, Crew, RunFailed
 from loadtest.targets import find_target
 from loadtest.targets.base import Place, Running
 from mockprovider.delivery.playback import End

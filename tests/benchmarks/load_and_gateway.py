@@ -20,10 +20,10 @@ import numpy as np
 
 from loadtest import samples
 from loadtest.certificate import MAX_LAG_P50_S, MAX_RATE_ERROR, certify
-from loadtest.control import fetch, post
 from loadtest.locust_run import LocustRun
 from loadtest.plan import LoadPlan
-from loadtest.supervisor import Crew
+from loadtest.processes.http_control import fetch, post
+from loadtest.processes.supervisor import Crew
 from loadtest.verify import Order, dump, start_mocks
 from sim.data.schema import Outcome
 from sim.scenario.load import Loaded, load

@@ -106,7 +106,7 @@ def test_an_answer_is_kept_only_while_the_flow_calls_it_cached() -> None:
 
 
 def test_one_answer_reads_the_same_streamed_or_whole() -> None:
-    from loadtest.wire import ChatStream, read_whole
+    from loadtest.protocol.chat_stream import ChatStream, read_whole
 
     calls = [{"id": "c", "type": "function", "function": {"name": "f", "arguments": "{}"}}]
     for message in ({"role": "assistant", "content": "hello"}, {"role": "assistant", "content": None, "tool_calls": calls}):

@@ -6,7 +6,7 @@ from typing import Any
 
 import orjson
 
-from loadtest.sse import EventParser
+from loadtest.protocol.sse import EventParser
 
 CONTENT_FIELDS = ("content", "reasoning_content", "reasoning", "tool_calls", "function_call", "refusal")
 

@@ -12,8 +12,8 @@ from pathlib import Path
 import psutil
 import pytest
 
-from loadtest.control import free_port, is_loopback, port_taken, reachable
-from loadtest.supervisor import Crew, Interrupted, RunFailed, interruptible
+from loadtest.processes.http_control import free_port, is_loopback, port_taken, reachable
+from loadtest.processes.supervisor import Crew, Interrupted, RunFailed, interruptible
 from tests.loadtest.living import eventually
 
 
@@ -58,7 +58,7 @@ def test_leaving_ends_children_grandchildren_and_those_that_ignore_sigterm(tmp_p
         print('{"event": "ready", "grandchild": %d}' % grandchild.pid)
         grandchild.wait()
     """
-    from loadtest import supervisor
+    from loadtest.processes import supervisor
 
     crew = Crew(tmp_path)
     ready = crew.start("stubborn", python(code)).expect("ready", 10)
@@ -72,7 +72,7 @@ def test_children_end_when_whoever_started_them_is_killed(tmp_path: Path) -> Non
     code = f"""
         import sys
         from pathlib import Path
-        from loadtest.supervisor import Crew
+        from loadtest.processes.supervisor import Crew
         crew = Crew(Path({str(tmp_path)!r}))
         child = crew.start("sleeper", ["sleep", "60"])
         print(child.process.pid)

@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from loadtest import sse
-from loadtest.sse import EventParser
-from loadtest.wire import BrokenAnswer, ChatStream, error_text, has_content, read_whole
+from loadtest.protocol import sse
+from loadtest.protocol.chat_stream import BrokenAnswer, ChatStream, error_text, has_content, read_whole
+from loadtest.protocol.sse import EventParser
 from tests.loadtest.stub import DONE, ROLE, STOP, USAGE, WORD
 
 STREAM = b": hello\n\nevent: ping\ndata: one\n\ndata:two\r\ndata: three\r\n\r\nid: 4\ndata: four\n\n"
