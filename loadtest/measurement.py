@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from loadtest.samples import to_requests
+from loadtest.generator.samples import to_requests
 from mockprovider.delivery.playback import End
 from sim.data.run import Run
 from sim.data.schema import ATTEMPTS, CANCELLED, REFUSED, TIMED_OUT, TIMELINE

@@ -90,9 +90,9 @@ def play(
     loaded: Any, scale: float, url: str, mocks: tuple[str, ...], workers: int, web_port: int | None, folder: Path | None, progress: Any
 ) -> dict[str, Any]:
     """Run it; write the samples to ``folder``. Returns what is printed. Raises RunFailed."""
-    from loadtest import samples as sample_files
-    from loadtest.locust_run import LEAD_S, LocustRun
-    from loadtest.plan import LoadPlan
+    from loadtest.generator import samples as sample_files
+    from loadtest.generator.locust_run import LEAD_S, LocustRun
+    from loadtest.generator.plan import LoadPlan
     from loadtest.processes.supervisor import Crew
     from loadtest.verify import certify_run, dump, work_folder
 

@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
-from loadtest.bodies import Call, messages_of
 from loadtest.gateway.answers import Answer, BodyStore
 from loadtest.gateway.context import messages_for
 from loadtest.gateway.parsing import ChatRequest, parse, text_of
+from loadtest.generator.request_bodies import Call, messages_of
 from sim.gateway.assembled import Gateway
 from sim.policy.cache import CacheState, store
 from sim.policy.context import context_tokens

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from loadtest.bodies import Call, messages_of
+from loadtest.generator.request_bodies import Call, messages_of
 from mockprovider.dialects.anthropic import AnthropicMessages
 from mockprovider.dialects.openai_chat import OpenAIChat
 from mockprovider.server.identity import Identifier

@@ -1,39 +1,32 @@
-"""The open-loop engine: a process of its own that plays a schedule against a gateway and streams exact samples to its parent.
-
-``python -m loadtest.engine plan.json``. On stdout: frames (``loadtest.frames``): one JSON frame when ready, sample rows every 100 ms, one
-JSON frame at the end. On stdin: the line ``t0 <unix seconds>`` starts it; end of file at any time stops it. Rows are also appended to
-samples-<part>.bin. Nothing but this runs in the process: no tokenising, no statistics, no gevent.
-"""
+"""The open-loop engine: plays a schedule against a gateway and hands exact samples on, as ``loadtest.generator.process`` runs it."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
 import gc
-import os
 import resource
-import signal
-import sys
 import time
-from pathlib import Path
+from collections.abc import Callable, Coroutine
 from typing import Any
 
 import numpy as np
 
-from loadtest.bodies import Bodies, BodyWriter, Call
-from loadtest.client import Client, Exchange, open_session
-from loadtest.frames import FrameWriter
-from loadtest.pacing import reach
-from loadtest.plan import LoadPlan
-from loadtest.processes import lifeline
-from loadtest.samples import blank_row
+from loadtest.generator.client import Client, Exchange, open_session
+from loadtest.generator.frames import FrameWriter
+from loadtest.generator.pacing import reach
+from loadtest.generator.plan import LoadPlan
+from loadtest.generator.request_bodies import Bodies, BodyWriter, Call
+from loadtest.generator.samples import blank_row
 from mockprovider.delivery.clock import Deadlines
 from sim.data.schema import Outcome
-from sim.scenario.model import Closed, Scenario
+from sim.scenario.model import Scenario
 
 FLUSH_S = 0.1
 SLACK_S = 1e-3  # bodies are written ahead only while the next send is further away than this
 SPARE_FILES = 64  # descriptors kept for other things than connections
+
+Player = Callable[["Engine"], Coroutine[Any, Any, None]]
 
 
 class Cpu:
@@ -54,14 +47,18 @@ class Cpu:
 
 
 class Engine:
-    """Plays one plan. ``run(t0)`` with t0 in unix seconds; samples go to ``frames``."""
+    """Plays one plan. ``run(t0)`` with t0 in unix seconds; samples go to ``frames``.
 
-    def __init__(self, plan: LoadPlan, frames: FrameWriter) -> None:
+    ``player_of`` gives who plays a workload whose clients wait for their answers; None where all times are known before.
+    """
+
+    def __init__(self, plan: LoadPlan, frames: FrameWriter, player_of: Callable[[Scenario], Player | None]) -> None:
         self.plan = plan
         self.frames = frames
         self.scenario: Scenario = plan.load_scenario()
         self.writer = BodyWriter(self.scenario)
-        self.closed = self.scenario.workload.waits_for_answers
+        self.player = player_of(self.scenario)
+        self.closed = self.player is not None
         self.ended: list[Exchange] = []
         self.flying: dict[asyncio.Task[Exchange], Exchange] = {}
         self.most_flying = 0
@@ -95,7 +92,7 @@ class Engine:
         flusher = asyncio.create_task(self._flush_regularly(cpu))
         async with open_session() as session:
             self.client = Client(session, self.plan.endpoint, self.scenario.workload.client.timeout)
-            await (self._play_closed() if self.closed else self._play_schedule())
+            await (self._play_closed(self.player) if self.player else self._play_schedule())
             sending_cpu = cpu.mean()
             left = await self._drain()
         flusher.cancel()
@@ -144,11 +141,8 @@ class Engine:
             self.finished += 1
         self.ended.append(exchange)
 
-    async def _play_closed(self) -> None:
+    async def _play_closed(self, play: Player) -> None:
         """A client whose answer never comes would wait for ever: after the run's time and the time to drain, all stop."""
-        from loadtest import agents, closed
-
-        play = closed.play if isinstance(self.scenario.workload.arrivals, Closed) else agents.play
         left_s = self.origin - time.monotonic() + self.scenario.workload.duration + self.plan.drain_s
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(play(self), left_s)
@@ -212,48 +206,3 @@ def raise_file_limit() -> int:
         resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
         return wanted
     return soft
-
-
-async def read_lines() -> asyncio.StreamReader:
-    reader = asyncio.StreamReader()
-    await asyncio.get_running_loop().connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), sys.stdin.buffer)
-    return reader
-
-
-async def serve_parent(plan: LoadPlan, frames: FrameWriter) -> int:
-    """Ready, wait for t0, play, report. 0 when played to the end, 143 when stopped."""
-    engine = Engine(plan, frames)
-    orders = await read_lines()
-    stop = asyncio.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        asyncio.get_running_loop().add_signal_handler(number, stop.set)
-    frames.tell({"ready": True, "part": plan.part, "planned": engine.planned, "sha256": plan.sha256, "pid": os.getpid()})
-    line = (await orders.readline()).split()
-    if len(line) != 2 or line[0] != b"t0":
-        return 143
-    run = asyncio.create_task(engine.run(float(line[1])))
-    watchers = [asyncio.create_task(stop.wait()), asyncio.create_task(orders.read())]
-    await asyncio.wait([run, *watchers], return_when=asyncio.FIRST_COMPLETED)
-    for watcher in watchers:
-        watcher.cancel()
-    if not run.done():
-        run.cancel()
-        engine._flush()
-        return 143
-    frames.tell(run.result())
-    return 0
-
-
-def main() -> int:
-    import uvloop
-
-    lifeline.die_with_parent()
-    plan = LoadPlan.read(Path(sys.argv[1]))
-    if len(sys.argv) == 4:
-        plan = plan.of(int(sys.argv[2]), int(sys.argv[3]))
-    with (Path(plan.directory) / f"samples-{plan.part}.bin").open("wb") as file:
-        return uvloop.run(serve_parent(plan, FrameWriter(sys.stdout.buffer, file)))
-
-
-if __name__ == "__main__":
-    sys.exit(main())

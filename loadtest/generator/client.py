@@ -11,8 +11,8 @@ from typing import Any
 
 import aiohttp
 
+from loadtest.generator.samples import outcome_of
 from loadtest.protocol.chat_stream import BrokenAnswer, ChatStream, error_text, read_whole
-from loadtest.samples import outcome_of
 from sim.data.schema import Outcome
 
 # Shorter than any server's own keep-alive (uvicorn: 5 s), so that no request is sent into a connection that is about to be closed.

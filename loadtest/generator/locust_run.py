@@ -10,7 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from loadtest.plan import LoadPlan
+from loadtest.generator.plan import LoadPlan
 from loadtest.processes.http_control import free_port
 from loadtest.processes.supervisor import Crew, RunFailed
 

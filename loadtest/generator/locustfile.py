@@ -1,9 +1,9 @@
 """Locust's side of a load run. The only module that imports locust, which patches its whole process: it always runs in one of its own.
 
-Started as ``python -m locust -f loadtest/locustfile.py`` with the plan's path in TENFOLD_PLAN. Timing is the engine's alone
-(``loadtest.engine``, a child process per Locust worker); here its samples become Locust's request events, so that statistics, CSV, HTML,
-web UI, exit code and distributed mode work as they do for everybody else. Worker i of n (TENFOLD_PARTS) sends every n-th request of the
-schedule.
+Started as ``python -m locust -f loadtest/generator/locustfile.py`` with the plan's path in TENFOLD_PLAN. Timing is the engine's alone
+(``loadtest.generator.process``, a child process per Locust worker); here its samples become Locust's request events, so that statistics,
+CSV, HTML, web UI, exit code and distributed mode work as they do for everybody else. Worker i of n (TENFOLD_PARTS) sends every n-th
+request of the schedule.
 
 On stdout, JSON lines for whoever started it: ``{"event": "ready" | "started" | "done" | "failed", …}``. With TENFOLD_START=stdin the
 master (or the only process) waits for a line ``t0 <unix seconds>`` once all engines are ready; otherwise it starts by itself.
@@ -25,8 +25,8 @@ from locust import User, events, task
 from locust.runners import WORKER_REPORT_INTERVAL, MasterRunner, WorkerRunner
 from locust.stats import CSV_STATS_INTERVAL_SEC
 
-from loadtest.frames import read_frames
-from loadtest.plan import LoadPlan
+from loadtest.generator.frames import read_frames
+from loadtest.generator.plan import LoadPlan
 from sim.data.schema import Outcome
 
 PLAN_PATH = Path(os.environ["TENFOLD_PLAN"])
@@ -57,7 +57,7 @@ class EngineProcess:
         self.part = part
         self.names = [kind.name for kind in LoadPlan.read(PLAN_PATH).load_scenario().workload.requests]
         self.process = gevent.subprocess.Popen(
-            [sys.executable, "-m", "loadtest.engine", str(PLAN_PATH), str(part), str(PARTS)],
+            [sys.executable, "-m", "loadtest.generator.process", str(PLAN_PATH), str(part), str(PARTS)],
             stdin=gevent.subprocess.PIPE, stdout=gevent.subprocess.PIPE,
         )  # fmt: skip
         self.reader = gevent.spawn(self._read)

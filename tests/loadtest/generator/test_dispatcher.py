@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from aiohttp import web
 
-from loadtest.certificate import certify
+from loadtest.generator.certificate import certify
 from sim.data.schema import Outcome
 from sim.workload.prompt_text import count_tokens, read_marker
 from sim.workload.schedule import build_schedule
@@ -229,7 +229,7 @@ def test_a_request_says_who_asks_what_and_brings_its_conversation_along(tmp_path
 
 
 def test_the_same_turn_of_a_conversation_has_the_same_text_whoever_repeats_it() -> None:
-    from loadtest.bodies import Call, messages_of
+    from loadtest.generator.request_bodies import Call, messages_of
 
     second = messages_of(Call(10, 0, 1, 77, 1, 500, 10, 3, [20]))
     third = messages_of(Call(11, 0, 1, 77, 2, 501, 10, 3, [20, 30]))
@@ -285,12 +285,12 @@ def test_closed_clients_whose_answers_never_come_do_not_hold_up_the_end(tmp_path
 def test_requests_that_would_need_more_connections_than_there_are_are_dropped_and_told(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from loadtest import engine
+    from loadtest.generator import dispatcher
 
     async def slow(request: web.Request) -> web.StreamResponse:
         return await stream(request, 0.6, ROLE, WORD, STOP, DONE)
 
-    monkeypatch.setattr(engine, "raise_file_limit", lambda: engine.SPARE_FILES + 5)
+    monkeypatch.setattr(dispatcher, "raise_file_limit", lambda: dispatcher.SPARE_FILES + 5)
     what = scenario()
     rows, report = asyncio.run(play(what, slow, tmp_path))
     assert report["dropped"] > 0

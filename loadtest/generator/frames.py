@@ -9,7 +9,7 @@ from typing import Any, BinaryIO
 import numpy as np
 import orjson
 
-from loadtest.samples import SAMPLES
+from loadtest.generator.samples import SAMPLES
 
 HEADER = struct.Struct(">cI")
 

@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from loadtest.certificate import certify, index_of_dispersion
-from loadtest.samples import blank_row
+from loadtest.generator.certificate import certify, index_of_dispersion
+from loadtest.generator.samples import blank_row
 
 REPORT: dict[str, Any] = {"planned": 10_000, "cpu": 0.2, "cpu_peak": 0.3}
 

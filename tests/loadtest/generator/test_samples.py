@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from loadtest.frames import FrameWriter, read_frames
-from loadtest.samples import SAMPLES, blank_row, frequent_errors, outcome_of, read, to_requests, write_parquet
+from loadtest.generator.frames import FrameWriter, read_frames
+from loadtest.generator.samples import SAMPLES, blank_row, frequent_errors, outcome_of, read, to_requests, write_parquet
 from sim.data.schema import REQUESTS, Outcome
 
 

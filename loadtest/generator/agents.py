@@ -8,15 +8,15 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from loadtest.bodies import call_at
-from loadtest.client import Exchange
-from loadtest.pacing import reach
+from loadtest.generator.client import Exchange
+from loadtest.generator.pacing import reach
+from loadtest.generator.request_bodies import call_at
 from mockprovider.delivery.clock import Deadlines
 from sim.workload.chains import Chains, chains_of
 from sim.workload.schedule import Schedule, build_schedule
 
 if TYPE_CHECKING:
-    from loadtest.engine import Engine
+    from loadtest.generator.dispatcher import Engine
 
 
 async def play(engine: Engine) -> None:

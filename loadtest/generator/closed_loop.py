@@ -6,14 +6,14 @@ import asyncio
 import time
 from typing import TYPE_CHECKING
 
-from loadtest.bodies import Call
-from loadtest.client import Exchange
-from loadtest.pacing import reach
+from loadtest.generator.client import Exchange
+from loadtest.generator.pacing import reach
+from loadtest.generator.request_bodies import Call
 from mockprovider.delivery.clock import Deadlines
 from sim.workload.closed import ClosedWorkload
 
 if TYPE_CHECKING:
-    from loadtest.engine import Engine
+    from loadtest.generator.dispatcher import Engine
 
 PAUSE_AFTER_DROP_S = 0.1  # a client that could not send must not spin
 
