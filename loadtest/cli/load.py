@@ -93,8 +93,8 @@ def play(
     from loadtest.generator import samples as sample_files
     from loadtest.generator.locust_run import LEAD_S, LocustRun
     from loadtest.generator.plan import LoadPlan
+    from loadtest.measurement.verify import certify_run, dump, work_folder
     from loadtest.processes.supervisor import Crew
-    from loadtest.verify import certify_run, dump, work_folder
 
     clocks = {mock: f"{mock.rstrip('/').removesuffix('/v1')}/_mock/t0" for mock in mocks}
     if knows_scenario(url, loaded.sha256):

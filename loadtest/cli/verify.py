@@ -52,8 +52,8 @@ def command(
     """
     from loadtest.cli.keeping import prepared
     from loadtest.cli.running import ends_cleanly
+    from loadtest.measurement.verify import Order
     from loadtest.processes.supervisor import RunFailed
-    from loadtest.verify import Order
     from sim.scenario.load import load
 
     every_override = (*overrides, *(() if seed is None else (f"seed={seed}",)))
@@ -75,7 +75,7 @@ def run(order: Any, replications: int, place: Path | None, as_json: bool, quiet:
     from loadtest.cli.keeping import keep
     from loadtest.cli.predictions import predict_scales
     from loadtest.cli.running import RunProgress
-    from loadtest.verify import measure
+    from loadtest.measurement.verify import measure
     from sim.analysis.validation import NotComparable, compare
     from sim.report.terminal import console_of, print_summary
     from sim.results.results import gather
