@@ -43,8 +43,8 @@ def command(
     says where) gets requests.parquet, certificate.json, the resolved scenario and Locust's own statistics. A client key, if the gateway
     wants one, comes from TENFOLD_KEY_CLIENT. Exit code 5: the generator did not deliver what the schedule says.
     """
-    from loadtest.cli.keeping import CannotKeep, prepared
-    from loadtest.cli.running import RunProgress, ends_cleanly
+    from loadtest.cli.output import CannotKeep, prepared
+    from loadtest.cli.progress import RunProgress, ends_cleanly
     from loadtest.processes.http_control import is_loopback, speaks_http
     from loadtest.processes.supervisor import RunFailed
     from sim.results.store import StoreError, whole_directory
