@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator
 
+from sim.scenario.budgets import parse_budget
 from sim.scenario.distributions import mean
 from sim.scenario.errors import did_you_mean
 from sim.scenario.fault_checks import faults_happen, silence_ends
@@ -209,8 +210,6 @@ def gateway_agrees_with_itself(scenario: Scenario) -> Iterator[Finding]:
 
 
 def budgets_parse(scenario: Scenario) -> Iterator[Finding]:
-    if scenario.budgets:
-        from sim.analysis.budgets import parse_budget  # late: it reads results, and so stands above the scenario
     for index, text in enumerate(scenario.budgets):
         try:
             parse_budget(text).spans(scenario)
