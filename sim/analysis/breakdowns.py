@@ -7,9 +7,10 @@ from typing import Any
 import numpy as np
 
 from sim.analysis.estimators import Estimate, mean_estimate, quantile_estimate, ratio_estimate, share_estimate
-from sim.analysis.metrics import DAY_S, MONTH_DAYS, QUANTILES, ended, mean_of, quantile_of
+from sim.analysis.metrics import DAY_S, MONTH_DAYS, ended, mean_of, quantile_of
 from sim.analysis.window import Window
 from sim.data.schema import OUTCOMES, Outcome
+from sim.scenario.metric_names import QUANTILES
 
 
 def outcomes(window: Window) -> dict[str, int]:

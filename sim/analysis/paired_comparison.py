@@ -18,9 +18,10 @@ from typing import NamedTuple
 import numpy as np
 
 from sim.analysis.estimators import CONFIDENCE, Estimate, mean_estimate
-from sim.analysis.metrics import METRICS, QUANTILES, measure, queued, served
+from sim.analysis.metrics import METRICS, measure, queued, served
 from sim.analysis.window import Window
 from sim.data.run import Run
+from sim.scenario.metric_names import QUANTILES
 
 FIGURES = ("latency_s.mean", "latency_s.p50", "latency_s.p99", "ttft_s.p99", "availability", "cost_usd.per_request")
 DELAYS = {"latency_s": served, "ttft_s": served, "queue_wait_s": queued}

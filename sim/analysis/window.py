@@ -11,10 +11,9 @@ from sim.analysis.batch_latency import Batches, batches_of
 from sim.data.run import Run
 from sim.data.schema import Outcome
 from sim.data.table import Columns
+from sim.scenario.budgets import Span
 from sim.scenario.model import Trace
 from sim.workload.calls import population
-
-Span = tuple[float, float]
 
 
 class Window:

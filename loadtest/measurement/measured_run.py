@@ -1,0 +1,132 @@
+"""From the logs of a real run to a Run: outcomes and latencies as the load generator saw them, attempts and cost as the providers did.
+
+Where the time went in between (queue, backoff …) only the gateway knows; a gateway that was not written here does not tell.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from loadtest.generator.samples import to_requests
+from loadtest.targets.base import GatewayLog
+from mockprovider.delivery.playback import End
+from sim.analysis.utilization import add_usage
+from sim.data.run import Run
+from sim.data.schema import ATTEMPTS, CANCELLED, REFUSED, TIMED_OUT, TIMELINE
+from sim.scenario.targets import target_names
+from sim.provider.pricing import cached_prices, unit_prices
+from sim.scenario.model import Scenario
+
+FROM_GATEWAY = (
+    "queue_wait_s", "coalesced_s", "cpu_s", "failed_s", "backoff_s", "first_token_s", "generation_s", "target", "input_tokens",
+)  # fmt: skip
+
+LEFT = (End.CLIENT_LEFT, End.STALLED, End.HANG, End.CUT_OFF)
+BROKEN = (End.RESET, End.TRUNCATED, End.STREAM_ERROR, End.MALFORMED)  # an answer began, but whoever read it has none
+
+
+def measured_run(
+    scenario: Scenario, scale: float, samples: np.ndarray, truth: dict[str, np.ndarray], gateway: GatewayLog | None, wall_s: float
+) -> Run:
+    """The measurement as a Run of one replication. ``truth``: each provider's ground-truth rows, with ``model`` as its index."""
+    attempts = attempt_rows(scenario, truth, samples)
+    requests = to_requests(samples)
+    requests["replication"] = 0
+    if gateway is not None:
+        overlay(requests, gateway.requests)
+        name_cuts(attempts, gateway.attempts)
+    spend(requests, attempts)
+    run = Run(
+        kind="measurement",
+        scenario=scenario,
+        scale=scale,
+        seed=scenario.seed,
+        replications=1,
+        targets=target_names(scenario),
+        requests=requests,
+        attempts=attempts,
+        timeline=gateway.timeline if gateway is not None else np.zeros(0, TIMELINE),
+        events=gateway.events if gateway is not None else [],
+        limited=gateway.limited if gateway is not None else {"global": 0, "per_user": 0},
+        wall_s=wall_s,
+    )
+    return add_usage(run)
+
+
+def attempt_rows(scenario: Scenario, truth: dict[str, np.ndarray], samples: np.ndarray) -> np.ndarray:
+    """Every attempt that reached a provider, in order of arrival there; billed as the model bills."""
+    targets = {name: number for number, name in enumerate(target_names(scenario))}
+    prices, cached = unit_prices(scenario), cached_prices(scenario)
+    parts = [np.zeros(0, ATTEMPTS)]
+    for provider, rows in truth.items():
+        part = np.zeros(len(rows), ATTEMPTS)
+        for name in ("request", "key", "prompt", "occurrence", "started_s", "duration_s", "status"):
+            part[name] = rows[name]
+        names = [f"{provider}/{model}" for model in scenario.providers[provider].models]
+        part["target"] = np.array([targets[name] for name in names])[rows["model"]]
+        came = (rows["status"] == 200) & (rows["first_token_s"] <= rows["duration_s"])
+        part["first_token_s"] = np.where(came, rows["first_token_s"], np.nan)
+        part["status"][np.isin(rows["end"], LEFT)] = TIMED_OUT  # unless the gateway says that it cancelled
+        part["status"][np.isin(rows["end"], BROKEN)] = REFUSED
+        billed = (rows["status"] == 200) & np.isfinite(rows["first_token_s"])
+        part["input_tokens"] = np.where(billed, rows["input_tokens"], 0)
+        part["output_tokens"] = np.where(billed, rows["output_tokens"], 0)
+        usd = np.array([(*prices[name], cached.get(name, prices[name][0])) for name in names])[rows["model"]]
+        from_cache = np.where(billed, rows["cached_tokens"], 0)
+        part["cost_usd"] = part["input_tokens"] * usd[:, 0] + part["output_tokens"] * usd[:, 1] - from_cache * (usd[:, 0] - usd[:, 2])
+        parts.append(part[rows["model"] >= 0])
+    attempts = np.concatenate(parts)
+    attempts = attempts[np.argsort(attempts["started_s"], kind="stable")]
+    find_requests(attempts, samples)
+    number_attempts(attempts)
+    return attempts
+
+
+def find_requests(attempts: np.ndarray, samples: np.ndarray) -> None:
+    """Attempts whose gateway did not pass the request's number on belong to the last request of their prompt sent before them."""
+    unknown = np.flatnonzero(attempts["request"] < 0)
+    if not len(unknown):
+        return
+    order = np.lexsort((samples["arrival_s"], samples["prompt"]))
+    prompts, arrivals, numbers = (samples[name][order] for name in ("prompt", "arrival_s", "request"))
+    for row in unknown:
+        prompt = attempts["prompt"][row]
+        low, high = np.searchsorted(prompts, [prompt, prompt + 1])
+        place = low + np.searchsorted(arrivals[low:high], attempts["started_s"][row], side="right") - 1
+        if place >= low:
+            attempts["request"][row] = numbers[place]
+
+
+def number_attempts(attempts: np.ndarray) -> None:
+    """``attempt`` counts from 0 within each request, in order of arrival."""
+    order = np.argsort(attempts["request"], kind="stable")
+    requests = attempts["request"][order]
+    first = np.flatnonzero(np.r_[True, requests[1:] != requests[:-1]]) if len(requests) else np.zeros(0, int)
+    attempts["attempt"][order] = np.arange(len(requests)) - np.repeat(first, np.diff(np.r_[first, len(requests)]))
+
+
+def overlay(requests: np.ndarray, told: np.ndarray) -> None:
+    """What the gateway knows of each request, beside what its client saw."""
+    _, mine, theirs = np.intersect1d(requests["request"], told["request"], return_indices=True)
+    for name in FROM_GATEWAY:
+        requests[name][mine] = told[name][theirs]
+
+
+def name_cuts(attempts: np.ndarray, told: np.ndarray) -> None:
+    """Attempts that the gateway cut because its client left are CANCELLED, the others it cut TIMED_OUT."""
+    cancelled = {(int(row["request"]), int(row["attempt"])) for row in told[told["status"] == CANCELLED]}
+    for place in np.flatnonzero(attempts["status"] == TIMED_OUT):
+        if (int(attempts["request"][place]), int(attempts["attempt"][place])) in cancelled:
+            attempts["status"][place] = CANCELLED
+
+
+def spend(requests: np.ndarray, attempts: np.ndarray) -> None:
+    """Attempts and their cost, summed by request."""
+    known = attempts[attempts["request"] >= 0]
+    order = np.argsort(requests["request"], kind="stable")
+    place = (
+        order[np.clip(np.searchsorted(requests["request"][order], known["request"]), 0, max(0, len(order) - 1))] if len(order) else order
+    )
+    mine = requests["request"][place] == known["request"] if len(order) else np.zeros(0, bool)
+    requests["attempts"] = np.bincount(place[mine], minlength=len(requests)) if len(order) else 0
+    requests["cost_usd"] = np.bincount(place[mine], weights=known["cost_usd"][mine], minlength=len(requests)) if len(order) else 0.0
