@@ -17,7 +17,7 @@ from typing import Any
 try:
     from sim.gateway.language import load
 except ImportError:
-    from sim.scenario.load import load
+    from sim.gateway.language import load
 from sim.scenario.model import Scenario
 
 HERE = Path(__file__).parent

@@ -20,7 +20,7 @@ from sim.data.run import Run
 from sim.data.schema import Outcome
 from sim.engine.runner import predict
 from sim.scenario.distributions import mean
-from sim.scenario.load import load
+from sim.gateway.language import load
 from sim.scenario.model import Scenario
 
 BASE = Path(__file__).parents[2] / "scenarios" / "validation" / "mm1.yaml"

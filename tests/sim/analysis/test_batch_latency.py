@@ -10,7 +10,7 @@ from sim.analysis.summary import summarize
 from sim.analysis.window import Window
 from sim.data.schema import Outcome
 from sim.report.terminal import print_summary
-from sim.scenario.load import load
+from sim.gateway.language import load
 from tests.sim.synthetic_runs import rows, run_of, scenario
 
 PLAIN = scenario()

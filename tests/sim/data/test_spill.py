@@ -141,7 +141,7 @@ INTERRUPTED = """
 import os, signal, sys
 from pathlib import Path
 from sim.engine.runner import predict
-from sim.scenario.load import load
+from sim.gateway.language import load
 from sim.data.spill import RowKeeper
 def stop(done):
     print(len(list(Path(sys.argv[1]).glob("*/*.parquet"))), flush=True)

@@ -11,7 +11,7 @@ import sim.engine.replication
 from sim.data.fingerprint import fingerprint
 from sim.engine.invariants import InvariantViolated, Level, Replication, violations
 from sim.engine.runner import predict
-from sim.scenario.load import load
+from sim.gateway.language import load
 
 EVERYTHING = Path(__file__).parents[2] / "equivalence" / "everything.yaml"
 MM1 = Path(__file__).parents[3] / "scenarios" / "validation" / "mm1.yaml"
