@@ -10,6 +10,7 @@ from pydantic import Field, GetJsonSchemaHandler, model_validator
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema
 
+from sim.data.outcomes import OK
 from sim.gateway.call import CONTINUE
 from sim.gateway.hooks import permits
 from sim.kernel.containers import NOBODY, Keyed
@@ -25,6 +26,7 @@ from sim.scenario.values import Duration, Model, Name, Target
 KINDS = ("round-robin", "least-busy", "cheapest", "fastest", "weighted", "capability")
 ROUND_ROBIN, LEAST_BUSY, CHEAPEST, FASTEST, WEIGHTED, CAPABILITY = range(6)
 WEIGHTS = 62  # purpose of the draws
+SMOOTHING = 0.1
 
 
 class Pool(Model):
@@ -212,6 +214,11 @@ def enter(g: Any, c: Any, now_s: float) -> int:
     if count > 1 and (s.kind == LEAST_BUSY or s.kind == CHEAPEST or s.kind == FASTEST):
         sort_by_score(g, c, order, count, now_s)
     return CONTINUE
+
+
+def leave(g: Any, c: Any, now_s: float) -> None:
+    if c.outcome == OK:
+        g.route.answer_tokens += SMOOTHING * (c.output_tokens - g.route.answer_tokens)
 
 
 def place_by_weight(weights: Any, size: int, draw: float) -> int:
