@@ -104,6 +104,8 @@ class Call:
 
 
 def check(scenario: Any) -> Iterator[Finding]:
+    if getattr(scenario.gateway.routing, "memory", 1.0) == 0:
+        yield Finding(("gateway", "routing", "memory"), "expected a duration above zero", "leave it out for 30s")
     yield from routes_lead_somewhere(scenario)
     yield from needs_are_met(scenario)
 
