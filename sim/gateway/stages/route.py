@@ -27,6 +27,7 @@ KINDS = ("round-robin", "least-busy", "cheapest", "fastest", "weighted", "capabi
 ROUND_ROBIN, LEAST_BUSY, CHEAPEST, FASTEST, WEIGHTED, CAPABILITY = range(6)
 WEIGHTS = 62  # purpose of the draws
 SMOOTHING = 0.1
+DEFAULT = "default"  # the capability of a request class that needs nothing
 
 
 class Pool(Model):
@@ -133,7 +134,7 @@ def needs_are_met(scenario: Any) -> Iterator[Finding]:
         return
     for index, each in enumerate(scenario.workload.requests):
         here: Steps = ("workload", "requests", index)
-        if each.needs is None and "default" not in routing.capabilities:
+        if each.needs is None and DEFAULT not in routing.capabilities:
             hint = f"add `needs` with one of {', '.join(routing.capabilities)}, or a capability called default"
             yield Finding(here, f"request class {each.name!r} needs nothing, so capability routing has no target for it", hint)
         elif each.needs is not None and each.needs not in routing.capabilities:
@@ -150,9 +151,9 @@ def pools_of(scenario: Any) -> dict[str, tuple[str, ...]]:
 
 
 def pool_of(scenario: Any, needs: str | None) -> int:
-    """The number of the pool for what a request needs; the first one where there is none of that name."""
-    names = list(pools_of(scenario))
-    return names.index(needs) if needs in names else 0
+    """The number of the pool for what a request needs, ``default`` if it needs nothing; the first one where there is none of that name."""
+    names, wanted = list(pools_of(scenario)), DEFAULT if needs is None else needs
+    return names.index(wanted) if wanted in names else 0
 
 
 CLASS = {"needs": lambda scenario, each: pool_of(scenario, each.needs)}
