@@ -107,7 +107,7 @@ class Control:
     async def faults(self, request: web.BaseRequest) -> web.StreamResponse:
         """Every fault that this provider knows, from the scenario or injected."""
         known = self.service.state.faults
-        return answer([{"injected": t.number >= INJECTED, **t.fault.model_dump(mode="json", by_alias=True)} for t in known])
+        return answer([{"injected": number >= INJECTED, **fault.model_dump(mode="json", by_alias=True)} for number, fault in known])
 
     async def add_fault(self, request: web.BaseRequest) -> web.StreamResponse:
         """A fault as a scenario writes it, ``provider`` and ``at`` (default: now) optional."""
