@@ -120,7 +120,12 @@ class Control:
         except ValidationError as error:
             first = error.errors(include_url=False, include_context=False, include_input=False)[0]
             raise BadControl(f"{'.'.join(map(str, first['loc']))}: {first['msg']}") from None
-        service.inject(fault)
+        if fault.model is not None and fault.model not in service.models:
+            raise BadControl(f"model: provider {service.provider} has no model {fault.model!r}")
+        try:
+            service.inject(fault)
+        except ValueError as error:
+            raise BadControl(str(error)) from None
         return answer({"faults": len(service.state.faults)}, 201)
 
     async def remove_faults(self, request: web.BaseRequest) -> web.StreamResponse:
