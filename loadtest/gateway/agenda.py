@@ -16,7 +16,8 @@ from typing import Any
 TIMER = -1  # a ticket that no call has: the entry is the number of a stage's timer
 FIRST = -(2**62)  # such timers precede calls at the same instant
 SPARE = 1024
-UVLOOP_ROUNDS_S = 0.0005  # its timers are rounded to milliseconds, so that they may ring early by half of one
+UVLOOP_ROUNDS_S = 0.0005  # its timers are rounded to milliseconds, so that they may ring early by half of one; asyncio's to a nanosecond
+ASYNCIO_ROUNDS_S = 1e-9
 
 Entry = tuple[float, int, Any, int]  # time, order, call or number of a timer, ticket
 
@@ -31,7 +32,7 @@ class Agenda:
 
     def __init__(self, loop: asyncio.AbstractEventLoop, now_s: Callable[[], float], ring: Callable[[], None]) -> None:
         self.loop, self.now_s, self.ring = loop, now_s, ring
-        self.early_s = 0.0 if isinstance(loop, asyncio.BaseEventLoop) else UVLOOP_ROUNDS_S
+        self.early_s = ASYNCIO_ROUNDS_S if isinstance(loop, asyncio.BaseEventLoop) else UVLOOP_ROUNDS_S
         self.entries: list[Entry] = []
         self.order = count()
         self.most = SPARE
