@@ -119,7 +119,7 @@ class BodyStore:
         self.g = g
         self.max_bytes = max_bytes
         self.bytes = 0
-        self._answers: OrderedDict[int, tuple[Answer, int, int]] = OrderedDict()  # with its size, and the number of its cache
+        self._answers: OrderedDict[int, tuple[Answer, int]] = OrderedDict()  # with its size
 
     def __len__(self) -> int:
         return len(self._answers)
@@ -131,19 +131,19 @@ class BodyStore:
         self._answers.move_to_end(key)
         return found[0]
 
-    def put(self, key: int, kind: int, answer: Answer) -> None:
-        """Keep the answer to a request of a class, if a cache has just kept its key."""
+    def put(self, key: int, answer: Answer) -> None:
+        """Keep the answer, if a cache has just kept its key."""
         if not self.is_kept(key):
             return
         size = 512 + len(orjson.dumps(answer.message))
         self._drop(key)
-        self._answers[key] = (answer, size, self.g.cache_of_class[kind].cache)
+        self._answers[key] = (answer, size)
         self.bytes += size
         while self.bytes > self.max_bytes:
             oldest = next(iter(self._answers))
-            _, _, cache = self._answers[oldest]
             self._drop(oldest)
-            drop(self.g, oldest, cache)
+            if self.is_kept(oldest):
+                drop(self.g, oldest, self.g.prompts[oldest].cache)
         if len(self._answers) > SWEEP_EVERY + sum(cache.recency.length for cache in self.g.caches.values()):
             for forgotten in [key for key in self._answers if not self.is_kept(key)]:
                 self._drop(forgotten)

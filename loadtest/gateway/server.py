@@ -132,7 +132,7 @@ class GatewayServer:
         request: ChatRequest = c.exchange
         if c.outcome == OK:
             request.stored = collected(request)
-            self.bodies.put(c.prompt, c.kind, request.stored)
+            self.bodies.put(c.prompt, request.stored)
         elif c.outcome in (CACHE_HIT, STALE):
             request.stored = self.bodies.get(c.prompt)
         elif c.outcome == CANNED:
@@ -148,11 +148,11 @@ class GatewayServer:
             if sink.response is not None:
                 await sink.fail(message, kind)
                 await sink.end()
-                return sink.response  # type: ignore[no-any-return]
+                return sink.response
             return web.Response(status=status, body=error_body(message, kind), headers=told(c, status), content_type=JSON)
         if sink.response is not None:
             await sink.end()
-            return sink.response  # type: ignore[no-any-return]
+            return sink.response
         answer: Answer = request.stored
         if not request.stream:
             return web.Response(body=answer.whole(request.number), headers=told(c, 200), content_type=JSON)

@@ -1,4 +1,4 @@
-"""The context policy on real messages holds exactly the tokens that the flow counts."""
+"""The context policy on real messages holds exactly the tokens that the chain counts."""
 
 from __future__ import annotations
 
@@ -8,15 +8,12 @@ from typing import Any
 import pytest
 
 from loadtest.gateway.answers import Answer, BodyStore
-from loadtest.gateway.context import messages_for
-from loadtest.gateway.parsing import ChatRequest, parse, text_of
+from loadtest.gateway.context import Histories, messages_for
+from loadtest.gateway.parsing import ChatRequest, Names, parse, text_of
 from loadtest.generator.request_bodies import Call, messages_of
-from sim.gateway.assembled import Gateway
-from sim.policy.cache import CacheState, store
-from sim.policy.context import context_tokens
-from sim.policy.session import resume
-from sim.scenario.model import ExactCache
-from sim.scenario.units import Seconds
+from sim.gateway import chain
+from sim.gateway.call import CONTINUE
+from sim.gateway.stages import context, exact_cache, sessions
 from sim.workload.prompt_text import count_tokens
 from tests.loadtest.gateway.fakes import scenario
 
@@ -36,70 +33,90 @@ POLICIES: list[dict[str, Any]] = [
 
 def request_with(history: list[int]) -> ChatRequest:
     messages = [{"role": "system", "content": "sys!"}, *messages_of(Call(5, 0, 3, 77, len(history), 900, 12, 4, history))]
-    return parse({"model": "small", "user": "u3", "messages": messages}, {"x-tenfold-conversation": "77"}, 0.0, 1, frozenset({"small"}))
+    return parse({"model": "small", "user": "u3", "messages": messages}, {"x-tenfold-conversation": "77"}, 1, Names(scenario()))
 
 
-def test_a_request_is_read_as_the_flow_needs_it() -> None:
+def call_of(g: Any, request: ChatRequest, **more: Any) -> Any:
+    """A call with the request's fields, past the session and the context stage."""
+    c = chain.call_class(g)(
+        **request.fields | more, history_start=g.history.keep(request.history), history_turns=len(request.history), slot=0
+    )
+    if g.sessions is not None:
+        assert sessions.woken(g, c, c.arrival_s) == CONTINUE
+    assert context.enter(g, c, c.arrival_s) == CONTINUE
+    return c
+
+
+def gateway(**policy: Any) -> Any:
+    return chain.build(scenario(policy), 0, Histories())
+
+
+def test_a_request_is_read_as_the_chain_needs_it() -> None:
     request = request_with(HISTORY)
-    assert (request.user, request.conversation, request.turn, request.prompt, request.output_tokens) == (3, 77, 5, 900, 4)
+    names = ("user", "conversation", "turn", "prompt", "answer_tokens", "prompt_tokens", "needs", "kind")
+    assert [request.fields[name] for name in names] == [3, 77, 5, 900, 4, 12 + 1, 0, 0]
     assert request.history == HISTORY
-    assert request.input_tokens == 12 + 1
-    assert request.needs == "small"
+
+
+def test_the_class_of_a_request_is_told_by_a_header() -> None:
+    document = {"messages": [{"role": "user", "content": "hi"}]}
+    names = Names(scenario())
+    names.classes["other"] = 1
+    assert [parse(document, {"x-tenfold-class": name}, 1, names).fields["kind"] for name in ("ask", "other", "unheard of")] == [0, 1, 0]
 
 
 @pytest.mark.parametrize("policy", POLICIES, ids=lambda policy: "-".join(map(str, policy.values())))
-def test_what_goes_upstream_has_the_tokens_that_the_flow_counted(policy: dict[str, Any]) -> None:
-    request = request_with(HISTORY)
-    gateway = Gateway(scenario({"context": policy}), 0)
-    messages = messages_for(request, gateway)
-    assert sum(count_tokens(text_of(message)) for message in messages) == request.input_tokens + context_tokens(gateway.context, HISTORY)
+def test_what_goes_upstream_has_the_tokens_that_the_chain_counted(policy: dict[str, Any]) -> None:
+    request, g = request_with(HISTORY), gateway(context=policy)
+    c = call_of(g, request)
+    messages = messages_for(g, c, request)
+    assert sum(count_tokens(text_of(message)) for message in messages) == c.input_tokens
     assert messages[0] == request.system[0]
     assert messages[-1] == request.current[0]
 
 
 def test_the_turns_that_are_kept_are_the_newest_and_the_summary_says_what_the_others_were() -> None:
-    request = request_with(HISTORY)
-    gateway = Gateway(scenario({"context": {"kind": "summarize", "after_turns": 3, "keep_turns": 2, "summary_tokens": 60}}), 0)
-    _, summary, *kept, _ = messages_for(request, gateway)
+    request, g = request_with(HISTORY), gateway(context={"kind": "summarize", "after_turns": 3, "keep_turns": 2, "summary_tokens": 60})
+    _, summary, *kept, _ = messages_for(g, call_of(g, request), request)
     assert kept == [message for turn in request.turns[-2:] for message in turn]
     assert summary["role"] == "system"
     assert request.turns[0][0]["content"][:16] in summary["content"]
 
 
 def test_a_session_that_has_expired_starts_again_without_its_history() -> None:
-    request = request_with(HISTORY)
-    gateway = Gateway(scenario({"sessions": {"ttl": "1m"}}), 0)
-    assert gateway.sessions is not None
-    resume(gateway.sessions, 77, 4, 0.0)
-    resume(gateway.sessions, 77, request.turn, 100.0)
-    assert messages_for(request, gateway) == [*request.system, *request.current]
-    resume(gateway.sessions, 78, 5, 100.0)
-    request.conversation = 78  # never seen before: trusted with all it brings
-    assert len(messages_for(request, gateway)) == 1 + 2 * len(HISTORY) + 1
+    request, g = request_with(HISTORY), gateway(sessions={"ttl": "1m"})
+    call_of(g, request, turn=4)
+    assert messages_for(g, call_of(g, request, arrival_s=100.0), request) == [*request.system, *request.current]
+    call_of(g, request, conversation=78, arrival_s=100.0)  # never seen before: trusted with all it brings
+    assert len(messages_for(g, call_of(g, request, conversation=78, arrival_s=100.0), request)) == 1 + 2 * len(HISTORY) + 1
 
 
 def answer(size: int) -> Answer:
     return Answer({"role": "assistant", "content": "x" * size}, "stop", "m", 1, 1)
 
 
+def keep(g: Any, key: int) -> None:
+    exact_cache.keep(g, key, 0, g.prompts[key], 0.0)
+
+
 def test_stored_answers_are_bounded_by_bytes_and_take_their_keys_along() -> None:
-    cache = CacheState(ExactCache(kind="exact", ttl=Seconds(60.0), capacity=100))
-    bodies = BodyStore(cache, max_bytes=5000)
+    g = gateway(cache=[{"kind": "exact", "ttl": "1m", "capacity": 100}])
+    bodies = BodyStore(g, max_bytes=5000)
     for key in range(10):
-        store(cache, key, 0.0)
+        keep(g, key)
         bodies.put(key, answer(600))
     assert bodies.bytes <= 5000
     assert 0 < len(bodies) < 10
-    assert set(cache.expires_s) == {key for key in range(10) if bodies.get(key) is not None}
+    assert {key for key in range(10) if bodies.is_kept(key)} == {key for key in range(10) if bodies.get(key) is not None}
 
 
-def test_an_answer_is_kept_only_while_the_flow_calls_it_cached() -> None:
-    cache = CacheState(ExactCache(kind="exact", ttl=Seconds(60.0), capacity=4))
-    bodies = BodyStore(cache)
+def test_an_answer_is_kept_only_while_a_cache_keeps_its_key() -> None:
+    g = gateway(cache=[{"kind": "exact", "ttl": "1m", "capacity": 4}])
+    bodies = BodyStore(g)
     bodies.put(1, answer(1))
-    assert bodies.get(1) is None  # the flow never stored it
+    assert bodies.get(1) is None  # the cache never kept it
     for key in range(5000):
-        store(cache, key, 0.0)
+        keep(g, key)
         bodies.put(key, answer(1))
     assert len(bodies) < 2000
     assert bodies.get(4999) is not None
