@@ -15,8 +15,8 @@ from aiohttp import web
 
 from loadtest.gateway.server import MAX_HEADER_BYTES, SHUTDOWN_S, GatewayServer
 from loadtest.processes import lifeline
-from sim.scenario.errors import ScenarioError
 from sim.gateway.language import load
+from sim.scenario.errors import ScenarioError
 
 GC_THRESHOLDS = (20_000, 20, 50)  # a request makes ~100 objects that die young; the default collects 30 times as often, for nothing
 

@@ -20,7 +20,7 @@ from loadtest.gateway.context import messages_for
 from loadtest.gateway.dialects import DIALECTS
 from loadtest.gateway.dialects.base import StreamReader
 from loadtest.gateway.parsing import ChatRequest
-from loadtest.wire import BrokenAnswer, error_text
+from loadtest.protocol.chat_stream import BrokenAnswer, error_text
 from sim.data.statuses import REFUSED
 from sim.kernel.containers import NOBODY
 from sim.scenario.targets import target_names

@@ -9,7 +9,7 @@ import orjson
 
 from loadtest.gateway.dialects.base import Dialect, Piece, Reader
 from loadtest.gateway.parsing import text_of
-from loadtest.wire import error_of
+from loadtest.protocol.chat_stream import error_of
 
 VERSION = "2023-06-01"
 DEFAULT_MAX_TOKENS = 4096  # Anthropic requires a bound, OpenAI does not

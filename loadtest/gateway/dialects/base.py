@@ -12,7 +12,7 @@ from typing import Any, NamedTuple, Protocol
 import orjson
 
 from loadtest.gateway.answers import Message, usage_of
-from loadtest.sse import EventParser
+from loadtest.protocol.sse import EventParser
 
 DONE = b"data: [DONE]\n\n"
 

@@ -8,7 +8,7 @@ import orjson
 
 from loadtest.gateway.dialects.base import Dialect, Piece, Reader
 from loadtest.gateway.parsing import text_of
-from loadtest.wire import error_of
+from loadtest.protocol.chat_stream import error_of
 
 FINISH_REASONS = {"STOP": "stop", "MAX_TOKENS": "length"}  # all others are refusals to go on
 SETTINGS = {"temperature": "temperature", "top_p": "topP", "presence_penalty": "presencePenalty", "frequency_penalty": "frequencyPenalty"}

@@ -7,7 +7,7 @@ from typing import Any
 import orjson
 
 from loadtest.gateway.dialects.base import Dialect, Piece, Reader
-from loadtest.wire import error_of, has_content
+from loadtest.protocol.chat_stream import error_of, has_content
 
 NOT_PASSED = ("model", "messages", "stream", "stream_options")
 

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from loadtest.gateway.dialects import DIALECTS, anthropic, openai
 from loadtest.gateway.dialects.anthropic import AnthropicReader
 from loadtest.gateway.dialects.openai import OpenAIReader
-from loadtest.wire import BrokenAnswer, ChatStream
+from loadtest.protocol.chat_stream import BrokenAnswer, ChatStream
 from tests.loadtest.stub import DONE, ROLE, STOP, USAGE, WORD
 
 
