@@ -55,13 +55,14 @@ class Watched(Simulation):
 
 
 class Served:
-    """What became of the requests, in the order of their numbers."""
+    """What became of the requests, in the order of their numbers, and of their attempts, in the order in which they began."""
 
     def __init__(self, simulation: Simulation, scenario: Scenario) -> None:
         self.simulation = simulation
         self.g = simulation.g
         self.rows = as_clients_saw(in_order(simulation.requests.table()), scenario)
-        self.attempts = simulation.attempts.table()
+        attempts = simulation.attempts.table()
+        self.attempts = attempts[np.argsort(attempts["started_s"], kind="stable")]
 
     @property
     def outcomes(self) -> list[str]:
@@ -83,7 +84,12 @@ def serve_all(scenario: Scenario, requests: list[dict[str, Any]]) -> Served:
     history: list[int] = []
     maker = RequestMaker(scenario, 1)
     numbers = np.arange(len(requests))
-    columns = {"conversation": numbers, "prompt": numbers, "prompt_tokens": np.full(len(numbers), 10), "answer_tokens": np.full(len(numbers), 5)}
+    columns = {
+        "conversation": numbers,
+        "prompt": numbers,
+        "prompt_tokens": np.full(len(numbers), 10),
+        "answer_tokens": np.full(len(numbers), 5),
+    }
     columns["arrival_s"] = np.array([each["arrival_s"] for each in requests])
     rows = maker.records(numbers, columns)
     for row, each in zip(rows, requests, strict=True):
