@@ -11,6 +11,7 @@ from typing import Any
 import aiohttp
 from aiohttp import web
 
+from loadtest.gateway.dialects import DIALECTS
 from loadtest.gateway.server import GatewayServer
 from sim.gateway.language import Scenario
 from tests.loadtest.stub import DONE, ROLE, STOP, USAGE, WORD, stream
@@ -52,11 +53,13 @@ class Provider:
         self.answer = answer
         self.asked: list[dict[str, Any]] = []
         self.headers: list[dict[str, str]] = []
+        self.queries: list[dict[str, str]] = []
         self.left = 0
 
     async def handle(self, request: web.Request) -> web.StreamResponse:
         self.asked.append(await request.json())
         self.headers.append(dict(request.headers))
+        self.queries.append(dict(request.query))
         try:
             return await self.answer(request)
         except asyncio.CancelledError:
@@ -85,8 +88,8 @@ async def gateway(what: Scenario, *answers: Answer, **elsewhere: str) -> AsyncIt
         providers, urls = [Provider(answer) for answer in answers], {}
         for number, provider in enumerate(providers):
             app = web.Application()
-            app.router.add_post("/v1/chat/completions", provider.handle)
-            app.router.add_post("/v1/messages", provider.handle)
+            for dialect in DIALECTS.values():
+                app.router.add_post(dialect.path.partition("?")[0].format(model="m"), provider.handle)
             urls[f"p{number}"] = await listen(stack, app)
         server = GatewayServer(what, "f" * 64, urls | elsewhere)
         url = await listen(stack, server.application())

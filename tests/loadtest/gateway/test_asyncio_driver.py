@@ -173,7 +173,7 @@ def test_a_stage_that_raises_ends_its_own_request_alone(hook: str, caplog: pytes
         def raises(g: Any, c: Any, now_s: float) -> int:
             if c.request == 2:
                 raise ZeroDivisionError
-            return original(g, c, now_s) if original is not None else 0  # type: ignore[no-any-return]
+            return original(g, c, now_s) if original is not None else 0
 
         hooks = list(getattr(path, hook))
         original, hooks[place] = hooks[place], raises

@@ -9,7 +9,7 @@ import pytest
 from aiohttp import web
 
 from tests.loadtest.gateway.fakes import gateway, scenario
-from tests.loadtest.gateway.test_dialects import ANSWER
+from tests.loadtest.gateway.test_dialects import ANSWER, GEMINI_ANSWER
 from tests.loadtest.stub import DONE, ROLE, STOP, USAGE, WORD, stream
 
 openai = pytest.importorskip("openai")
@@ -25,9 +25,18 @@ async def as_anthropic(request: web.Request) -> web.StreamResponse:
     return await stream(request, ANSWER)
 
 
+async def as_gemini(request: web.Request) -> web.StreamResponse:
+    return await stream(request, GEMINI_ANSWER)
+
+
 @pytest.mark.parametrize(
     ("dialect", "answer", "words", "tokens"),
-    [("openai", as_openai, "wordwordword", (7, 3)), ("anthropic", as_anthropic, "Hello there", (13, 2))],
+    [
+        ("openai", as_openai, "wordwordword", (7, 3)),
+        ("azure", as_openai, "wordwordword", (7, 3)),
+        ("anthropic", as_anthropic, "Hello there", (13, 2)),
+        ("gemini", as_gemini, "Hello there", (13, 2)),
+    ],
 )
 def test_streamed_and_whole_answers_are_understood(dialect: str, answer: Any, words: str, tokens: tuple[int, int]) -> None:
     async def run() -> None:

@@ -1,19 +1,22 @@
-"""Both dialects read as OpenAI chunks; requests are put as each provider wants them."""
+"""All dialects read as OpenAI chunks; requests are put as each provider wants them."""
 
 from __future__ import annotations
 
 import json
 from itertools import pairwise
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from loadtest.gateway.dialects import DIALECTS, anthropic, openai
+from loadtest.gateway.dialects import DIALECTS, anthropic, gemini, openai
 from loadtest.gateway.dialects.anthropic import AnthropicReader
+from loadtest.gateway.dialects.azure import AzureReader
+from loadtest.gateway.dialects.gemini import GeminiReader
 from loadtest.gateway.dialects.openai import OpenAIReader
 from loadtest.protocol.chat_stream import BrokenAnswer, ChatStream
+from sim.scenario.model import Provider
 from tests.loadtest.stub import DONE, ROLE, STOP, USAGE, WORD
 
 
@@ -89,6 +92,64 @@ def test_an_error_event_in_the_middle_breaks_the_answer() -> None:
         OpenAIReader(include_usage=False).feed(WORD + b'data: {"error": {"message": "gone"}}\n\n')
 
 
+def gemini_event(*parts: dict[str, Any], finish: str | None = None, tokens: int | None = None) -> bytes:
+    candidate: dict[str, Any] = {"content": {"parts": list(parts), "role": "model"}, "index": 0}
+    if finish is not None:
+        candidate["finishReason"] = finish
+    usage = {"promptTokenCount": 13, "cachedContentTokenCount": 4} | ({} if tokens is None else {"candidatesTokenCount": tokens})
+    document = {"candidates": [candidate], "usageMetadata": usage, "modelVersion": "gemini", "responseId": "r1"}
+    return b"data: " + json.dumps(document).encode() + b"\r\n\r\n"
+
+
+GEMINI_ANSWER = (
+    gemini_event({"text": "Hello"}, tokens=1) + gemini_event({"text": " there"}, tokens=2) + gemini_event(finish="STOP", tokens=2)
+)
+
+
+@given(st.lists(st.integers(0, len(GEMINI_ANSWER)), max_size=8))
+def test_a_gemini_stream_is_a_whole_openai_stream_wherever_it_is_cut(cuts: list[int]) -> None:
+    reader, client = GeminiReader(include_usage=True), ChatStream()
+    for start, end in pairwise([0, *sorted(cuts), len(GEMINI_ANSWER)]):
+        client.feed(reader.feed(GEMINI_ANSWER[start:end]).data)
+    client.end()
+    assert (client.done, client.deltas) == (True, 2)
+    assert client.usage == {"prompt_tokens": 13, "completion_tokens": 2, "total_tokens": 15}
+    assert reader.message.build() == {"role": "assistant", "content": "Hello there"}
+    assert (reader.finish_reason, reader.input_tokens, reader.cached_tokens, reader.output_tokens) == ("stop", 13, 4, 2)
+
+
+@pytest.mark.parametrize(("reason", "ours"), [("MAX_TOKENS", "length"), ("SAFETY", "content_filter"), ("RECITATION", "content_filter")])
+def test_gemini_says_why_an_answer_ended(reason: str, ours: str) -> None:
+    reader = GeminiReader(include_usage=False)
+    reader.feed(gemini_event({"text": "well"}, finish=reason))
+    assert reader.finish_reason == ours
+
+
+def test_gemini_refuses_a_prompt_without_a_candidate() -> None:
+    reader = GeminiReader(include_usage=False)
+    reader.feed(b'data: {"promptFeedback": {"blockReason": "SAFETY"}}\r\n\r\n')
+    assert (reader.finish_reason, reader.output_tokens) == ("content_filter", 0)
+
+
+def test_gemini_function_calls_and_thoughts_are_translated() -> None:
+    reader = GeminiReader(include_usage=False)
+    calls = [{"functionCall": {"name": name, "args": {"a": 1}}} for name in ("look", "see")]
+    reader.feed(gemini_event({"text": "hm", "thought": True}, *calls, finish="STOP"))
+    message = reader.message.build()
+    assert message["reasoning_content"] == "hm"
+    assert [(call["id"], call["function"]["name"], call["function"]["arguments"]) for call in message["tool_calls"]] == [
+        ("call_1", "look", '{"a":1}'),
+        ("call_2", "see", '{"a":1}'),
+    ]
+    assert reader.finish_reason == "tool_calls"
+
+
+def test_azures_own_first_chunk_is_not_passed_on() -> None:
+    reader = AzureReader(include_usage=True)
+    own = b'data: {"choices": [], "prompt_filter_results": []}\n\n'
+    assert reader.feed(own + ROLE + WORD + STOP + USAGE + DONE).data == ROLE + WORD + STOP + USAGE + DONE
+
+
 @pytest.mark.parametrize("include_usage", [True, False])
 def test_openai_events_pass_unchanged_but_for_usage_that_nobody_asked_for(include_usage: bool) -> None:
     reader = OpenAIReader(include_usage)
@@ -154,6 +215,29 @@ def test_anthropic_is_asked_in_its_own_words() -> None:
     assert anthropic.ask({}, "claude", CONVERSATION)["max_tokens"] == 4096
 
 
+def test_gemini_is_asked_in_its_own_words() -> None:
+    tools = [{"type": "function", "function": {"name": "look", "description": "looks", "parameters": {"type": "object"}}}]
+    document = {"max_tokens": 50, "stop": "END", "user": "u7", "top_p": 0.9, "tools": tools, "logit_bias": {}}
+    assert gemini.ask(document, "pro", CONVERSATION) == {
+        "systemInstruction": {"parts": [{"text": "Be brief."}]},
+        "generationConfig": {"topP": 0.9, "maxOutputTokens": 50, "stopSequences": ["END"]},
+        "tools": [{"functionDeclarations": [{"name": "look", "description": "looks", "parameters": {"type": "object"}}]}],
+        "contents": [
+            {"role": "user", "parts": [{"text": "What is up?"}]},
+            {"role": "model", "parts": [{"text": "One moment."}, {"functionCall": {"name": "look", "args": {"at": 1}}}]},
+            {"role": "user", "parts": [{"functionResponse": {"name": "look", "response": {"result": "the sky"}}}]},
+            {"role": "user", "parts": [{"text": "And now?"}]},
+        ],
+    }
+    assert "generationConfig" not in gemini.ask({}, "pro", CONVERSATION)
+
+
 def test_each_dialect_has_its_own_key_header() -> None:
     assert DIALECTS["openai"].authorize("k") == {"Authorization": "Bearer k"}
     assert DIALECTS["anthropic"].authorize("k")["x-api-key"] == "k"
+    assert DIALECTS["azure"].authorize("k") == {"api-key": "k"}
+    assert DIALECTS["gemini"].authorize("k") == {"x-goog-api-key": "k"}
+
+
+def test_every_dialect_of_the_language_is_spoken() -> None:
+    assert set(DIALECTS) == set(get_args(Provider.model_fields["dialect"].annotation))

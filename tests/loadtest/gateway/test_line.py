@@ -10,7 +10,7 @@ from aiohttp import web
 
 from loadtest.generator.request_bodies import BodyWriter, Call
 from sim.stochastics.random_streams import Purpose, uniform
-from tests.loadtest.gateway.fakes import gateway, scenario
+from tests.loadtest.gateway.fakes import fine, gateway, scenario
 from tests.loadtest.stub import DONE, ROLE, STOP, USAGE, WORD, stream
 
 pytestmark = pytest.mark.sockets
@@ -85,5 +85,22 @@ def test_one_whose_time_is_up_in_the_line_is_told_that_it_timed_out() -> None:
             assert answers == [(504, "timeout")] * 3
             asked = [body["messages"][0]["content"] for body in front.providers[0].asked]
             assert asked == ["first", "urgent"], "the slot went to the urgent one until the other's time was up"
+
+    asyncio.run(run())
+
+
+def test_looking_a_session_up_takes_the_time_that_the_model_draws() -> None:
+    async def run() -> None:
+        policy = {
+            "sessions": {"lookup": {"kind": "uniform", "low": "0s", "high": "300ms"}},
+            "cpu_per_request": {"kind": "constant", "value": "2s"},  # of the model: a real gateway works all along
+        }
+        async with gateway(scenario(policy), fine) as front:
+            for number in range(3):
+                began = asyncio.get_running_loop().time()
+                await front.ask(headers={"x-tenfold-request": str(number)})
+                took_s = asyncio.get_running_loop().time() - began
+                drawn_s = 0.3 * uniform(front.server.scenario.seed, Purpose.SESSION_LOOKUP, number)
+                assert drawn_s - 0.001 < took_s < drawn_s + 0.25
 
     asyncio.run(run())

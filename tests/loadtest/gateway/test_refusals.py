@@ -16,14 +16,14 @@ pytestmark = pytest.mark.sockets
 
 
 @pytest.mark.parametrize(
-    ("policy", "status", "outcome"),
+    ("policy", "status", "outcome", "limit"),
     [
-        ({"limits": {"global": {"requests": "1/h"}}}, 429, "rate_limited"),
-        ({"queue": {"concurrency": 1, "waiting": 0}}, 503, "rejected"),
-        ({"timeout": {"total": "150ms"}}, 504, "timeout"),
+        ({"limits": {"global": {"requests": "1/h"}}}, 429, "rate_limited", "global requests"),
+        ({"queue": {"concurrency": 1, "waiting": 0}}, 503, "rejected", "queue"),
+        ({"timeout": {"total": "150ms"}}, 504, "timeout", ""),
     ],
 )
-def test_each_refusal_has_its_status_and_its_outcome(policy: dict[str, Any], status: int, outcome: str) -> None:
+def test_each_refusal_has_its_status_its_outcome_and_who_refused(policy: dict[str, Any], status: int, outcome: str, limit: str) -> None:
     async def slow(request: web.Request) -> web.StreamResponse:
         return await stream(request, ROLE, 0.4, WORD, STOP, DONE)
 
@@ -35,6 +35,8 @@ def test_each_refusal_has_its_status_and_its_outcome(policy: dict[str, Any], sta
             assert {headers["x-tenfold-outcome"] for _, headers, _ in refused} == {outcome}
             assert json.loads(refused[0][2])["error"]["type"]
             assert ("retry-after" in refused[0][1]) == (status in (429, 503))
+            assert refused[0][1].get("x-tenfold-refused-by", "") == limit
+            assert (f"Refused by: {limit}." in json.loads(refused[0][2])["error"]["message"]) == bool(limit)
 
     asyncio.run(run())
 
@@ -119,3 +121,18 @@ def test_a_header_that_is_no_number_or_far_too_long_is_refused() -> None:
             assert (await front.ask(headers={"x-long": "y" * 100_000}))[0] == 400
 
     asyncio.run(run())
+
+
+def test_a_stage_that_raises_is_an_internal_error_of_that_request_alone(caplog: pytest.LogCaptureFixture) -> None:
+    async def run() -> None:
+        async with gateway(scenario(), fine) as front:
+            orders = front.server.g.orders
+            front.server.g.orders.make = lambda: 1 / 0
+            status, headers, body = await front.ask(headers={"x-tenfold-request": "4711"})
+            assert (status, headers["x-tenfold-outcome"]) == (500, "error")
+            assert json.loads(body)["error"]["type"] == "internal_error"
+            orders.make = lambda: [-1]
+            assert (await front.ask())[0] == 200
+
+    asyncio.run(run())
+    assert "request 4711 broke the gateway at " in caplog.text

@@ -95,3 +95,59 @@ def test_a_hedge_answers_when_the_first_provider_is_slow_and_the_loser_is_cancel
             assert await until(lambda: front.providers[0].left == 1)
 
     asyncio.run(run())
+
+
+@pytest.mark.parametrize(
+    ("dialect", "base", "query", "key"),
+    [
+        ("azure", "", {"api-version": "2024-10-21"}, "api-key"),
+        ("azure", "/openai", {"api-version": "2024-10-21"}, "api-key"),
+        ("gemini", "/v1beta", {"alt": "sse"}, "x-goog-api-key"),
+        ("openai", "/v1/", {}, "Authorization"),
+    ],
+)
+def test_each_dialect_is_asked_below_its_own_path(dialect: str, base: str, query: dict[str, str], key: str) -> None:
+    async def run() -> None:
+        async with gateway(scenario(dialects=(dialect,)), fine) as there:
+            url = there.server.urls["p0"] + base
+            async with gateway(scenario(dialects=(dialect,)), p0=url) as front:
+                await front.ask()
+            assert there.providers[0].queries == [query]
+            assert there.providers[0].headers[0][key].endswith("sk-mock-p0-0")
+
+    asyncio.run(run())
+
+
+@pytest.mark.parametrize(
+    ("headers", "body", "pause_s"),
+    [
+        ({"retry-after-ms": "300"}, "{}", 0.3),
+        ({}, '{"error": {"code": 429, "details": [{"@type": "google.rpc.RetryInfo", "retryDelay": "0.300s"}]}}', 0.3),
+        ({}, "{}", 0.0),
+    ],
+)
+def test_a_retry_waits_for_as_long_as_the_provider_says(headers: dict[str, str], body: str, pause_s: float) -> None:
+    async def busy(_: web.Request) -> web.StreamResponse:
+        return web.Response(status=429, headers=headers, text=body)
+
+    async def run() -> None:
+        policy = {"retry": {"attempts": 2, "backoff": {"kind": "none"}}}
+        async with gateway(scenario(policy), busy) as front:
+            await front.ask()
+            assert front.server.log.request_rows()["backoff_s"][0] == pytest.approx(pause_s, abs=0.1)
+            assert front.server.log.attempt_rows()["status"].tolist() == [429, 429]
+
+    asyncio.run(run())
+
+
+def test_what_came_from_the_providers_prompt_cache_is_recorded() -> None:
+    async def cached(request: web.Request) -> web.StreamResponse:
+        usage = b'{"prompt_tokens": 7, "completion_tokens": 1, "prompt_tokens_details": {"cached_tokens": 5}}'
+        return await stream(request, ROLE, WORD, STOP, b'data: {"choices": [], "usage": ' + usage + b"}\n\n", DONE)
+
+    async def run() -> None:
+        async with gateway(scenario(), cached) as front:
+            await front.ask()
+            assert front.server.log.attempt_rows()["cached_tokens"].tolist() == [5]
+
+    asyncio.run(run())
