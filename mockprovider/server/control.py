@@ -15,7 +15,6 @@ from pydantic import ValidationError
 
 from mockprovider.delivery.playback import End
 from mockprovider.evidence.certificate import BOUND_S
-from mockprovider.evidence.metrics import CONTENT_TYPE
 from mockprovider.evidence.truth_log import TRUTH_COLUMNS
 from mockprovider.server.connection import TooLarge, TooSlow, Unreadable, read_body
 from mockprovider.server.service import INJECTED, Service
@@ -95,14 +94,8 @@ class Control:
         return answer({"provider": self.service.provider, **self.service.certificate.report(self.service.truth.lost, bound_s)})
 
     async def metrics(self, request: web.BaseRequest) -> web.StreamResponse:
-        service = self.service
-        gauges = {
-            "serving": ("Requests being answered.", float(service.serving)),
-            "refused": ("Requests refused before any model saw them: bad keys, paths, bodies.", float(service.refused)),
-            "loop_stalls": ("Times the event loop stood still.", float(service.certificate.stalls)),
-        }
-        body = service.metrics.render(service.provider, gauges, service.certificate.ledger.tokens)
-        return web.Response(body=body, headers={"content-type": CONTENT_TYPE})
+        metrics = self.service.metrics
+        return web.Response(body=metrics.expose(), headers={"content-type": metrics.content_type})
 
     async def faults(self, request: web.BaseRequest) -> web.StreamResponse:
         """Every fault that this provider knows, from the scenario or injected."""

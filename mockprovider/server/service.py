@@ -17,7 +17,7 @@ from mockprovider.delivery.script import perform, reusable
 from mockprovider.delivery.shared_playback import Pace, SharedPlayback
 from mockprovider.dialects.base import Answer, Call, Dialect, Refusal
 from mockprovider.evidence.certificate import Certificate
-from mockprovider.evidence.metrics import Metrics
+from mockprovider.evidence.metrics import Gauges, Metrics
 from mockprovider.evidence.truth_log import TruthLog
 from mockprovider.server.connection import BODY_BYTES, CLOSE, KEEP, Connection, Sent, TooLarge, TooSlow, Unreadable, read_body
 from mockprovider.server.identity import Identifier
@@ -55,10 +55,17 @@ class Service:
         self.t0_s = t0_s
         self.state = ProviderState(self.scenario, self.provider, self.seed)
         self.pace = Pace(self.state, self.deadlines, t0_s)
-        self.metrics = Metrics()
+        self.metrics = Metrics(self.provider, self.gauges(), lambda: self.certificate.ledger.tokens)
         self.injected = 0
         self.truth.clear()
         self.certificate.restart()
+
+    def gauges(self) -> Gauges:
+        return {
+            "serving": ("Requests being answered.", lambda: self.serving),
+            "refused": ("Requests refused before any model saw them: bad keys, paths, bodies.", lambda: self.refused),
+            "loop_stalls": ("Times the event loop stood still.", lambda: self.certificate.stalls),
+        }
 
     def inject(self, fault: Fault) -> None:
         """Add a fault to the running state. It is forgotten when a run starts."""
@@ -207,7 +214,7 @@ class Service:
         arrived_s: float,
         ended_s: float,
     ) -> None:
-        self.metrics.count(call.model, plan.status, end, plan.input_tokens, plan.cached_tokens, produced)
+        self.metrics.count(call.model, plan.status, end, plan.refused_by, plan.input_tokens, plan.cached_tokens, produced)
         self.truth.add(
             number_in(request, "x-tenfold-request"),
             plan.prompt,

@@ -76,6 +76,11 @@ class Plan(merge("Planned", Asked, attempt.Call)):  # type: ignore[misc]
         return None if isnan(self.plan_retry_after_s) else self.plan_retry_after_s
 
     @property
+    def refused_by(self) -> int:
+        """The code of the limit that refused, or NOT_REFUSED."""
+        return self.plan_refused_by
+
+    @property
     def shared(self) -> int | None:
         """The number of the shared server that it is on."""
         return None if self.server == NOBODY else self.server

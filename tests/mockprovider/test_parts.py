@@ -9,6 +9,7 @@ import numpy as np
 import orjson
 import pyarrow as pa
 import pytest
+from prometheus_client.parser import text_string_to_metric_families
 
 from mockprovider.delivery import http_bytes
 from mockprovider.delivery.clock import Deadlines
@@ -123,14 +124,33 @@ def test_the_truth_is_the_same_as_lines_and_as_arrow(openai_mock: Handle) -> Non
 
 @pytest.mark.sockets
 def test_metrics_count_what_happened(openai_mock: Handle) -> None:
-    openai_mock.restart({"kind": "errors", "status": 500, "first": 1})
-    body = {"model": "m", "messages": [{"role": "user", "content": "[tf:9:7]12345678"}]}
-    assert [openai_mock.post("/v1/chat/completions", json=body).status_code for _ in range(3)] == [500, 200, 200]
-    text = httpx.get(f"{openai_mock.url}/_mock/metrics").text
-    assert 'tenfold_mock_attempts_total{provider="openai",model="m",status="500",end="error"} 1' in text
-    assert 'tenfold_mock_attempts_total{provider="openai",model="m",status="200",end="complete"} 2' in text
-    assert 'tenfold_mock_tokens_total{provider="openai",model="m",kind="output"} 14' in text
-    assert 'tenfold_mock_tokens_total{provider="openai",model="m",kind="input"} 4' in text
+    openai_mock.restart({"kind": "rate-limit", "first": 1})
+    body = {"model": "m", "messages": [{"role": "user", "content": "[tf:9:7]12345678"}], "stream": True}
+    assert [openai_mock.post("/v1/chat/completions", json=body).status_code for _ in range(3)] == [429, 200, 200]
+    small = {**body, "model": "small", "messages": [{"role": "user", "content": "[tf:9:7]" + 100 * "1234"}]}
+    assert openai_mock.post("/v1/chat/completions", json=small).status_code == 429
+    assert openai_mock.post("/v1/chat/completions", json=small).status_code == 400
+    seen = exposed(openai_mock)
+
+    def attempts(model: str, status: int, end: str, refused_by: str = "") -> float:
+        return seen["tenfold_mock_attempts_total", model, str(status), end, refused_by]
+
+    assert attempts("m", 429, "error", "fault: rate-limit") == 1
+    assert attempts("m", 200, "complete") == 2
+    assert attempts("small", 400, "error", "context window") == 1
+    assert [seen["tenfold_mock_tokens_total", "m", kind] for kind in ("input", "cached", "output")] == [4, 0, 14]
+    assert seen["tenfold_mock_serving",] == 0
+    lateness = "tenfold_mock_token_lateness_seconds"
+    assert seen[f"{lateness}_bucket", "+Inf"] == seen[f"{lateness}_count",] == 14
+
+
+def exposed(mock: Handle) -> dict[tuple[str, ...], float]:
+    """Samples of the mock's metrics by name and values of their labels."""
+    order = ("model", "status", "end", "refused_by", "kind", "le")
+    families = text_string_to_metric_families(httpx.get(f"{mock.url}/_mock/metrics").text)
+    samples = [sample for family in families for sample in family.samples]
+    assert {sample.labels["provider"] for sample in samples} == {mock.provider}
+    return {(sample.name, *(sample.labels[name] for name in order if name in sample.labels)): sample.value for sample in samples}
 
 
 @pytest.mark.sockets
