@@ -10,8 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from loadtest.samples import to_requests
-from mockprovider.playback import End
+from loadtest.generator.samples import to_requests
+from mockprovider.delivery.playback import End
 from sim.data.run import Run
 from sim.data.schema import ATTEMPTS, CANCELLED, REFUSED, TIMED_OUT, TIMELINE
 from sim.gateway.assembled import target_names

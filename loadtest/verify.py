@@ -19,17 +19,17 @@ from typing import Any
 
 import numpy as np
 
-from loadtest import samples as sample_files
-from loadtest.certificate import Certificate, certify, certify_closed
-from loadtest.control import fetch, post
-from loadtest.locust_run import LEAD_S, LocustRun, Progress
+from loadtest.generator import samples as sample_files
+from loadtest.generator.certificate import Certificate, certify, certify_closed
+from loadtest.generator.locust_run import LEAD_S, LocustRun, Progress
+from loadtest.generator.plan import LoadPlan
 from loadtest.measurement import measured_run
-from loadtest.plan import LoadPlan
-from loadtest.supervisor import Child, Crew, RunFailed
+from loadtest.processes.http_control import fetch, post
+from loadtest.processes.supervisor import Child, Crew, RunFailed
 from loadtest.targets import find_target
 from loadtest.targets.base import Place, Running
-from mockprovider.playback import End
-from mockprovider.truth import TRUTH
+from mockprovider.delivery.playback import End
+from mockprovider.evidence.truth_log import TRUTH
 from sim.data.run import Run
 from sim.data.schema import Outcome
 from sim.data.temp_folders import make_work_folder

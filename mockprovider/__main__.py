@@ -6,7 +6,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from mockprovider.process import run
+from mockprovider.server.process import run
 
 
 def main() -> int:

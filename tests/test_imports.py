@@ -33,7 +33,7 @@ READERS = [
     "results/store.py",
     "report",
 ]
-LOCUST = "loadtest/locustfile.py"
+LOCUST = "loadtest/generator/locustfile.py"
 
 
 def imports(path: Path) -> set[str]:

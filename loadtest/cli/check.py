@@ -53,8 +53,8 @@ def command(
     """Predict SCENARIO and hold it to its budgets, at every scale given: exit code 3 when one is broken, or when the samples cannot say."""
     from loadtest.cli.keeping import keep, prepared, write_text
     from loadtest.cli.predictions import keeper_of_rows, predict_scales
-    from sim import ci
     from sim.analysis.summary import summarize
+    from sim.report import ci
     from sim.results.results import gather
     from sim.scenario.load import load
 
@@ -75,7 +75,7 @@ def command(
     if as_json:
         click.echo(json.dumps(summary, indent=1, allow_nan=False))
     else:
-        from sim.text import console_of, print_budgets
+        from sim.report.terminal import console_of, print_budgets
 
         print_budgets(summary, console_of(sys.stdout))
     return exit_codes.OK if ci.gate_holds(summary) else exit_codes.GATE

@@ -52,7 +52,7 @@ def command(
     luck of the traffic, cancels out, so that small differences show.
     """
     from loadtest.cli.predictions import keeper_of_rows, predict_scales
-    from sim.differences import differences, is_worse, print_differences
+    from sim.report.comparison_table import differences, is_worse, print_differences
     from sim.scenario.load import load
 
     if candidate is None and not changes:

@@ -45,8 +45,8 @@ def command(
     """
     from loadtest.cli.keeping import CannotKeep, prepared
     from loadtest.cli.running import RunProgress, ends_cleanly
-    from loadtest.control import is_loopback, speaks_http
-    from loadtest.supervisor import RunFailed
+    from loadtest.processes.http_control import is_loopback, speaks_http
+    from loadtest.processes.supervisor import RunFailed
     from sim.results.store import StoreError, whole_directory
     from sim.scenario.load import load
     from sim.scenario.size import refuse_too_many
@@ -90,10 +90,10 @@ def play(
     loaded: Any, scale: float, url: str, mocks: tuple[str, ...], workers: int, web_port: int | None, folder: Path | None, progress: Any
 ) -> dict[str, Any]:
     """Run it; write the samples to ``folder``. Returns what is printed. Raises RunFailed."""
-    from loadtest import samples as sample_files
-    from loadtest.locust_run import LEAD_S, LocustRun
-    from loadtest.plan import LoadPlan
-    from loadtest.supervisor import Crew
+    from loadtest.generator import samples as sample_files
+    from loadtest.generator.locust_run import LEAD_S, LocustRun
+    from loadtest.generator.plan import LoadPlan
+    from loadtest.processes.supervisor import Crew
     from loadtest.verify import certify_run, dump, work_folder
 
     clocks = {mock: f"{mock.rstrip('/').removesuffix('/v1')}/_mock/t0" for mock in mocks}
@@ -123,8 +123,8 @@ def play(
 
 def knows_scenario(url: str, sha256: str) -> bool:
     """Whether a gateway of ours is there. Raises UsageError if it runs another scenario, RunFailed if nothing answers at all."""
-    from loadtest.control import fetch, reachable
-    from loadtest.supervisor import RunFailed
+    from loadtest.processes.http_control import fetch, reachable
+    from loadtest.processes.supervisor import RunFailed
 
     if not reachable(url):
         raise RunFailed(f"nothing answers at {url}")
@@ -140,7 +140,7 @@ def knows_scenario(url: str, sha256: str) -> bool:
 
 
 def tell_start(clocks: dict[str, str], t0: float) -> None:
-    from loadtest.control import post
+    from loadtest.processes.http_control import post
 
     for who, clock in clocks.items():
         post(who, clock, {"t0": t0})
@@ -168,7 +168,7 @@ def figures(scenario: Any, samples: Any) -> dict[str, Any]:
 def print_document(document: dict[str, Any]) -> None:
     from rich.table import Table
 
-    from sim.text import console_of
+    from sim.report.terminal import console_of
 
     console = console_of(sys.stdout)
     table = Table(box=None, pad_edge=False)

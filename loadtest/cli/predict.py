@@ -88,7 +88,7 @@ def command(
             click.echo(words, err=True)
         click.echo(json.dumps(summary, indent=1, allow_nan=False))
         return
-    from sim.text import console_of, print_summary
+    from sim.report.terminal import console_of, print_summary
 
     print_summary(summary, console_of(sys.stdout))
     for run in runs:

@@ -52,7 +52,7 @@ def command(
     """
     from loadtest.cli.keeping import prepared
     from loadtest.cli.running import ends_cleanly
-    from loadtest.supervisor import RunFailed
+    from loadtest.processes.supervisor import RunFailed
     from loadtest.verify import Order
     from sim.scenario.load import load
 
@@ -77,8 +77,8 @@ def run(order: Any, replications: int, place: Path | None, as_json: bool, quiet:
     from loadtest.cli.running import RunProgress
     from loadtest.verify import measure
     from sim.analysis.validation import NotComparable, compare
+    from sim.report.terminal import console_of, print_summary
     from sim.results.results import gather
-    from sim.text import console_of, print_summary
 
     loaded = order.loaded
     # First what takes seconds: a model that cannot predict this should not cost a run.
@@ -110,7 +110,7 @@ def run(order: Any, replications: int, place: Path | None, as_json: bool, quiet:
 def check_places(target: str, url: str | None, allow_remote: bool, port: int, mock_port: int, mocks: int) -> None:
     """Refuse, before anything starts, what the command line gets wrong: no URL, a remote one, ports that are taken."""
     from loadtest.cli.load import NOT_HTTP
-    from loadtest.control import is_loopback, port_taken, speaks_http
+    from loadtest.processes.http_control import is_loopback, port_taken, speaks_http
 
     if target == "url" and url is None:
         raise click.UsageError("--target url needs --url")

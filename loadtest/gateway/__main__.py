@@ -13,8 +13,8 @@ from collections.abc import Callable
 
 from aiohttp import web
 
-from loadtest import lifeline
 from loadtest.gateway.server import MAX_HEADER_BYTES, SHUTDOWN_S, GatewayServer
+from loadtest.processes import lifeline
 from sim.scenario.errors import ScenarioError
 from sim.scenario.load import load
 

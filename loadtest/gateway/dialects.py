@@ -14,8 +14,8 @@ import orjson
 from loadtest.gateway.answers import Message, usage_of
 from loadtest.gateway.parsing import text_of
 from loadtest.gateway.world import Piece
-from loadtest.sse import EventParser
-from loadtest.wire import error_of, has_content
+from loadtest.protocol.chat_stream import error_of, has_content
+from loadtest.protocol.sse import EventParser
 
 DONE = b"data: [DONE]\n\n"
 ANTHROPIC_VERSION = "2023-06-01"

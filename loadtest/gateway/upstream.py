@@ -17,7 +17,7 @@ from loadtest.gateway.context import messages_for
 from loadtest.gateway.dialects import DIALECTS, StreamReader
 from loadtest.gateway.parsing import ChatRequest
 from loadtest.gateway.world import Piece
-from loadtest.wire import BrokenAnswer, error_text
+from loadtest.protocol.chat_stream import BrokenAnswer, error_text
 from sim.gateway.assembled import Gateway
 from sim.gateway.request import Record, Request
 from sim.policy.router import TargetState

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Protocol
 
 from loadtest.measurement import GatewayLog
-from loadtest.supervisor import Crew
+from loadtest.processes.supervisor import Crew
 from sim.scenario.load import Loaded
 
 

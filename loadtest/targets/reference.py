@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 import sys
 
-from loadtest.control import fetch, post
 from loadtest.measurement import GatewayLog
-from loadtest.supervisor import RunFailed
+from loadtest.processes.http_control import fetch, post
+from loadtest.processes.supervisor import RunFailed
 from loadtest.targets.base import Place
 from sim.scenario.load import Loaded
 

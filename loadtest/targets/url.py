@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from loadtest.control import reachable
-from loadtest.supervisor import RunFailed
+from loadtest.processes.http_control import reachable
+from loadtest.processes.supervisor import RunFailed
 from loadtest.targets.base import Place
 from sim.scenario.load import Loaded
 

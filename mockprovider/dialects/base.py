@@ -8,7 +8,7 @@ from typing import Any, Protocol
 
 import orjson
 
-from mockprovider.text import passage, token
+from mockprovider.dialects.answer_text import passage, token
 from sim.stochastics.random_streams import MASK, mix
 
 CREATED = 1_767_225_600

@@ -35,7 +35,7 @@ class Tolerances:
     """The largest relative errors that pass, and the least share of requests that must end alike.
 
     A latency also passes when it is off by ``floor_s`` at most: what HTTP over loopback and the scheduling of three processes cost, which
-    no model predicts. It is the lateness up to which the mock certifies itself (mockprovider.certificate.BOUND_S).
+    no model predicts. It is the lateness up to which the mock certifies itself (mockprovider.evidence.certificate.BOUND_S).
     """
 
     latency_p50: float = 0.05

@@ -16,7 +16,7 @@ from sim.data.run import Run
 from sim.data.schema import OUTCOMES, Outcome
 from sim.data.table import Columns
 from sim.formatting import Document, dollars, seconds, times
-from sim.report.shown import Shown
+from sim.report.panels import Shown
 from sim.report.svg import COLOR, chart
 
 if TYPE_CHECKING:

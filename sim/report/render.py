@@ -15,11 +15,11 @@ from sim.analysis.metrics import METRICS
 from sim.data.schema import OUTCOMES
 from sim.formatting import NOT_KNOWN, Document, dollars, interval, metric_words, number, percent, say, seconds, times
 from sim.report import charts
-from sim.report.shown import Shown, shown_runs
+from sim.report.panels import Shown, shown_runs
+from sim.report.terminal import at, beside, compared, error, figures_of, outcome_share, survivors
 from sim.report.verdicts import budget_value, imprecise, verdict
 from sim.results.results import Results
 from sim.scenario.model import Fault
-from sim.text import at, beside, compared, error, figures_of, outcome_share, survivors
 
 FOLDER = Path(__file__).parent
 PART_COLORS = dict(zip([*PARTS.values(), OTHER], [f"series-{number}" for number in (3, 7, 5, 6, 2, 0, 1)] + ["shade"], strict=True))

@@ -18,12 +18,12 @@ from typing import Any
 
 import numpy as np
 
-from loadtest import samples
-from loadtest.certificate import MAX_LAG_P50_S, MAX_RATE_ERROR, certify
-from loadtest.control import fetch, post
-from loadtest.locust_run import LocustRun
-from loadtest.plan import LoadPlan
-from loadtest.supervisor import Crew
+from loadtest.generator import samples
+from loadtest.generator.certificate import MAX_LAG_P50_S, MAX_RATE_ERROR, certify
+from loadtest.generator.locust_run import LocustRun
+from loadtest.generator.plan import LoadPlan
+from loadtest.processes.http_control import fetch, post
+from loadtest.processes.supervisor import Crew
 from loadtest.verify import Order, dump, start_mocks
 from sim.data.schema import Outcome
 from sim.scenario.load import Loaded, load

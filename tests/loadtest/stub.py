@@ -11,9 +11,10 @@ from typing import Any
 
 from aiohttp import web
 
-from loadtest.engine import Engine
-from loadtest.frames import FrameWriter
-from loadtest.plan import LoadPlan
+from loadtest.generator.dispatcher import Engine
+from loadtest.generator.frames import FrameWriter
+from loadtest.generator.plan import LoadPlan
+from loadtest.generator.process import player_of
 from sim.scenario.model import Scenario
 
 Answer = Callable[[web.Request], Coroutine[Any, Any, web.StreamResponse]]
@@ -107,7 +108,7 @@ async def play(what: Scenario, answer: Answer, folder: Path, **more: Any) -> tup
 
     async with serving(answer) as url:
         collected = Collected()
-        engine = Engine(plan_for(what, url, folder, **more), collected)
+        engine = Engine(plan_for(what, url, folder, **more), collected, player_of)
         report = await engine.run(time.time() + 0.05)
     rows = np.concatenate(collected.batches)
     return rows[np.argsort(rows["request"], kind="stable")], report

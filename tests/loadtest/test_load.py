@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 from aiohttp import web
 
-from loadtest.control import free_port
+from loadtest.processes.http_control import free_port
 from tests.loadtest.living import Run, eventually
 from tests.loadtest.stub import DONE, ROLE, STOP, WORD, serving, stream
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from loadtest.generator.samples import blank_row
 from loadtest.measurement import GatewayLog, measured_run
-from loadtest.samples import blank_row
-from mockprovider.playback import End
-from mockprovider.truth import TRUTH
+from mockprovider.delivery.playback import End
+from mockprovider.evidence.truth_log import TRUTH
 from sim.data.schema import ATTEMPTS, CANCELLED, REQUESTS, TIMED_OUT, TIMELINE, Outcome
 from tests.loadtest.gateway.fakes import scenario
 

@@ -121,14 +121,14 @@ def test_two_load_workers_send_the_same_schedule(start: Start, scenario: Path) -
         ("gateway", ("-m", "loadtest.gateway"), "gateway"),
         ("mock", ("-m", "mockprovider", "--provider", "a"), "mock of a"),
         ("Locust", ("-m", "locust"), "load generator"),
-        ("engine", ("-m", "loadtest.engine"), "the load engine ended with code -9"),
+        ("engine", ("-m", "loadtest.generator.process"), "the load engine ended with code -9"),
     ],
 )
 def test_a_part_that_is_killed_in_the_middle_makes_the_measurement_invalid(
     start: Start, scenario: Path, tmp_path: Path, victim: str, words: tuple[str, ...], name: str
 ) -> None:
     run = start("verify", str(scenario), "--out", "kept", "--json")
-    run.wait_for("-m", "loadtest.engine")
+    run.wait_for("-m", "loadtest.generator.process")
     time.sleep(4.0)
     run.wait_for(*words).kill()
     code, out, err = run.end(30)
@@ -156,7 +156,7 @@ def test_ctrl_c_at_any_moment_leaves_nothing_behind(start: Start, scenario: Path
 
 def test_two_ctrl_c_in_a_row_do_not_leave_processes_behind(start: Start, scenario: Path, tmp_path: Path) -> None:
     run = start("verify", str(scenario), "--out", "kept")
-    run.wait_for("-m", "loadtest.engine")
+    run.wait_for("-m", "loadtest.generator.process")
     time.sleep(1.0)
     for _ in range(3):
         run.process.send_signal(signal.SIGINT)
@@ -168,7 +168,7 @@ def test_two_ctrl_c_in_a_row_do_not_leave_processes_behind(start: Start, scenari
 
 def test_sigterm_ends_it_as_ctrl_c_does(start: Start, scenario: Path, tmp_path: Path) -> None:
     run = start("verify", str(scenario), "--out", "kept")
-    run.wait_for("-m", "loadtest.engine")
+    run.wait_for("-m", "loadtest.generator.process")
     run.process.terminate()
     code, _, err = run.end(30)
     assert (code, "interrupted" in err) == (130, True)
@@ -177,7 +177,7 @@ def test_sigterm_ends_it_as_ctrl_c_does(start: Start, scenario: Path, tmp_path: 
 
 def test_when_verify_itself_is_killed_its_children_end_by_themselves(start: Start, scenario: Path, tmp_path: Path) -> None:
     run = start("verify", str(scenario), "--out", "kept")
-    run.wait_for("-m", "loadtest.engine")
+    run.wait_for("-m", "loadtest.generator.process")
     time.sleep(2.0)
     run.process.kill()
     assert run.nobody_left(10.0), run.family()

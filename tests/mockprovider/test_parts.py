@@ -10,15 +10,15 @@ import orjson
 import pyarrow as pa
 import pytest
 
-from mockprovider import http
-from mockprovider.certificate import BOUND_S, Certificate
-from mockprovider.clock import Deadlines
+from mockprovider.delivery.clock import Deadlines
+from mockprovider.delivery.playback import End
+from mockprovider.dialects.answer_text import TOKENS, passage, token
 from mockprovider.dialects.openai_errors import spell_duration
 from mockprovider.dialects.tools import example
-from mockprovider.lateness import BUCKET_S, Histogram
-from mockprovider.playback import End
-from mockprovider.text import TOKENS, passage, token
-from mockprovider.truth import BLOCK_ROWS, TRUTH, TRUTH_COLUMNS, TruthLog
+from mockprovider.evidence.certificate import BOUND_S, Certificate
+from mockprovider.evidence.lateness import BUCKET_S, Histogram
+from mockprovider.evidence.truth_log import BLOCK_ROWS, TRUTH, TRUTH_COLUMNS, TruthLog
+from mockprovider.server import http_bytes
 from sim.workload.prompt_text import count_tokens
 from tests.mockprovider.conftest import Handle
 
@@ -92,8 +92,8 @@ def test_resets_are_spelt_as_openai_spells_them(seconds: float, spelt: str) -> N
 
 
 def test_an_empty_chunk_is_no_chunk_because_it_would_end_the_answer() -> None:
-    assert http.chunk(b"") == b""
-    assert http.chunk(b"abc") == b"3\r\nabc\r\n"
+    assert http_bytes.chunk(b"") == b""
+    assert http_bytes.chunk(b"abc") == b"3\r\nabc\r\n"
 
 
 def test_an_example_fits_its_schema_however_deep() -> None:

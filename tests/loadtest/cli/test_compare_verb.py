@@ -139,7 +139,7 @@ def test_both_sides_run_in_one_engine(scenario: str, capsys: pytest.CaptureFixtu
 def test_in_eighty_columns_the_interval_stands_below_the_change(
     scenario: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("sim.differences.console_of", lambda file: Console(file=file, width=80, highlight=False))
+    monkeypatch.setattr("sim.report.comparison_table.console_of", lambda file: Console(file=file, width=80, highlight=False))
     assert run(["compare", scenario, "--with", MORE_SLOTS, "-q"]) == exit_codes.OK
     lines = capsys.readouterr().out.splitlines()
     place = next(place for place, line in enumerate(lines) if line.startswith("latency mean"))

@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
-from loadtest.bodies import Call, messages_of
 from loadtest.gateway.answers import Answer, BodyStore
 from loadtest.gateway.context import messages_for
 from loadtest.gateway.parsing import ChatRequest, parse, text_of
+from loadtest.generator.request_bodies import Call, messages_of
 from sim.gateway.assembled import Gateway
 from sim.policy.cache import CacheState, store
 from sim.policy.context import context_tokens
@@ -106,7 +106,7 @@ def test_an_answer_is_kept_only_while_the_flow_calls_it_cached() -> None:
 
 
 def test_one_answer_reads_the_same_streamed_or_whole() -> None:
-    from loadtest.wire import ChatStream, read_whole
+    from loadtest.protocol.chat_stream import ChatStream, read_whole
 
     calls = [{"id": "c", "type": "function", "function": {"name": "f", "arguments": "{}"}}]
     for message in ({"role": "assistant", "content": "hello"}, {"role": "assistant", "content": None, "tool_calls": calls}):

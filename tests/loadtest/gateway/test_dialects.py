@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from loadtest.gateway.dialects import DIALECTS, AnthropicReader, OpenAIReader, ask_anthropic, ask_openai
-from loadtest.wire import BrokenAnswer, ChatStream
+from loadtest.protocol.chat_stream import BrokenAnswer, ChatStream
 from tests.loadtest.stub import DONE, ROLE, STOP, USAGE, WORD
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from aiohttp import web
 
-from loadtest.bodies import BodyWriter, Call
+from loadtest.generator.request_bodies import BodyWriter, Call
 from sim.stochastics.random_streams import Purpose, uniform
 from tests.loadtest.gateway.fakes import gateway, scenario
 from tests.loadtest.stub import DONE, ROLE, STOP, USAGE, WORD, stream

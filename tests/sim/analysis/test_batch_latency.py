@@ -9,8 +9,8 @@ from sim.analysis.metrics import measure
 from sim.analysis.summary import summarize
 from sim.analysis.window import Window
 from sim.data.schema import Outcome
+from sim.report.terminal import print_summary
 from sim.scenario.load import load
-from sim.text import print_summary
 from tests.sim.synthetic_runs import rows, run_of, scenario
 
 PLAIN = scenario()

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from mockprovider.certificate import BOUND_S
+from mockprovider.evidence.certificate import BOUND_S
 from sim.analysis.validation import Check, NotComparable, Tolerances, compare
 from sim.data.run import Run
 from sim.data.schema import Outcome

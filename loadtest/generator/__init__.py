@@ -1,0 +1,1 @@
+"""The load generator: plans, requests, sending them on time, and Locust around it."""

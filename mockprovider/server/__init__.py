@@ -1,0 +1,1 @@
+"""The HTTP side: connections, routes, the service behind them, its control interface and its process."""

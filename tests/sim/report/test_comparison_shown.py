@@ -1,0 +1,83 @@
+"""A comparison says by what it was passed, and of what: pairs where there are pairs, a floor in milliseconds where that decided."""
+
+from __future__ import annotations
+
+import io
+import re
+from typing import Any
+
+import numpy as np
+import pytest
+from rich.console import Console
+
+from sim.analysis.validation import Comparison, compare
+from sim.data.run import Run
+from sim.formatting import metric_words
+from sim.report.render import render
+from sim.report.terminal import print_summary
+from sim.results.results import gather
+from tests.sim.synthetic_runs import rows, run_of, scenario, synthetic_run
+
+CLOSED = {"kind": "closed", "clients": 20, "think": {"kind": "constant", "value": "1s"}}
+
+
+def shown(predicted: Run, measured: Run, width: int = 140) -> tuple[str, str, Comparison]:
+    """On the terminal, in the report, and what of."""
+    comparison = compare(predicted, measured)
+    results = gather([predicted, measured], "ab" * 32, "", argv=[], comparison=comparison)
+    file = io.StringIO()
+    print_summary(results.summary, Console(file=file, width=width, highlight=False))
+    return file.getvalue(), render(results), comparison
+
+
+def pair_of_runs(**changes: Any) -> tuple[Run, Run]:
+    return synthetic_run(**changes), synthetic_run(replications=1, kind="measurement", noise=0.01, **changes)
+
+
+def test_closed_workloads_have_outcomes_alike_and_no_pairs() -> None:
+    plain = scenario().workload.model_dump(mode="json", by_alias=True, exclude_none=True)
+    text, page, comparison = shown(*pair_of_runs(scenario=scenario(workload=plain | {"arrivals": CLOSED})))
+    assert comparison.paired.why_not
+    assert re.search(r"^outcomes alike +[\d.]+ %$", text, re.MULTILINE)
+    for words in ("0 paired", "same outcome", "latency difference"):
+        assert words not in text
+    assert "<th>outcomes alike, over all requests</th>" in page
+    assert f"Not compared pair by pair: {comparison.paired.why_not}." in page
+    for words in ("0 pairs", "same outcome, request by request", "compared pair by pair. Over"):
+        assert words not in page
+
+
+def test_others_have_pairs() -> None:
+    text, page, comparison = shown(*pair_of_runs())
+    assert re.search(rf"^same outcome +{comparison.paired.requests:,} paired +[\d.]+ %$", text, re.MULTILINE)
+    assert f"{comparison.paired.requests:,} pairs" in page
+    assert "Not compared pair by pair" not in page
+
+
+def tolerance(page: str, words: str) -> str:
+    row = re.search(rf">{words}</th>.*?</tr>", page, re.DOTALL)
+    assert row is not None
+    return " ".join(re.sub(r"<[^>]*>", " ", row[0].partition('class="tolerance">')[2]).split())
+
+
+def test_the_report_says_which_tolerance_a_latency_passed_by() -> None:
+    fast = np.full(1060, 0.010)
+    made = [
+        run_of(rows(1060, latency_s=fast + late_s, cost_usd=0.01), kind=kind)
+        for late_s, kind in ((0, "prediction"), (0.004, "measurement"))
+    ]
+    _, page, _ = shown(*made)
+    assert tolerance(page, "latency P50") == "ok within 5 ms"
+    assert tolerance(page, "cost") == "ok ± 2 %"
+
+
+@pytest.mark.parametrize("width", [38, 45, 59])
+def test_a_narrow_terminal_shows_every_figure_of_a_comparison_whole(width: int) -> None:
+    text, _, comparison = shown(*pair_of_runs(), width=width)
+    lines = [line.rstrip() for line in text.splitlines()]
+    assert max(map(len, lines)) <= width
+    for name, figure in comparison.figures.items():
+        place = next(number for number, line in enumerate(lines) if line.startswith(metric_words(name) + " "))
+        told = lines[place].removeprefix(metric_words(name)) if width == 59 else lines[place].split("  ")[-1] + lines[place + 1]
+        assert f"{(figure.error or 0) * 100:+.1f} %".replace("-0.0", "+0.0") in told
+        assert "→" in told or width == 59
