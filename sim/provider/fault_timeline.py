@@ -1,13 +1,17 @@
-"""Faults on the scenario's timeline, as a provider sees them: which are active for this request now?"""
+"""Faults on the scenario's timeline, as a provider sees them: which hold for this attempt now, and what do they do to it?"""
 
 from __future__ import annotations
 
-from bisect import bisect_right
-from collections.abc import Iterable
+from enum import IntEnum
+from typing import Any
 
 import numpy as np
 
-from sim.scenario.model import Fault
+from sim.kernel.containers import NOBODY
+from sim.kernel.refusals import refusal
+from sim.provider.draws import fault_draw
+from sim.provider.state import Fault
+from sim.scenario.model import Fault as Config
 from sim.stochastics.distributions import quantile
 from sim.stochastics.random_streams import Purpose, uniforms
 
@@ -15,37 +19,98 @@ BLOCK = 64
 MOST_OUTAGES = 100_000
 SHORTEST_CYCLE_S = 1e-3
 
-
-class Timeline:
-    """One fault, numbered as in the scenario. ``changes`` are the instants at which a random one begins and ends, in turn."""
-
-    __slots__ = ("changes", "ends_s", "fault", "number", "starts_s")
-
-    def __init__(self, number: int, fault: Fault, seed: int) -> None:
-        self.number = number
-        self.fault = fault
-        self.starts_s = fault.at
-        self.ends_s = fault.at + fault.for_
-        self.changes = outages(number, fault, seed) if fault.every is not None else None
-
-    def strikes(self, model: str, key: int, occurrence: int, now_s: float) -> bool:
-        """Whether it is under way, holding in [at, at + for), and concerns this attempt. Shares are not drawn here."""
-        fault = self.fault
-        return (
-            self.starts_s <= now_s < self.ends_s
-            and (fault.model is None or fault.model == model)
-            and (fault.key is None or fault.key == key)
-            and (fault.first is None or occurrence < fault.first)
-            and (self.changes is None or bisect_right(self.changes, now_s) % 2 == 1)
-        )
+# What a fault does: to all it strikes; instead of an answer; to the answer.
+SLOWS = 0
+ERROR, HANG, CONNECTION_REFUSED = 1, 2, 3
+LATE_HEADERS, BREAKS_OFF = 4, 5
+LAST_INSTEAD = CONNECTION_REFUSED
 
 
-def timelines(faults: Iterable[Fault], provider: str, seed: int) -> list[Timeline]:
-    """Those that strike ``provider``. A cause shared by several providers strikes them at the same times."""
-    return [Timeline(number, fault, seed) for number, fault in enumerate(faults) if fault.provider == provider or provider in fault.also]
+class Ending(IntEnum):
+    """How a 200 answer ends. Whoever reads it has an answer after the first two only."""
+
+    COMPLETE = 0
+    FILTERED = 1  # cut by the content filter, which the answer says
+    RESET = 2
+    TRUNCATED = 3  # ends cleanly, without its last events
+    STREAM_ERROR = 4
+    MALFORMED = 5
+    STALLED = 6  # never ends
 
 
-def outages(number: int, fault: Fault, seed: int) -> list[float]:
+COMPLETE, FILTERED, STALLED = int(Ending.COMPLETE), int(Ending.FILTERED), int(Ending.STALLED)
+ENDINGS = {
+    "content-filter": Ending.FILTERED, "reset": Ending.RESET, "truncate": Ending.TRUNCATED, "stream-error": Ending.STREAM_ERROR,
+    "malformed": Ending.MALFORMED, "stall": Ending.STALLED,
+}  # fmt: skip
+OUTAGES = {"error": ERROR, "refused": CONNECTION_REFUSED, "hang": HANG}
+EFFECTS = {"brownout": SLOWS, "errors": ERROR, "rate-limit": ERROR, "slow-headers": LATE_HEADERS}
+
+
+def find_faults(p: Any, c: Any, provider: Any, now_s: float) -> int:
+    """The fault that strikes the attempt instead of an answer, NOBODY if none does.
+
+    Otherwise ``c.broken_by`` is the first of those that strike its answer, and the call's factors are those of all that slow it.
+    """
+    c.ttft_factor = c.per_token_factor = 1.0
+    for place in range(provider.first_fault, provider.first_fault + provider.faults):
+        fault = p.faults[place]
+        if not (fault.at_s <= now_s and now_s < fault.until_s and concerns(p, fault, c, now_s)):
+            continue
+        if fault.effect == SLOWS:
+            c.ttft_factor *= fault.ttft_factor
+            c.per_token_factor *= fault.per_token_factor
+        elif fault.share >= 1.0 or fault_draw(p, fault.number, c.prompt, c.occurrence) < fault.share:
+            if fault.effect <= LAST_INSTEAD:
+                return place
+            if c.broken_by == NOBODY:
+                c.broken_by = place
+    return NOBODY
+
+
+def concerns(p: Any, fault: Any, c: Any, now_s: float) -> bool:
+    """Whether a fault of this time concerns the attempt. Shares are not drawn here."""
+    return bool(
+        (fault.target == NOBODY or fault.target == c.target)
+        and (fault.key == NOBODY or fault.key == c.key)
+        and (fault.first == NOBODY or c.occurrence < fault.first)
+        and (fault.changes == NOBODY or changes_until(p, fault, now_s) % 2 == 1)
+    )
+
+
+def changes_until(p: Any, fault: Any, now_s: float) -> int:
+    """How often a random fault has begun or ended by now (binary search)."""
+    low, high = 0, fault.changes
+    while low < high:
+        middle = (low + high) >> 1
+        if p.changes[fault.first_change + middle] <= now_s:
+            low = middle + 1
+        else:
+            high = middle
+    return low
+
+
+# ---- from the scenario
+
+
+def fault_of(number: int, config: Config, target: int, seed: int, changes: list[float]) -> Fault:
+    """The record of fault ``number``, which strikes ``target`` (NOBODY: any). The times of a random one are added to ``changes``."""
+    effect = OUTAGES[config.mode] if config.kind == "outage" else EFFECTS.get(config.kind, BREAKS_OFF)
+    fault = Fault(
+        number=number, effect=effect, at_s=config.at, until_s=config.at + config.for_, target=target,
+        key=NOBODY if config.key is None else config.key, first=NOBODY if config.first is None else config.first, share=config.share,
+        status=429 if config.kind == "rate-limit" else config.status, refused_by=refusal(f"fault: {config.kind}"),
+        ttft_factor=config.ttft_factor, per_token_factor=config.per_token_factor, ending=int(ENDINGS.get(config.kind, Ending.COMPLETE)),
+        after=config.after, delay_s=config.delay,
+    )  # fmt: skip
+    if config.every is not None:
+        times = outages(number, config, seed)
+        fault.first_change, fault.changes = len(changes), len(times)
+        changes.extend(times)
+    return fault
+
+
+def outages(number: int, fault: Config, seed: int) -> list[float]:
     """Begin, end, begin, end … of a random fault: an alternating renewal process of ``every`` (up) and ``lasting`` (down).
 
     Raises ValueError when a scenario asks for more than MOST_OUTAGES.

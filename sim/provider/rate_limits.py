@@ -2,44 +2,61 @@
 
 from __future__ import annotations
 
+from math import ceil, isnan, nan
 from typing import Any
 
-from sim.policy.limiter import ALGORITHMS
-from sim.scenario.model import ProviderLimits
+from sim.kernel.containers import NOBODY
+from sim.kernel.refusals import refusal
+from sim.provider.rate_limiter import take, wait_s
 from sim.scenario.units import Rate
 
+LONGEST_WAIT_S = 1e9
+REQUESTS, TOKENS = refusal("provider requests limit"), refusal("provider tokens limit")
+INPUT_TOKENS, OUTPUT_TOKENS = refusal("provider input tokens limit"), refusal("provider output tokens limit")
 
-class KeyLimits:
-    """What one key may still do. A limiter is None where the scenario sets no limit."""
 
-    __slots__ = ("input_tokens", "output_tokens", "requests", "reserve", "take", "tokens", "wait")
+def charge(p: Any, c: Any, provider: Any, now_s: float) -> float:
+    """nan and the attempt charged to its key, or the seconds after which to come back; ``c.plan_refused_by`` says which limit refused.
 
-    def __init__(self, limits: ProviderLimits) -> None:
-        state, self.take, self.wait = ALGORITHMS[limits.algorithm]
+    An attempt that a later limit refuses has counted with those before.
+    """
+    retry_after_s = nan
+    if provider.requests_limit != NOBODY:
+        retry_after_s = charge_one(p, provider.requests_limit + c.key, 1.0, now_s)
+        if not isnan(retry_after_s):
+            c.plan_refused_by = REQUESTS
+            return retry_after_s
+    if provider.tokens_limit != NOBODY:
+        answer = c.answer_tokens if provider.reserve == NOBODY else provider.reserve
+        retry_after_s = charge_one(p, provider.tokens_limit + c.key, float(c.input_tokens + answer), now_s)
+        if not isnan(retry_after_s):
+            c.plan_refused_by = TOKENS
+            return retry_after_s
+    if provider.input_limit != NOBODY:
+        retry_after_s = charge_one(p, provider.input_limit + c.key, float(c.input_tokens - c.plan_cached_tokens), now_s)
+        if not isnan(retry_after_s):
+            c.plan_refused_by = INPUT_TOKENS
+            return retry_after_s
+    if provider.output_limit != NOBODY:
+        retry_after_s = charge_one(p, provider.output_limit + c.key, float(c.answer_tokens), now_s)
+        if not isnan(retry_after_s):
+            c.plan_refused_by = OUTPUT_TOKENS
+    return retry_after_s
 
-        def limiter(limit: Rate | None) -> Any:
-            if limit is None:
-                return None
-            if limits.window is not None:
-                limit = Rate(max(1.0, limit.rps * limits.window), limits.window)
-            return state(limit)
 
-        self.requests = limiter(limits.requests)
-        self.tokens = limiter(limits.tokens)
-        self.input_tokens = limiter(limits.input_tokens)
-        self.output_tokens = limiter(limits.output_tokens)
-        self.reserve = limits.reserve
+def charge_one(p: Any, place: int, cost: float, now_s: float) -> float:
+    limit, ring = p.limits[place], p.rings[place]
+    return nan if take(limit, ring, now_s, cost) else wait_s(limit, ring, now_s, cost)
 
-    def retry_after_s(self, now_s: float, input_tokens: int, output_tokens: int, cached_tokens: int) -> float | None:
-        """None and the request charged, or the seconds after which to come back."""
-        if self.requests is not None and not self.take(self.requests, now_s, 1.0):
-            return self.wait(self.requests, now_s, 1.0)
-        tokens = input_tokens + (output_tokens if self.reserve is None else self.reserve)
-        wait_s = None
-        if self.tokens is not None and not self.take(self.tokens, now_s, tokens):
-            wait_s = self.wait(self.tokens, now_s, tokens)
-        elif self.input_tokens is not None and not self.take(self.input_tokens, now_s, input_tokens - cached_tokens):
-            wait_s = self.wait(self.input_tokens, now_s, input_tokens - cached_tokens)
-        elif self.output_tokens is not None and not self.take(self.output_tokens, now_s, output_tokens):
-            wait_s = self.wait(self.output_tokens, now_s, output_tokens)
-        return wait_s
+
+def in_header(seconds: float, step_s: float) -> float:
+    """``retry_after_s`` rounded up to the header's resolution (a microsecond's excess is rounding)."""
+    return ceil(seconds / step_s - 1e-6) * step_s if seconds < LONGEST_WAIT_S else seconds
+
+
+# ---- from the scenario
+
+
+def in_windows(rate: Rate, window_s: float | None) -> Rate:
+    """The part of a limit that holds in windows of ``window_s``; None: the limit as it is."""
+    return rate if window_s is None else Rate(max(1.0, rate.rps * window_s), window_s)
