@@ -2,39 +2,14 @@
 
 from __future__ import annotations
 
-from enum import IntEnum
 from typing import Literal
 
 import numpy as np
 
-OUTCOMES = ("ok", "cache_hit", "fallback", "rejected", "rate_limited", "timeout", "error", "abandoned")
-
-
-class Outcome(IntEnum):
-    """How a request ended. The first three count as served."""
-
-    OK = 0
-    CACHE_HIT = 1
-    FALLBACK = 2
-    REJECTED = 3  # no room at the gateway: queue full, or waited for longer than the queue's own timeout
-    RATE_LIMITED = 4
-    TIMEOUT = 5  # the gateway's total timeout, wherever the request was then, or an attempt's for its first token
-    ERROR = 6
-    ABANDONED = 7  # the client left
-
-    @property
-    def served(self) -> bool:
-        return self <= Outcome.FALLBACK
-
-
 Kind = Literal["prediction", "measurement"]
 
-# an attempt's status where there is no HTTP status
-REFUSED = 0  # connection refused or reset
-TIMED_OUT = -1
-CANCELLED = -2
-
 # name, dtype, unit and meaning. Times are seconds from the start of the run; -1 in an index means none; nan: never happened.
+# Of a request's row these are the columns that every gateway has; its stages add theirs (``sim.gateway.rows``).
 REQUEST_COLUMNS: dict[str, tuple[str, str]] = {
     "request": ("i8", "position in the schedule"),
     "replication": ("i4", "0 is the scenario's own seed"),
@@ -44,21 +19,10 @@ REQUEST_COLUMNS: dict[str, tuple[str, str]] = {
     "conversation": ("i8", ""),
     "turn": ("i4", "from 0"),
     "prompt": ("i8", ""),
-    "outcome": ("i1", "Outcome"),
+    "outcome": ("i1", "a code of sim.data.outcomes"),
+    "refused_by": ("i2", "the limit of the gateway that said no, a code of sim.kernel.refusals; 0 none"),
     "latency_s": ("f8", "from the intended send time to the last byte, or to the refusal"),
     "ttft_s": ("f8", "from the intended send time to the first content; nan if none came"),
-    "queue_wait_s": ("f8", "waiting for admission"),
-    "coalesced_s": ("f8", "waiting for the answer to an identical prompt under way"),
-    "cpu_s": ("f8", "waiting for and using the gateway's own CPU"),
-    "failed_s": ("f8", "spent in attempts that failed"),
-    "backoff_s": ("f8", "spent between attempts"),
-    "first_token_s": ("f8", "of the last attempt, to its first content"),
-    "generation_s": ("f8", "of the last attempt, from its first content to its end"),
-    "attempts": ("i2", "sent to providers"),
-    "target": ("i2", "that answered last, index into Run.targets; -1 none"),
-    "input_tokens": ("i8", "after the context policy"),
-    "output_tokens": ("i8", "that reached the client from a provider"),
-    "cost_usd": ("f8", "of all its attempts"),
 }
 
 ATTEMPT_COLUMNS: dict[str, tuple[str, str]] = {
@@ -72,8 +36,10 @@ ATTEMPT_COLUMNS: dict[str, tuple[str, str]] = {
     "started_s": ("f8", ""),
     "first_token_s": ("f8", "seconds after started_s; nan if none came"),
     "duration_s": ("f8", "seconds after started_s until it ended or was cut"),
-    "status": ("i2", "HTTP status, or REFUSED, TIMED_OUT, CANCELLED"),
+    "status": ("i2", "HTTP status, or one of sim.data.statuses"),
+    "refused_by": ("i2", "the limit of the provider that said no, a code of sim.kernel.refusals; 0 none"),
     "input_tokens": ("i8", "billed"),
+    "cached_tokens": ("i8", "of these, read from the provider's prompt cache"),
     "output_tokens": ("i8", "produced and billed, also when nobody read them"),
     "cost_usd": ("f8", ""),
 }
@@ -83,6 +49,5 @@ def dtype(columns: dict[str, tuple[str, str]]) -> np.dtype:
     return np.dtype([(name, code) for name, (code, _) in columns.items()])
 
 
-REQUESTS = dtype(REQUEST_COLUMNS)
 ATTEMPTS = dtype(ATTEMPT_COLUMNS)
 TIMELINE = np.dtype([("replication", "i4"), ("at_s", "f8"), ("waiting", "i8"), ("in_service", "i8"), ("open_breakers", "i4")])
