@@ -1,8 +1,9 @@
 """Every figure of a run, as a table of declarations: name, unit, direction, formula over a Window of rows.
 
-What counts: requests that arrive after the warm-up (see Window). Latencies are those of *served* requests (ok, cache hit, fallback),
-measured from the intended send time: refusals are quick, and would flatter them. Quantiles are exact. Money per day and month extrapolates
-the counted window as it stands, so a ten-minute peak gives the cost of a month of peak; users scale with the run's ``scale``.
+What counts: requests that arrive after the warm-up (see Window). Latencies are those of *answered* requests (ok, cache hit), measured
+from the intended send time: refusals and prepared apologies are quick, and would flatter them. Quantiles are exact. Money per day and
+month extrapolates the counted window as it stands, so a ten-minute peak gives the cost of a month of peak; users scale with the run's
+``scale``.
 """
 
 from __future__ import annotations
@@ -18,8 +19,11 @@ from sim.analysis.batch_latency import has_batches
 from sim.analysis.estimators import INSUFFICIENT, Estimate, mean_estimate, quantile_estimate, ratio_estimate, share_estimate
 from sim.analysis.objectives import objectives
 from sim.analysis.window import Window
+from sim.data.outcomes import CACHE_HIT, FAILURES, KINDS, is_available
 from sim.data.run import Run
-from sim.data.schema import OUTCOMES, Outcome
+from sim.data.statuses import CANCELLED
+from sim.gateway.stages.breaker import IS_OPEN
+from sim.gateway.stages.retry import NO_TARGET
 from sim.workload.calls import stated_population
 
 DAY_S = 86_400.0
@@ -51,8 +55,16 @@ class Metric:
 
 
 # ---- which requests ---------------------------------------------------------------------------------------------------
+def available(window: Window) -> np.ndarray:
+    return window.available
+
+
 def served(window: Window) -> np.ndarray:
     return window.served
+
+
+def degraded(window: Window) -> np.ndarray:
+    return window.served & ~window.available
 
 
 def everyone(window: Window) -> np.ndarray:
@@ -60,11 +72,10 @@ def everyone(window: Window) -> np.ndarray:
 
 
 def queued(window: Window) -> np.ndarray:
-    """Came to the admission queue and was let in or waited: not refused or out of time before it, not answered from the cache."""
-    outcome, wait = window["outcome"], window["queue_wait_s"]
-    before = (outcome == Outcome.RATE_LIMITED) | (outcome == Outcome.CACHE_HIT)
-    turned_away = (outcome == Outcome.REJECTED) | ((outcome == Outcome.TIMEOUT) & (window["attempts"] == 0))
-    return ~before & (~turned_away | (wait > 0)) & ~np.isnan(wait)
+    """Came to the admission queue and waited there, or was let in: it sent an attempt, or found no target that would take one."""
+    wait = window["queue_wait_s"]
+    let_in = (window["attempts"] > 0) | np.isin(window["refused_by"], (IS_OPEN, NO_TARGET))
+    return (let_in | (wait > 0)) & ~np.isnan(wait)
 
 
 # ---- formulas ---------------------------------------------------------------------------------------------------------
@@ -102,7 +113,7 @@ def per_second(of: Callable[[Window], np.ndarray], times: float = 1.0) -> Formul
     return lambda window: mean_estimate(of(window) / window.seconds).times(times) if window.seconds > 0 else INSUFFICIENT
 
 
-def ended(outcome: Outcome) -> Callable[[Window], np.ndarray]:
+def ended(outcome: int) -> Callable[[Window], np.ndarray]:
     return lambda window: window["outcome"] == outcome
 
 
@@ -111,24 +122,29 @@ def waited(window: Window) -> np.ndarray:
 
 
 def good(window: Window) -> np.ndarray:
-    """Served, and within the scenario's own latency objectives."""
-    mask = window.served
+    """Answered, and within the scenario's own latency objectives."""
+    mask = window.available
     for column, limit_s in objectives(window.run.scenario).items():
         mask = mask & ~(window[column] > limit_s)
     return mask
 
 
 def completed(window: Window) -> np.ndarray:
-    """Served requests that *ended* in the window, whenever they arrived: what the system delivered, also when it falls behind."""
+    """Answered requests that *ended* in the window, whenever they arrived: what the system delivered, also when it falls behind."""
     rows = window.run.requests
     end_s = rows["arrival_s"] + rows["latency_s"]
-    inside = rows["outcome"] <= Outcome.FALLBACK
+    inside = is_available(rows["outcome"])
     inside &= np.logical_or.reduce([(end_s >= start) & (end_s < end) for start, end in window.spans])
     return np.bincount(rows["replication"][inside], minlength=window.run.replications)
 
 
 def spending(window: Window) -> np.ndarray:
     return window.sum(window["cost_usd"])
+
+
+def cost_per_answer(window: Window) -> Estimate:
+    """Everything spent, also on what came to nothing, over the answers that it bought."""
+    return ratio_estimate(spending(window), window.count(window.available))
 
 
 def cost_per_conversation(window: Window) -> Estimate:
@@ -163,7 +179,7 @@ def highest(column: str) -> Formula:
 
 def attempt_failures(window: Window) -> Estimate:
     attempts = window.attempts
-    failed = (attempts["status"] != 200) & (attempts["status"] != -2)
+    failed = (attempts["status"] != 200) & (attempts["status"] != CANCELLED)
     replication, n = attempts["replication"], window.run.replications
     return share_estimate(np.bincount(replication[failed], minlength=n), np.bincount(replication, minlength=n))
 
@@ -173,7 +189,7 @@ def batch_mean(window: Window) -> Estimate:
     if not has_batches(window.run.scenario.workload):
         return INSUFFICIENT
     batches, n = window.batches, window.run.replications
-    return ratio_estimate(batches.sums(n), batches.number(n, batches.served))
+    return ratio_estimate(batches.sums(n), batches.number(n, batches.available))
 
 
 def batch_quantile(quantile: float) -> Formula:
@@ -185,11 +201,11 @@ def batch_quantile(quantile: float) -> Formula:
     return formula
 
 
-def batches_served(window: Window) -> Estimate:
+def batches_available(window: Window) -> Estimate:
     if not has_batches(window.run.scenario.workload):
         return INSUFFICIENT
     batches, n = window.batches, window.run.replications
-    return share_estimate(batches.number(n, batches.served), batches.number(n))
+    return share_estimate(batches.number(n, batches.available), batches.number(n))
 
 
 # ---- the table --------------------------------------------------------------------------------------------------------
@@ -199,7 +215,7 @@ def delays(family: str, says: str, of: Callable[[Window], np.ndarray]) -> list[M
 
 
 def batch_delays() -> list[Metric]:
-    says = "intended send time until the slowest of the calls that came together is served"
+    says = "intended send time until the slowest of the calls that came together is answered"
     formulas: dict[str, Formula] = {"mean": batch_mean} | {name: batch_quantile(quantile) for name, quantile in QUANTILES.items()}
     return [Metric(f"{BATCHES}latency_s.{name}", "s", "lower", f"{says}: {name}", formula) for name, formula in formulas.items()]
 
@@ -208,27 +224,29 @@ BATCHES = "batch_"
 """How the names of figures begin that only scenarios with batches have."""
 
 TABLE: tuple[Metric, ...] = (
-    *delays("latency_s", "intended send time to last byte, served requests", served),
-    *delays("ttft_s", "intended send time to first content, served requests", served),
+    *delays("latency_s", "intended send time to last byte, answered requests", available),
+    *delays("ttft_s", "intended send time to first content, answered requests", available),
+    *delays("added_latency_s", "latency less the answering attempt's time at the provider, answered requests", available),
     *delays("queue_wait_s", "waiting for admission, requests that came to the queue", queued),
     Metric("queue_wait_s.p_wait", "share", "lower", "requests that came to the queue and had to wait", share_of(waited, queued)),
     *batch_delays(),
-    Metric(f"{BATCHES}availability", "share", "higher", "batches all of whose calls were served", batches_served),
-    Metric("availability", "share", "higher", "requests that were served", share_of(served)),
-    Metric("goodput", "share", "higher", "served within the scenario's own latency objectives", share_of(good)),
-    Metric("error_rate.total", "share", "lower", "requests that were not served", share_of(lambda window: ~window.served)),
+    Metric(f"{BATCHES}availability", "share", "higher", "batches all of whose calls were answered", batches_available),
+    Metric("availability", "share", "higher", "requests that got a fresh answer, by whichever provider or cache", share_of(available)),
+    Metric("served", "share", "higher", "requests that got an answer, stale and prepared ones included", share_of(served)),
+    Metric("degraded_rate", "share", "lower", "requests that got a stale or a prepared answer", share_of(degraded)),
+    Metric("goodput", "share", "higher", "answered within the scenario's own latency objectives", share_of(good)),
+    Metric("error_rate.total", "share", "lower", "requests that got no answer at all", share_of(lambda window: ~window.served)),
     *(
-        Metric(f"error_rate.{outcome}", "share", "lower", f"requests that ended {outcome}", share_of(ended(Outcome[outcome.upper()])))
-        for outcome in OUTCOMES
-        if not Outcome[outcome.upper()].served
+        Metric(f"error_rate.{kind.name}", "share", "lower", f"requests that ended {kind.name}", share_of(ended(kind.code)))
+        for kind in KINDS
+        if kind.code >= FAILURES
     ),
     Metric("error_rate.attempts", "share", "lower", "attempts upstream that failed or timed out", attempt_failures),
-    Metric("cache_hit_rate", "share", "higher", "requests answered from the cache", share_of(ended(Outcome.CACHE_HIT))),
-    Metric("fallback_rate", "share", "lower", "requests that got a fallback answer", share_of(ended(Outcome.FALLBACK))),
+    Metric("cache_hit_rate", "share", "higher", "requests answered from the cache", share_of(ended(CACHE_HIT))),
     Metric("attempts_per_request", "attempts", "lower", "sent to providers, per request", per_request("attempts")),
     Metric("offered_rps", "/s", "neither", "requests that arrived", per_second(lambda window: window.count())),
-    Metric("throughput_rps", "/s", "higher", "served requests that ended in the window", per_second(completed)),
-    Metric("goodput_rps", "/s", "higher", "requests served within the objectives", per_second(lambda window: window.count(good(window)))),
+    Metric("throughput_rps", "/s", "higher", "answered requests that ended in the window", per_second(completed)),
+    Metric("goodput_rps", "/s", "higher", "requests answered within the objectives", per_second(lambda window: window.count(good(window)))),
     Metric("queue_depth.mean", "requests", "lower", "waiting for admission, over time", sampled("waiting")),
     Metric("queue_depth.max", "requests", "lower", "waiting for admission, most seen", highest("waiting")),
     Metric("in_service.mean", "requests", "neither", "in service at once, over time", sampled("in_service")),
@@ -238,6 +256,7 @@ TABLE: tuple[Metric, ...] = (
     Metric("tokens.input_per_s", "/s", "neither", "input tokens", per_second(lambda window: window.sum(window["input_tokens"]))),
     Metric("tokens.output_per_s", "/s", "neither", "output tokens", per_second(lambda window: window.sum(window["output_tokens"]))),
     Metric("cost_usd.per_request", "USD", "lower", "of all attempts, per request", per_request("cost_usd")),
+    Metric("cost_usd.per_answer", "USD", "lower", "of all attempts, per answered request", cost_per_answer),
     Metric("cost_usd.per_conversation", "USD", "lower", "per conversation begun", cost_per_conversation),
     Metric("cost_usd.per_user_month", "USD", "lower", "per user of the population and 30 days of this traffic", cost_per_user_month),
     Metric("cost_usd.per_day", "USD", "lower", "24 hours of this traffic", per_second(spending, DAY_S)),
