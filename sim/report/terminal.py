@@ -17,7 +17,7 @@ UNBOUNDED = 10_000
 """Columns in which every table has room."""
 OVERLOADED = 0.99
 """Availability below which latencies are said to be those of the requests that came through: they improve as more are refused."""
-OF_SURVIVORS = ("latency_s.p50", "latency_s.p99", "ttft_s.p50", "ttft_s.p99")
+OF_SURVIVORS = ("latency_s.p50", "latency_s.p99", "ttft_s.p50", "ttft_s.p99", "added_latency_s.p50", "added_latency_s.p99")
 
 STYLES = {
     "pass": "bold green", "partly": "bold yellow", "fail": "bold red", "invalid": "bold yellow",
@@ -33,9 +33,12 @@ FIGURES: tuple[tuple[str, str, str], ...] = (
     ("batch latency P99", "batch_latency_s.p99", "s"),
     ("first token P50", "ttft_s.p50", "s"),
     ("first token P99", "ttft_s.p99", "s"),
+    ("added latency P50", "added_latency_s.p50", "s"),
+    ("added latency P99", "added_latency_s.p99", "s"),
     ("had to wait", "queue_wait_s.p_wait", "share"),
     ("queue wait P99", "queue_wait_s.p99", "s"),
     ("availability", "availability", "share"),
+    ("served", "served", "share"),
     ("whole batches", "batch_availability", "share"),
     ("goodput", "goodput", "share"),
     ("cache hits", "cache_hit_rate", "share"),
@@ -135,7 +138,7 @@ def classes_table(runs: Sequence[Document], narrow: bool = False) -> Table:
         table.add_column(words)
     for run in runs:
         at_scale = times(run["scale"])
-        for words in ("served", "P99") if narrow else ("served", "P50", "P99", "mean wait"):
+        for words in ("available", "P99") if narrow else ("available", "P50", "P99", "mean wait"):
             table.add_column(f"{words} {at_scale}", justify="right")
     for name, first in sorted(runs[0]["by_class"].items(), key=lambda entry: -entry[1]["priority"]):
         cells = [name, str(first["priority"])]
@@ -156,9 +159,9 @@ def beside(run: Document, name: str, unit: str) -> str:
 
 
 def survivors(run: Document) -> str:
-    """``of the 57.0 % served``; empty when nearly everyone was, or no one."""
+    """``of the 57.0 % answered``; empty when nearly everyone was, or no one."""
     availability = run["availability"]["value"]
-    return f"of the {percent(availability)} served" if availability and availability < OVERLOADED else ""
+    return f"of the {percent(availability)} answered" if availability and availability < OVERLOADED else ""
 
 
 def add_plain(table: Table, runs: Sequence[Document], words: str, value: Callable[..., str]) -> None:
@@ -233,7 +236,7 @@ def footnote(summary: Document) -> str:
     return (
         f"{summary['scenario']} · seed {summary['seed']} · scenario {summary['scenario_sha256'][:12]} · "
         f"{', '.join(sized(one) for one in summary['runs'])} · {seconds(run['counted_s'])} counted after the warm-up · "
-        "latencies of served requests; costs as if this traffic went on"
+        "latencies of answered requests; costs as if this traffic went on"
     )
 
 
