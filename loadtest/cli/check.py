@@ -51,7 +51,7 @@ def command(
     quiet: bool,
 ) -> int:
     """Predict SCENARIO and hold it to its budgets, at every scale given: exit code 3 when one is broken, or when the samples cannot say."""
-    from loadtest.cli.keeping import keep, prepared, write_text
+    from loadtest.cli.output import keep, prepared, write_text
     from loadtest.cli.predictions import keeper_of_rows, predict_scales
     from sim.analysis.summary import summarize
     from sim.report import ci

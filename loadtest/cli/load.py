@@ -43,8 +43,8 @@ def command(
     says where) gets requests.parquet, certificate.json, the resolved scenario and Locust's own statistics. A client key, if the gateway
     wants one, comes from TENFOLD_KEY_CLIENT. Exit code 5: the generator did not deliver what the schedule says.
     """
-    from loadtest.cli.keeping import CannotKeep, prepared
-    from loadtest.cli.running import RunProgress, ends_cleanly
+    from loadtest.cli.output import CannotKeep, prepared
+    from loadtest.cli.progress import RunProgress, ends_cleanly
     from loadtest.processes.http_control import is_loopback, speaks_http
     from loadtest.processes.supervisor import RunFailed
     from sim.results.store import StoreError, whole_directory
@@ -93,8 +93,8 @@ def play(
     from loadtest.generator import samples as sample_files
     from loadtest.generator.locust_run import LEAD_S, LocustRun
     from loadtest.generator.plan import LoadPlan
+    from loadtest.measurement.verify import certify_run, dump, work_folder
     from loadtest.processes.supervisor import Crew
-    from loadtest.verify import certify_run, dump, work_folder
 
     clocks = {mock: f"{mock.rstrip('/').removesuffix('/v1')}/_mock/t0" for mock in mocks}
     if knows_scenario(url, loaded.sha256):

@@ -62,7 +62,7 @@ def command(
 
     The run, with its report, is kept in DIR (default: a new directory under results/; with --json nothing is kept unless --out says where).
     """
-    from loadtest.cli.keeping import keep, prepared
+    from loadtest.cli.output import keep, prepared
     from loadtest.cli.predictions import keeper_of_rows, predict_scales
     from sim.analysis.summary import summarize
     from sim.results.results import gather

@@ -12,7 +12,7 @@ from pathlib import Path
 import click
 
 from loadtest.cli import exit_codes
-from loadtest.cli.keeping import CannotKeep
+from loadtest.cli.output import CannotKeep
 from sim.data.run import Run
 from sim.data.spill import CannotSpill, RowKeeper
 from sim.engine.selection import Choice, choose_one, is_long

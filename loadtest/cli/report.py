@@ -16,7 +16,7 @@ from loadtest.cli.options import examples
 )
 def command(directory: Path, out: Path | None) -> None:
     """Write the report of a run directory anew: one HTML file that needs no other file and no network."""
-    from loadtest.cli.keeping import kept, write_text
+    from loadtest.cli.output import kept, write_text
     from sim.report.render import render
 
     place = out or directory / "report.html"

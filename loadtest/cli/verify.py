@@ -50,10 +50,10 @@ def command(
     kept in DIR with a report (default: a new directory under results/; with --json nothing is kept unless --out says where). Exit codes:
     0 they agree, 3 a budget failed in the measurement, 4 they disagree, 5 the measurement is invalid.
     """
-    from loadtest.cli.keeping import prepared
-    from loadtest.cli.running import ends_cleanly
+    from loadtest.cli.output import prepared
+    from loadtest.cli.progress import ends_cleanly
+    from loadtest.measurement.verify import Order
     from loadtest.processes.supervisor import RunFailed
-    from loadtest.verify import Order
     from sim.scenario.load import load
 
     every_override = (*overrides, *(() if seed is None else (f"seed={seed}",)))
@@ -72,10 +72,10 @@ def command(
 
 
 def run(order: Any, replications: int, place: Path | None, as_json: bool, quiet: bool) -> int:
-    from loadtest.cli.keeping import keep
+    from loadtest.cli.output import keep
     from loadtest.cli.predictions import predict_scales
-    from loadtest.cli.running import RunProgress
-    from loadtest.verify import measure
+    from loadtest.cli.progress import RunProgress
+    from loadtest.measurement.verify import measure
     from sim.analysis.validation import NotComparable, compare
     from sim.report.terminal import console_of, print_summary
     from sim.results.results import gather

@@ -2,13 +2,25 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
-from loadtest.measurement import GatewayLog
+import numpy as np
+
 from loadtest.processes.supervisor import Crew
 from sim.scenario.load import Loaded
+
+
+@dataclass(frozen=True)
+class GatewayLog:
+    """What a gateway of ours recorded: requests (dtype REQUESTS), attempts (ATTEMPTS), timeline (TIMELINE), events, refusals by limit."""
+
+    requests: np.ndarray
+    attempts: np.ndarray
+    timeline: np.ndarray
+    events: list[dict[str, Any]] = field(default_factory=list)
+    limited: dict[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

@@ -5,10 +5,9 @@ from __future__ import annotations
 import json
 import sys
 
-from loadtest.measurement import GatewayLog
 from loadtest.processes.http_control import fetch, post
 from loadtest.processes.supervisor import RunFailed
-from loadtest.targets.base import Place
+from loadtest.targets.base import GatewayLog, Place
 from sim.scenario.load import Loaded
 
 START_S = 30.0

@@ -1,1 +1,1 @@
-"""Answers on their way: when each byte is due, and handing it out then."""
+"""Answers on their way: the bytes, when each is due, handing it out then, and how late that was."""

@@ -10,7 +10,7 @@ from functools import partial
 from time import monotonic
 
 from mockprovider.delivery.clock import SLACK_S, Deadlines
-from mockprovider.evidence.lateness import Histogram
+from mockprovider.delivery.lateness import Histogram
 from sim.provider.behaviour import Plan
 
 BLOCKED_BYTES = 256 * 1024

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from mockprovider.delivery import http_bytes
 from mockprovider.delivery.playback import End, Playback
 from mockprovider.dialects.base import Answer, Dialect, Errors
-from mockprovider.server import http_bytes
 from sim.provider.behaviour import REFUSED, Ending, Plan
 
 ENDS = {

@@ -1,1 +1,1 @@
-"""What the mock knows to have happened: its truth log, its lateness, and the certificate made of them."""
+"""What the mock knows to have happened: its truth log, its metrics, and the certificate of its timeliness."""

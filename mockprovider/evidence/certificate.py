@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from mockprovider.delivery.clock import Deadlines
+from mockprovider.delivery.lateness import Histogram
 from mockprovider.delivery.playback import Ledger
-from mockprovider.evidence.lateness import Histogram
 
 BOUND_S = 0.005
 """Lateness up to which a run counts, unless whoever asks can bear a later P99: the bar of the mock's own benchmark."""

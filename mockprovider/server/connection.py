@@ -11,8 +11,8 @@ from aiohttp import web
 from aiohttp.http_exceptions import BadHttpMessage
 from aiohttp.web_protocol import RequestHandler
 
+from mockprovider.delivery import http_bytes
 from mockprovider.delivery.playback import reset
-from mockprovider.server import http_bytes
 
 BODY_BYTES = 32 * 1024 * 1024
 """Anthropic's documented limit on a request; what is larger gets 413 unread."""

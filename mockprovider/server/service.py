@@ -10,6 +10,7 @@ from urllib.parse import parse_qsl
 import orjson
 from aiohttp import web
 
+from mockprovider.delivery import http_bytes
 from mockprovider.delivery.clock import Deadlines
 from mockprovider.delivery.playback import End, Playback
 from mockprovider.delivery.script import perform, reusable
@@ -18,7 +19,6 @@ from mockprovider.dialects.base import Answer, Call, Dialect, Refusal
 from mockprovider.evidence.certificate import Certificate
 from mockprovider.evidence.metrics import Metrics
 from mockprovider.evidence.truth_log import TruthLog
-from mockprovider.server import http_bytes
 from mockprovider.server.connection import BODY_BYTES, CLOSE, KEEP, Connection, Sent, TooLarge, TooSlow, Unreadable, read_body
 from mockprovider.server.identity import Identifier
 from mockprovider.server.quotas import quotas

@@ -22,9 +22,9 @@ from loadtest.generator import samples
 from loadtest.generator.certificate import MAX_LAG_P50_S, MAX_RATE_ERROR, certify
 from loadtest.generator.locust_run import LocustRun
 from loadtest.generator.plan import LoadPlan
+from loadtest.measurement.verify import Order, dump, start_mocks
 from loadtest.processes.http_control import fetch, post
 from loadtest.processes.supervisor import Crew
-from loadtest.verify import Order, dump, start_mocks
 from sim.data.schema import Outcome
 from sim.scenario.load import Loaded, load
 from sim.workload.schedule import build_schedule

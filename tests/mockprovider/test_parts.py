@@ -10,15 +10,15 @@ import orjson
 import pyarrow as pa
 import pytest
 
+from mockprovider.delivery import http_bytes
 from mockprovider.delivery.clock import Deadlines
+from mockprovider.delivery.lateness import BUCKET_S, Histogram
 from mockprovider.delivery.playback import End
 from mockprovider.dialects.answer_text import TOKENS, passage, token
 from mockprovider.dialects.openai_errors import spell_duration
 from mockprovider.dialects.tools import example
 from mockprovider.evidence.certificate import BOUND_S, Certificate
-from mockprovider.evidence.lateness import BUCKET_S, Histogram
 from mockprovider.evidence.truth_log import BLOCK_ROWS, TRUTH, TRUTH_COLUMNS, TruthLog
-from mockprovider.server import http_bytes
 from sim.workload.prompt_text import count_tokens
 from tests.mockprovider.conftest import Handle
 

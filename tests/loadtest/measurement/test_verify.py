@@ -278,7 +278,7 @@ def test_proxies_of_the_environment_are_not_asked_about_loopback(start: Start, s
 
 def test_a_gateway_that_asks_other_providers_than_the_mocks_is_noticed(start: Start, scenario: Path) -> None:
     """A stub that answers everything by itself, as a gateway with real upstreams would."""
-    from tests.loadtest.test_load import Server
+    from tests.loadtest.cli.test_load import Server
 
     stub = Server()
     stub.start()

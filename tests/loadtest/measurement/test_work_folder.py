@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from loadtest.verify import work_folder
+from loadtest.measurement.verify import work_folder
 
 
 @pytest.fixture(autouse=True)

@@ -5,13 +5,12 @@ Where the time went in between (queue, backoff …) only the gateway knows; a ga
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import Any
-
 import numpy as np
 
 from loadtest.generator.samples import to_requests
+from loadtest.targets.base import GatewayLog
 from mockprovider.delivery.playback import End
+from sim.analysis.utilization import add_usage
 from sim.data.run import Run
 from sim.data.schema import ATTEMPTS, CANCELLED, REFUSED, TIMED_OUT, TIMELINE
 from sim.gateway.assembled import target_names
@@ -26,23 +25,10 @@ LEFT = (End.CLIENT_LEFT, End.STALLED, End.HANG, End.CUT_OFF)
 BROKEN = (End.RESET, End.TRUNCATED, End.STREAM_ERROR, End.MALFORMED)  # an answer began, but whoever read it has none
 
 
-@dataclass(frozen=True)
-class GatewayLog:
-    """What a gateway of ours recorded: requests (dtype REQUESTS), attempts (ATTEMPTS), timeline (TIMELINE), events, refusals by limit."""
-
-    requests: np.ndarray
-    attempts: np.ndarray
-    timeline: np.ndarray
-    events: list[dict[str, Any]] = field(default_factory=list)
-    limited: dict[str, int] = field(default_factory=dict)
-
-
 def measured_run(
     scenario: Scenario, scale: float, samples: np.ndarray, truth: dict[str, np.ndarray], gateway: GatewayLog | None, wall_s: float
 ) -> Run:
     """The measurement as a Run of one replication. ``truth``: each provider's ground-truth rows, with ``model`` as its index."""
-    from sim.analysis.utilization import add_usage
-
     attempts = attempt_rows(scenario, truth, samples)
     requests = to_requests(samples)
     requests["replication"] = 0

@@ -23,7 +23,7 @@ from loadtest.generator import samples as sample_files
 from loadtest.generator.certificate import Certificate, certify, certify_closed
 from loadtest.generator.locust_run import LEAD_S, LocustRun, Progress
 from loadtest.generator.plan import LoadPlan
-from loadtest.measurement import measured_run
+from loadtest.measurement.measured_run import measured_run
 from loadtest.processes.http_control import fetch, post
 from loadtest.processes.supervisor import Child, Crew, RunFailed
 from loadtest.targets import find_target

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from loadtest.generator.samples import blank_row
-from loadtest.measurement import GatewayLog, measured_run
+from loadtest.measurement.measured_run import measured_run
+from loadtest.targets.base import GatewayLog
 from mockprovider.delivery.playback import End
 from mockprovider.evidence.truth_log import TRUTH
 from sim.data.schema import ATTEMPTS, CANCELLED, REQUESTS, TIMED_OUT, TIMELINE, Outcome

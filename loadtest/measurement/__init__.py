@@ -1,0 +1,1 @@
+"""Measuring a deployment: the whole run, and the Run made of its logs."""
