@@ -9,7 +9,6 @@ import numpy as np
 Kind = Literal["prediction", "measurement"]
 
 # name, dtype, unit and meaning. Times are seconds from the start of the run; -1 in an index means none; nan: never happened.
-# Of a request's row these are the columns that every gateway has; its stages add theirs (``sim.gateway.rows``).
 REQUEST_COLUMNS: dict[str, tuple[str, str]] = {
     "request": ("i8", "position in the schedule"),
     "replication": ("i4", "0 is the scenario's own seed"),
@@ -20,10 +19,11 @@ REQUEST_COLUMNS: dict[str, tuple[str, str]] = {
     "turn": ("i4", "from 0"),
     "prompt": ("i8", ""),
     "outcome": ("i1", "a code of sim.data.outcomes"),
-    "refused_by": ("i2", "the limit of the gateway that said no, a code of sim.kernel.refusals; 0 none"),
+    "refused_by": ("i2", "the limit that said no, a code of sim.kernel.refusals; 0 none"),
     "latency_s": ("f8", "from the intended send time to the last byte, or to the refusal"),
     "ttft_s": ("f8", "from the intended send time to the first content; nan if none came"),
 }
+"""Of every request; the gateway's stages add theirs: ``sim.gateway.rows``."""
 
 ATTEMPT_COLUMNS: dict[str, tuple[str, str]] = {
     "request": ("i8", "position in the schedule; -1 unknown"),
@@ -37,10 +37,10 @@ ATTEMPT_COLUMNS: dict[str, tuple[str, str]] = {
     "first_token_s": ("f8", "seconds after started_s; nan if none came"),
     "duration_s": ("f8", "seconds after started_s until it ended or was cut"),
     "status": ("i2", "HTTP status, or one of sim.data.statuses"),
-    "refused_by": ("i2", "the limit of the provider that said no, a code of sim.kernel.refusals; 0 none"),
     "input_tokens": ("i8", "billed"),
-    "cached_tokens": ("i8", "of these, read from the provider's prompt cache"),
     "output_tokens": ("i8", "produced and billed, also when nobody read them"),
+    "cached_tokens": ("i8", "of the input, read from the provider's prompt cache"),
+    "refused_by": ("i2", "the limit or fault that said no, a code of sim.kernel.refusals; 0 none"),
     "cost_usd": ("f8", ""),
 }
 

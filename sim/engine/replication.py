@@ -45,3 +45,26 @@ def sampling(duration_s: float) -> tuple[int, float]:
     """How many samples a timeline has, and the seconds between them."""
     every_s = max(1.0, duration_s / SAMPLES)
     return int(duration_s / every_s) + 1, every_s
+
+
+class Inside(NamedTuple):
+    """Calls in the gateway, as the driver counted them: ``entered`` in all, ``left_over`` at the end, the integral of their number over
+    time up to ``at_s``."""
+
+    entered: int
+    left_over: int
+    area_s: float
+    at_s: float
+
+
+class Simulated(NamedTuple):
+    """What a driver leaves of one replication: rows in the order of the requests' numbers, attempts in the order of their ends, events
+    (at_s, kind, subject, value), and the gateway and providers as they are at the end."""
+
+    requests: np.ndarray
+    attempts: np.ndarray
+    timeline: np.ndarray
+    events: Any
+    g: Any
+    p: Any
+    inside: Inside

@@ -19,6 +19,7 @@ from __future__ import annotations
 
 from collections import namedtuple
 from collections.abc import Callable
+from dataclasses import fields
 from types import ModuleType
 from typing import Any
 
@@ -92,6 +93,20 @@ Request = merge("Request", call.Request, *(stage.Request for stage in STAGES if 
 Call = merge("Call", Request, call.Call, *(stage.Call for stage in STAGES if hasattr(stage, "Call")), attempt.Call)
 
 
+def used_by(g: Any) -> list[ModuleType]:
+    """The stages of a gateway."""
+    return [stage for stage in STAGES if getattr(g, name_of(stage)) is not None]
+
+
+def call_class(g: Any) -> Any:
+    """``Call`` for a gateway in Python: fields of stages that it does not use are constants, which cost nothing to make."""
+    used = [stage.Call for stage in used_by(g) if hasattr(stage, "Call")]
+    unused = [stage.Call for stage in STAGES if hasattr(stage, "Call") and stage.Call not in used]
+    constants = {item.name: item.default for part in unused for item in fields(part)}
+    base = type("Unused", (), {"__slots__": (), **constants})
+    return merge("Call", Request, call.Call, *used, attempt.Call, base=base)
+
+
 def build(scenario: Any, seed: int, history: Any = ()) -> Any:
     """The gateway of a scenario in which nothing has happened yet. Stages that it does not use are None and cost nothing.
 
@@ -110,19 +125,25 @@ def build(scenario: Any, seed: int, history: Any = ()) -> Any:
 def path(used: list[ModuleType]) -> Path:
     """The hooks of the stages that calls pass. ``c.stage`` is a place on this path; a stage without the hook has None there."""
     passed = stages_passed(used)
-    return Path(*(tuple(getattr(stage, hook, None) for stage in passed) for hook in HOOKS), asked(used, "permits"), asked(used, "stale"))
+    return Path(*(tuple(hook_of(stage, hook) for stage in passed) for hook in HOOKS), hooks_of(used, "permits"), hooks_of(used, "stale"))
 
 
 def stages_passed(used: list[ModuleType]) -> list[ModuleType]:
-    return [stage for stage in used if any(hasattr(stage, hook) for hook in HOOKS)]
+    return [stage for stage in used if any(hook_of(stage, hook) for hook in HOOKS)]
 
 
-def asked(used: list[ModuleType], hook: str) -> tuple[Callable[..., bool], ...]:
-    return tuple(getattr(stage, hook) for stage in used if hasattr(stage, hook))
+def timers(used: list[ModuleType]) -> tuple[Callable[..., Any], ...]:
+    return hooks_of(used, "tick")
 
 
-def timers(used: list[ModuleType]) -> tuple[Callable[..., float], ...]:
-    return tuple(stage.tick for stage in used if hasattr(stage, "tick"))
+def hooks_of(used: list[ModuleType], hook: str) -> tuple[Callable[..., Any], ...]:
+    return tuple(found for stage in used if (found := hook_of(stage, hook)) is not None)
+
+
+def hook_of(stage: ModuleType, hook: str) -> Callable[..., Any] | None:
+    """The stage's own hook of that name, not one that it has imported."""
+    found = getattr(stage, hook, None)
+    return found if found is not None and found.__module__ == stage.__name__ else None
 
 
 # What follows is all that ever happens to a call. The first five choose the stage (compiled: by comparing c.stage).

@@ -1,15 +1,23 @@
-"""A request's row: the columns that every gateway has, and those that the stages of the chain add."""
+"""The rows that a run leaves of each request and each attempt: the columns that every request has, and what the stages add.
+
+``REQUEST_FIELDS`` and ``ATTEMPT_FIELDS`` are the fields of a call that the columns are taken from, in their order.
+"""
 
 from __future__ import annotations
 
-from sim.data import schema
-from sim.gateway.chain import declared
+from sim.data.schema import ATTEMPT_COLUMNS, ATTEMPTS, dtype
+from sim.data.schema import REQUEST_COLUMNS as BASE
+from sim.gateway import chain
+from sim.gateway.stages import upstream
 
-STAGE_COLUMNS: dict[str, tuple[str, str]] = declared("COLUMNS")
-REQUEST_COLUMNS: dict[str, tuple[str, str]] = schema.REQUEST_COLUMNS | STAGE_COLUMNS
-REQUESTS = schema.dtype(REQUEST_COLUMNS)
+__all__ = ["ANSWER_PARTS", "ATTEMPTS", "ATTEMPT_FIELDS", "BASE", "PARTS", "REQUESTS", "REQUEST_COLUMNS", "REQUEST_FIELDS", "WAITS"]
 
-PARTS: dict[str, str] = declared("PARTS")
+REQUEST_COLUMNS: dict[str, tuple[str, str]] = BASE | chain.declared("COLUMNS")
+REQUESTS = dtype(REQUEST_COLUMNS)
+REQUEST_FIELDS = tuple(name for name in REQUEST_COLUMNS if name != "replication")
+ATTEMPT_FIELDS = tuple(upstream.ATTEMPT_COLUMNS[name] for name in ATTEMPT_COLUMNS if name != "replication")
+
+PARTS: dict[str, str] = chain.declared("PARTS")
 """Columns that are parts of the latency, with their names in words."""
 ANSWER_PARTS = ("first_token_s", "generation_s")
 """The parts in which the answering attempt works."""

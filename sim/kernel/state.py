@@ -36,8 +36,8 @@ def kind_of(cls: type, name: str) -> Any:
     return eval(annotation, vars(sys.modules[base.__module__]))  # the module's own words
 
 
-def merge(name: str, *parts: type) -> Any:
-    """One state with the fields of all ``parts``. Raises TypeError where two parts use the same name."""
+def merge(name: str, *parts: type, base: type = object) -> Any:
+    """One state with the fields of all ``parts``, derived from ``base``. Raises TypeError where two parts use the same name."""
     merged: list[tuple[str, Any, Any]] = []
     owner: dict[str, type] = {}
     for part in parts:
@@ -47,7 +47,7 @@ def merge(name: str, *parts: type) -> Any:
             owner[item.name] = part
             default = {"default": item.default} if item.default is not MISSING else {"default_factory": item.default_factory}
             merged.append((item.name, kind_of(part, item.name), field(**default)))  # type: ignore[call-overload]
-    return make_dataclass(name, merged, slots=True)
+    return make_dataclass(name, merged, bases=(base,), slots=True)
 
 
 def dtype_of(cls: type) -> np.dtype:

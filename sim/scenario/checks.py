@@ -6,20 +6,15 @@ import math
 from collections.abc import Callable, Iterator
 
 from sim.scenario.distributions import mean
-from sim.scenario.errors import did_you_mean
 from sim.scenario.fault_checks import faults_happen, silence_ends
 from sim.scenario.finding import Finding
-from sim.scenario.model import Capability, Closed, Limits, Poisson, Pool, Scenario, Stages, Trace, Users, Weighted
+from sim.scenario.limits import check_limits
+from sim.scenario.model import Closed, Poisson, Scenario, Stages, Trace, Users
 from sim.scenario.model import Gamma as GammaArrivals
 from sim.scenario.size import MOST_REQUESTS, expected_requests
 from sim.scenario.tree import Steps
-from sim.scenario.units import Rate
 
 SHARES_TOLERANCE = 1e-6
-
-
-def check(scenario: Scenario) -> list[Finding]:
-    return [finding for rule in RULES for finding in rule(scenario)]
 
 
 def run_is_finite(scenario: Scenario) -> Iterator[Finding]:
@@ -118,94 +113,14 @@ def classes_are_a_mix(scenario: Scenario) -> Iterator[Finding]:
         seen.add(each.name)
 
 
-def targets_of(scenario: Scenario) -> list[str]:
-    """Every provider/model of the scenario."""
-    return [f"{provider}/{model}" for provider, entry in scenario.providers.items() for model in entry.models]
+def provider_limits_work(scenario: Scenario) -> Iterator[Finding]:
+    for name, provider in scenario.providers.items():
+        yield from check_limits(("providers", name, "limits"), provider.limits)
 
 
-def routes_lead_somewhere(scenario: Scenario) -> Iterator[Finding]:
-    routing, known = scenario.gateway.routing, targets_of(scenario)
-    here: Steps = ("gateway", "routing")
-    listed: list[tuple[Steps, str]] = []
-    if isinstance(routing, Pool):
-        listed = [((*here, "models", index), target) for index, target in enumerate(routing.models)]
-    elif isinstance(routing, Weighted):
-        listed = [((*here, "weights", target), target) for target in routing.weights]
-        if not any(routing.weights.values()):
-            yield Finding((*here, "weights"), "expected at least one weight above zero")
-    else:
-        listed = [((*here, name, index), target) for name, targets in routing.capabilities.items() for index, target in enumerate(targets)]
-    for path, target in listed:
-        if target not in known:
-            hint = did_you_mean(target, known) or f"the providers have {', '.join(known[:8])}{', …' if len(known) > 8 else ''}"
-            yield Finding(path, f"no provider has the target {target!r}", hint)
-
-
-def needs_are_met(scenario: Scenario) -> Iterator[Finding]:
-    routing = scenario.gateway.routing
-    if not isinstance(routing, Capability):
-        return
-    for index, each in enumerate(scenario.workload.requests):
-        here: Steps = ("workload", "requests", index)
-        if each.needs is None and "default" not in routing.capabilities:
-            hint = f"add `needs` with one of {', '.join(routing.capabilities)}, or a capability called default"
-            yield Finding(here, f"request class {each.name!r} needs nothing, so capability routing has no target for it", hint)
-        elif each.needs is not None and each.needs not in routing.capabilities:
-            hint = did_you_mean(each.needs, routing.capabilities) or f"the routing has {', '.join(routing.capabilities)}"
-            yield Finding((*here, "needs"), f"the routing has no capability {each.needs!r}", hint)
-
-
-def limits_of(scenario: Scenario) -> Iterator[tuple[Steps, Limits, dict[str, Rate]]]:
-    """Every set of limits with its path, and those of its limits that are given, by name."""
-    gateway = scenario.gateway.limits
-    found: list[tuple[Steps, Limits | None]] = [
-        (("gateway", "limits", "per_user"), gateway.per_user),
-        (("gateway", "limits", "global"), gateway.global_),
-        *((("providers", name, "limits"), provider.limits) for name, provider in scenario.providers.items()),
-    ]
-    for path, limits in found:
-        if limits is not None:
-            rates = {what: getattr(limits, what, None) for what in ("requests", "tokens", "input_tokens", "output_tokens")}
-            yield path, limits, {what: rate for what, rate in rates.items() if rate is not None}
-
-
-def limits_let_something_through(scenario: Scenario) -> Iterator[Finding]:
-    """A limit's count is also its burst: below one, nothing ever fits in."""
-    for path, _, rates in limits_of(scenario):
-        for what, rate in rates.items():
-            if rate.count < 1:
-                hint = f"write it over a longer time: {rate.rps * 3600:g}/h" if rate.rps * 3600 >= 1 else "leave the limit out for none"
-                yield Finding((*path, what), f"expected at least 1 at a time, found {rate}: it would let nothing through", hint)
-
-
-def logs_count_requests(scenario: Scenario) -> Iterator[Finding]:
-    """A sliding log holds the times of requests and no sizes: a token limit of that kind would not be enforced."""
-    for path, limits, rates in limits_of(scenario):
-        for what in rates if limits.algorithm == "sliding-log" else ():
-            if what != "requests":
-                hint = "use token-bucket, or a window, for tokens"
-                yield Finding((*path, what), "a sliding log counts requests and cannot limit tokens", hint)
-
-
-def timeouts_leave_time(scenario: Scenario) -> Iterator[Finding]:
-    timeout, client = scenario.gateway.timeout, scenario.workload.client
-    for path, value in (
-        (("gateway", "timeout", "first_token"), timeout.first_token),
-        (("gateway", "timeout", "total"), timeout.total),
-        (("workload", "client", "timeout"), client.timeout),
-    ):
-        if value == 0:
-            yield Finding(path, "expected a duration above zero", "leave it out for no timeout")
-
-
-def gateway_agrees_with_itself(scenario: Scenario) -> Iterator[Finding]:
-    gateway = scenario.gateway
-    if "stale-cache" in gateway.fallback and not gateway.cache:
-        index = gateway.fallback.index("stale-cache")
-        yield Finding(("gateway", "fallback", index), "stale-cache answers from a cache, and there is none", "add gateway.cache")
-    first, total = gateway.timeout.first_token, gateway.timeout.total
-    if first is not None and total is not None and first > total:
-        yield Finding(("gateway", "timeout", "first_token"), f"expected at most timeout.total ({total:g}s), found {first:g}s")
+def clients_have_time(scenario: Scenario) -> Iterator[Finding]:
+    if scenario.workload.client.timeout == 0:
+        yield Finding(("workload", "client", "timeout"), "expected a duration above zero", "leave it out for no timeout")
 
 
 def budgets_parse(scenario: Scenario) -> Iterator[Finding]:
@@ -225,12 +140,8 @@ RULES: tuple[Callable[[Scenario], Iterator[Finding]], ...] = (
     batches_come,
     conversations_fit_arrivals,
     classes_are_a_mix,
-    routes_lead_somewhere,
-    needs_are_met,
-    limits_let_something_through,
-    logs_count_requests,
-    timeouts_leave_time,
-    gateway_agrees_with_itself,
+    provider_limits_work,
+    clients_have_time,
     faults_happen,
     silence_ends,
     budgets_parse,

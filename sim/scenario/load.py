@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import yaml
 
-from sim.scenario.checks import check
 from sim.scenario.errors import Problem, ScenarioError, did_you_mean
 from sim.scenario.files import RELATIVE, include_files
+from sim.scenario.finding import Finding
 from sim.scenario.merge import apply_override, merge
 from sim.scenario.model import Scenario
 from sim.scenario.scalars import resolve
@@ -23,6 +23,13 @@ from sim.scenario.validate import node_at, show, validate
 
 MOST_BASES = 8
 SUFFIXES = (".yaml", ".yml")
+
+
+class Language(NamedTuple):
+    """What a file is read as: the model of a whole scenario, and what must hold between its parts."""
+
+    scenario: type[Scenario]
+    check: Callable[[Any], Iterable[Finding]]
 
 
 @dataclass(frozen=True)
@@ -41,8 +48,8 @@ class Loaded:
     warnings: tuple[Problem, ...] = ()
 
 
-def load(path: str | Path, overrides: Sequence[str] = ()) -> Loaded:
-    """Load the scenario at ``path`` (a file, or the name of one that ``tenfold scenarios`` lists), with ``path.to.key=value`` overrides.
+def load_as(language: Language, path: str | Path, overrides: Sequence[str] = ()) -> Loaded:
+    """Load the scenario at ``path``, written in ``language``: see ``sim.gateway.language.load``.
 
     Raises ScenarioError with everything that is wrong.
     """
@@ -53,11 +60,11 @@ def load(path: str | Path, overrides: Sequence[str] = ()) -> Loaded:
         problems += found
     root, found = include_files(root)
     problems += found
-    scenario, found = validate(root)
+    scenario, found = validate(root, language.scenario)
     problems += found
     if scenario is None or problems:
         raise ScenarioError(in_file_order(problems))
-    warnings = run_checks(scenario, root)
+    warnings = run_checks(language.check(scenario), root)
     return in_canonical_form(scenario, file, warnings)
 
 
@@ -109,9 +116,8 @@ def find_base(stated: Node, path: Path, label: str, chain: tuple[Path, ...]) -> 
     return base, str(Path(label).parent / name)
 
 
-def run_checks(scenario: Scenario, root: Node) -> tuple[Problem, ...]:
+def run_checks(findings: Iterable[Finding], root: Node) -> tuple[Problem, ...]:
     """The warnings. Raises ScenarioError where a check fails."""
-    findings = check(scenario)
     told = [(node_at(root, each.path).mark.problem(each.message, each.path, each.hint), each.warning) for each in findings]
     failures = [problem for problem, warning in told if not warning]
     if failures:
@@ -127,7 +133,7 @@ def in_file_order(problems: list[Problem]) -> list[Problem]:
 def in_canonical_form(scenario: Scenario, path: Path, warnings: tuple[Problem, ...]) -> Loaded:
     """Once through the canonical form, so that the scenario is bit for bit the one that its ``yaml_text`` gives back."""
     document = canonical(scenario)
-    same = Scenario.model_validate_json(json.dumps(document), strict=True)
+    same = type(scenario).model_validate_json(json.dumps(document), strict=True)
     return Loaded(same, sha256_of(document), path, to_yaml(document), warnings)
 
 

@@ -1,48 +1,25 @@
-"""The scenario as typed, frozen, strict models: its workload here, the rest in modules of their own, all to be had from here.
+"""The scenario as typed, frozen, strict models: its workload here, the rest in modules of their own. The gateway's words are the stages'.
 
 Field descriptions are the reference: ``tenfold schema`` prints them.
 """
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
 from sim.scenario.faults import Fault
-from sim.scenario.gateway import (
-    Backoff,
-    Breaker,
-    BudgetContext,
-    Capability,
-    Context,
-    ExactCache,
-    FullContext,
-    Gateway,
-    GatewayLimits,
-    Hedge,
-    Limits,
-    Pool,
-    Queue,
-    Retry,
-    Routing,
-    Sessions,
-    SummarizeContext,
-    Timeout,
-    Weighted,
-    WindowContext,
-)  # fmt: skip
+from sim.scenario.limits import Limits
 from sim.scenario.providers import Batching, ColdStart, Errors, Price, PromptCache, Provider, ProviderLimits, ProviderModel
 from sim.scenario.units import Seconds
 from sim.scenario.values import Count, Counts, Duration, Durations, Model, Name, RateLimit, Share, Target, Warmup
 
 __all__ = (
-    "HIGHEST_PRIORITY", "Arrivals", "Backoff", "Batching", "Breaker", "BudgetContext", "Capability", "Client", "Closed", "ColdStart",
-    "Context", "Conversations", "Count", "Counts", "Duration", "Durations", "Errors", "ExactCache", "Fault", "FullContext", "Gamma",
-    "Gateway", "GatewayLimits", "Hedge", "Limits", "Model", "Name", "Poisson", "Pool", "Population", "Price", "PromptCache", "Prompts",
-    "Provider", "ProviderLimits", "ProviderModel", "Queue", "RateLimit", "RequestClass", "Retry", "Routing", "Scenario", "Sessions",
-    "Share", "Stage", "Stages", "SummarizeContext", "Target", "Timeout", "Tokens", "Trace", "Users", "Warmup", "Weighted",
-    "WindowContext", "Workload",
+    "HIGHEST_PRIORITY", "Arrivals", "Batching", "Client", "Closed", "ColdStart", "Conversations", "Count", "Counts", "Duration",
+    "Durations", "Errors", "Fault", "Gamma", "Limits", "Model", "Name", "Poisson", "Population", "Price", "PromptCache", "Prompts",
+    "Provider", "ProviderLimits", "ProviderModel", "RateLimit", "RequestClass", "Scenario", "Share", "Stage", "Stages", "Target",
+    "Tokens", "Trace", "Users", "Warmup", "Workload",
 )  # fmt: skip
 
 HIGHEST_PRIORITY = 9
@@ -196,6 +173,8 @@ class Workload(Model):
 
 
 class Scenario(Model):
+    """A scenario whose gateway is any: ``sim.gateway.language`` has the one whose gateway is made of the words of the chain's stages."""
+
     tenfold: Literal[1] = Field(description="version of the language")
     name: Name
     description: str = ""
@@ -205,7 +184,7 @@ class Scenario(Model):
         description="terminating: a span of time, begun as it stands (a launch, an outage); steady-state: the long run, after its warm-up",
     )
     workload: Workload
-    gateway: Gateway
+    gateway: Any
     providers: Annotated[dict[Name, Provider], Field(min_length=1)]
     faults: tuple[Fault, ...] = ()
     budgets: tuple[str, ...] = ()

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field, model_validator
 
-from sim.scenario.gateway import Limits
+from sim.scenario.limits import Limits
 from sim.scenario.presets import known
 from sim.scenario.units import Seconds
 from sim.scenario.values import Count, Duration, Durations, Model, Name, RateLimit, Share

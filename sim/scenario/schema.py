@@ -8,7 +8,7 @@ from typing import Any
 
 from pydantic.json_schema import GenerateJsonSchema
 
-from sim.scenario.model import Scenario
+from pydantic import BaseModel
 from sim.scenario.units import Seconds
 
 EXTENDS = {"type": "string", "description": "another scenario file, relative to this one, of which this file states the differences"}
@@ -21,9 +21,9 @@ class Generate(GenerateJsonSchema):
         return f"{dft:.12g}s" if isinstance(dft, Seconds) else super().encode_default(dft)
 
 
-def json_schema() -> dict[str, Any]:
-    """The schema, draft 2020-12. A file that has ``extends`` may leave out what its base says; every other file must be complete."""
-    whole = Scenario.model_json_schema(schema_generator=Generate)
+def json_schema(language: type[BaseModel]) -> dict[str, Any]:
+    """The schema of a whole scenario's model, draft 2020-12. A file that has ``extends`` may leave out what its base says; every other file must be complete."""
+    whole = language.model_json_schema(schema_generator=Generate)
     definitions = whole.pop("$defs")
     partial = optional({"properties": whole["properties"], "$defs": definitions})
     return {
@@ -63,6 +63,5 @@ def optional(schema: dict[str, Any]) -> dict[str, Any]:
     return result
 
 
-def schema_text() -> str:
-    """The schema as the file ``scenarios/tenfold.schema.json`` holds it."""
-    return json.dumps(json_schema(), indent=1, ensure_ascii=False) + "\n"
+def as_text(schema: dict[str, Any]) -> str:
+    return json.dumps(schema, indent=1, ensure_ascii=False) + "\n"

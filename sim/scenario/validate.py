@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from types import UnionType
-from typing import Annotated, Any, Union, get_args, get_origin
+from typing import Annotated, Any, NamedTuple, Union, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
 
@@ -43,23 +43,30 @@ PATTERNS = {
 }
 
 
-def validate(root: Node) -> tuple[Scenario | None, list[Problem]]:
-    """The Scenario of a tree, or None and its problems. Errors below ``broken`` nodes are left out: they have been told."""
+def validate(root: Node, language: type[Scenario]) -> tuple[Scenario | None, list[Problem]]:
+    """The scenario of a tree, or None and its problems. Errors below ``broken`` nodes are left out: they have been told."""
     try:
-        return Scenario.model_validate_json(json.dumps(with_presets(root.plain())), strict=True), []
+        return language.model_validate_json(json.dumps(with_presets(root.plain())), strict=True), []
     except ValidationError as failure:
-        return None, translate(root, failure.errors(include_url=False)[:MOST_EXAMINED])
+        return None, translate(Form(root, language), failure.errors(include_url=False)[:MOST_EXAMINED])
 
 
-def translate(root: Node, errors: list[Any]) -> list[Problem]:
+class Form(NamedTuple):
+    """A tree, and the model that it is to be read as."""
+
+    root: Node
+    language: type[Scenario]
+
+
+def translate(form: Form, errors: list[Any]) -> list[Problem]:
     """Problems in the order of the errors. The branches of a union that all failed at one place become one problem."""
     grouped: dict[Steps, tuple[Node, list[Any]]] = {}
     for error in errors:
-        path, node, broken = locate(root, error["loc"])
+        path, node, broken = locate(form.root, error["loc"])
         if not broken and not is_echo(error, node):
             step = error["loc"][-1]
             grouped.setdefault((*path, step) if error["type"] == "missing" else path, (node, []))[1].append(error)
-    return [explain(root, path, node, alike) for path, (node, alike) in grouped.items()]
+    return [explain(form, path, node, alike) for path, (node, alike) in grouped.items()]
 
 
 def locate(root: Node, loc: Steps) -> tuple[Steps, Node, bool]:
@@ -88,33 +95,33 @@ def is_echo(error: Any, node: Node) -> bool:
     return error["type"] == "too_short" and isinstance(node.value, (list, dict)) and len(node.value) >= error["ctx"]["min_length"]
 
 
-def explain(root: Node, path: Steps, node: Node, alike: list[Any]) -> Problem:
+def explain(form: Form, path: Steps, node: Node, alike: list[Any]) -> Problem:
     error = alike[0]
     kind = error["type"]
     if kind == "missing":
-        known = field_at(root, path)
+        known = field_at(form, path)
         return node.mark.problem("required, but missing", path, known.description or "" if known else "")
     if kind == "extra_forbidden":
-        known_keys = keys_at(root, path[:-1])
+        known_keys = keys_at(form, path[:-1])
         hint = did_you_mean(path[-1], known_keys) or f"the keys here are {', '.join(sorted(known_keys))}"
         hint = MISPLACED.get(path, hint)
         if path[-1] == "<<":
             hint = "merge keys are not part of the language; use `extends`, or repeat the values"
-        return key_mark(root, path).problem("unknown key", path, hint)
+        return key_mark(form.root, path).problem("unknown key", path, hint)
     if kind.startswith("union_tag"):
-        return explain_kind(root, path, node, error)
+        return explain_kind(form, path, node, error)
     if error["loc"][-1] == "[key]":
-        return key_mark(root, path).problem(f"expected {expectation(error)} as key", path)
+        return key_mark(form.root, path).problem(f"expected {expectation(error)} as key", path)
     expected = list(dict.fromkeys(expectation(each) for each in alike))
     return node.mark.problem(f"expected {' or '.join(expected)}, found {show(node)}", path, hint_for(node.value, expected))
 
 
-def explain_kind(root: Node, path: Steps, node: Node, error: Any) -> Problem:
+def explain_kind(form: Form, path: Steps, node: Node, error: Any) -> Problem:
     allowed = [tag.strip().strip("'") for tag in error.get("ctx", {}).get("expected_tags", "").split(",") if tag]
     if not isinstance(node.value, dict):
         return node.mark.problem(f"expected a mapping with a kind, found {show(node)}", path, hint_for(node.value, ["a mapping"]))
     if "kind" not in node.value:
-        return node.mark.problem("required, but missing", (*path, "kind"), f"it is one of {', '.join(kinds_at(root, path))}")
+        return node.mark.problem("required, but missing", (*path, "kind"), f"it is one of {', '.join(kinds_at(form, path))}")
     tag = node.value["kind"]
     hint = did_you_mean(tag.value, allowed)
     return tag.mark.problem(f"expected one of {', '.join(allowed)}, found {show(tag)}", (*path, "kind"), hint)
@@ -164,26 +171,26 @@ def key_mark(root: Node, path: Steps) -> Mark:
     return node_at(root, path[:-1]).keys[str(path[-1])]
 
 
-def keys_at(root: Node, path: Steps) -> set[str]:
+def keys_at(form: Form, path: Steps) -> set[str]:
     """The keys that the mapping at ``path`` may hold."""
-    return {field.alias or name for model in models_at(root, path) for name, field in model.model_fields.items()}
+    return {field.alias or name for model in models_at(form, path) for name, field in model.model_fields.items()}
 
 
-def field_at(root: Node, path: Steps) -> Any:
-    fields = (item for model in models_at(root, path[:-1]) for item in model.model_fields.items())
+def field_at(form: Form, path: Steps) -> Any:
+    fields = (item for model in models_at(form, path[:-1]) for item in model.model_fields.items())
     return next((field for name, field in fields if path[-1] in (name, field.alias)), None)
 
 
-def kinds_at(root: Node, path: Steps) -> list[str]:
-    return [kind for model in models_at(root, path) for kind in kinds(model)]
+def kinds_at(form: Form, path: Steps) -> list[str]:
+    return [kind for model in models_at(form, path) for kind in kinds(model)]
 
 
-def models_at(root: Node, path: Steps) -> list[type[BaseModel]]:
+def models_at(form: Form, path: Steps) -> list[type[BaseModel]]:
     """The models that the value at ``path`` may be, chosen by its ``kind`` where there are several."""
-    types: list[Any] = [Scenario]
+    types: list[Any] = [form.language]
     for depth, step in enumerate(path):
-        types = [inner for outer in chosen(types, node_at(root, path[:depth])) for inner in parts(outer, step)]
-    return [model for model in chosen(types, node_at(root, path)) if isinstance(model, type) and issubclass(model, BaseModel)]
+        types = [inner for outer in chosen(types, node_at(form.root, path[:depth])) for inner in parts(outer, step)]
+    return [model for model in chosen(types, node_at(form.root, path)) if isinstance(model, type) and issubclass(model, BaseModel)]
 
 
 def chosen(types: list[Any], node: Node) -> list[Any]:

@@ -1,58 +1,103 @@
-"""One replication in the SimPy world: the same job and the same Part as of any engine."""
+"""One replication on SimPy's clock: the same job and the same Part as of any engine."""
 
 from __future__ import annotations
 
 import gc
-from collections.abc import Generator, Iterator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
+from math import inf
 from typing import Any
 
 import numpy as np
 import simpy
 
 from sim.data.schema import TIMELINE
-from sim.engine.invariants import Replication
-from sim.engine.replication import Job, Part, part_of, sampling
-from sim.engine.row_log import request_rows
-from sim.gateway.assembled import Gateway
-from sim.provider.behaviour import ProviderState
-from sim.requests import play_agents, play_closed, requests_of
-from sim.scenario.model import Closed
+from sim.engine.replication import Inside, Job, Part, Simulated, part_of
+from sim.engine.requests import RequestMaker
+from sim.engine.row_log import in_order
+from sim.engine.sampling import look, sampling
+from sim.engine.simpy_driver.simulation import Simulation
+from sim.gateway import chain
+from sim.provider.build import build as build_providers
+from sim.scenario.model import Closed, Scenario
 from sim.stochastics.random_streams import replication_seed
-from sim.workload.closed import ClosedWorkload
-from sim.workload.schedule import build_schedule
-from sim.world import SimPyWorld
+from sim.workload.schedule import Schedule, build_schedule
+from sim.workload.waiting import Agents, ClosedClients
 
 
 def replicate(job: Job) -> Part:
-    """One replication: its request rows, attempt rows, timeline rows, events, and requests refused by each rate limit.
+    """One replication. Raises InvariantViolated where the model contradicts itself."""
+    return part_of(job, simulate(job), "simpy")
 
-    Raises InvariantViolated where the model contradicts itself.
-    """
+
+def simulate(job: Job) -> Simulated:
+    """All that became of the requests of one replication."""
     scenario, scale, first_seed, replication = job
     seed = replication_seed(first_seed, replication)
-    gateway = Gateway(scenario, seed)
-    providers = {name: ProviderState(scenario, name, seed) for name in scenario.providers}
-    world = SimPyWorld(gateway, providers, scenario.gateway.workers, scenario.workload.client)
+    maker = RequestMaker(scenario, seed)
     timeline: list[tuple[float, int, int, int]] = []
-    duration_s = scenario.workload.duration
-    arrivals: Iterator[float] = iter(())
     if isinstance(scenario.workload.arrivals, Closed):
-        play_closed(world, ClosedWorkload(scenario, scale, replication, first_seed), scenario, seed)
+        clients = ClosedClients(scenario, scale, replication, first_seed)
+        simulation = simulation_of(scenario, seed, (), scenario.workload.duration, timeline)
+        with no_garbage_collection():
+            simulation.play_waiting(clients, closed_requests(maker, clients), gives_up_after_s(scenario))
     else:
         schedule = build_schedule(scenario, scale, replication, first_seed)
-        duration_s = schedule.duration_s
-        if scenario.workload.waits_for_answers:
-            play_agents(world, schedule, scenario, seed)
-        else:
-            arrivals = world.play(requests_of(schedule, scenario, seed))
-    world.process(sample(world, duration_s, timeline))
-    with no_garbage_collection():
-        world.run_dry(arrivals)
-    rows, inside_s = request_rows(world.requests, scenario, replication)
-    attempts = world.attempts.table(replication)
-    samples = np.array([(replication, *row) for row in timeline], TIMELINE)
-    return part_of(job, Replication(rows, attempts, inside_s, world.inside, gateway, providers, samples), "simpy")
+        simulation = simulation_of(scenario, seed, schedule.history_tokens.tolist(), schedule.duration_s, timeline)
+        with no_garbage_collection():
+            if scenario.workload.waits_for_answers:
+                simulation.play_waiting(Agents(schedule), scheduled_requests(maker, schedule), gives_up_after_s(scenario))
+            else:
+                simulation.play(maker.in_turn(schedule))
+    requests = in_order(simulation.requests.table(replication))
+    inside = Inside(simulation.entered, simulation.inside, simulation.area_s, simulation.area_at_s)
+    return Simulated(
+        requests, simulation.attempts.table(replication), np.array([(replication, *row) for row in timeline], TIMELINE), simulation.g.events,
+        simulation.g, simulation.p, inside,
+    )  # fmt: skip
+
+
+def simulation_of(scenario: Scenario, seed: int, history: Any, duration_s: float, timeline: list[tuple[float, int, int, int]]) -> Simulation:
+    g = chain.build(scenario, seed, history)
+    simulation = Simulation(g, build_providers(scenario, seed, g.calls, g.ready, history))
+    simulation.process(sample(simulation, duration_s, timeline))
+    return simulation
+
+
+def scheduled_requests(maker: RequestMaker, schedule: Schedule) -> Callable[[int, float], Any]:
+    """Requests of a schedule by number, sent when they are asked for."""
+    rows = maker.scheduled(schedule, 0, len(schedule))
+
+    def make(number: int, at_s: float) -> Any:
+        return sent_at(rows[number], at_s, maker)
+
+    return make
+
+
+def closed_requests(maker: RequestMaker, clients: ClosedClients) -> Callable[[int, float], Any]:
+    def make(number: int, at_s: float) -> Any:
+        return sent_at(maker.closed(*clients.records([number]))[0], at_s, maker)
+
+    return make
+
+
+def sent_at(row: Any, at_s: float, maker: RequestMaker) -> Any:
+    row["arrival_s"], row["leaves_s"] = at_s, at_s + maker.leaves_after_s
+    return row.tolist()
+
+
+def gives_up_after_s(scenario: Scenario) -> float:
+    """When the clients of calls that go on without them give up; never where they take their calls along."""
+    timeout_s = scenario.workload.client.timeout
+    return inf if timeout_s is None or scenario.gateway.cancel_on_disconnect else timeout_s
+
+
+def sample(simulation: Simulation, duration_s: float, timeline: list[tuple[float, int, int, int]]) -> Generator[simpy.Event, Any, None]:
+    """A native SimPy process: the state of the queue and the breakers, at regular times."""
+    count, every_s = sampling(duration_s)
+    for number in range(count):
+        yield simulation.timeout(number * every_s - simulation.now_s)
+        timeline.append((simulation.now_s, *look(simulation.g)))
 
 
 @contextmanager
@@ -65,14 +110,3 @@ def no_garbage_collection() -> Iterator[None]:
     finally:
         if collecting:
             gc.enable()
-
-
-def sample(world: SimPyWorld, duration_s: float, timeline: list[tuple[float, int, int, int]]) -> Generator[simpy.Event, Any, None]:
-    """A native SimPy process: the state of the queue and the breakers, at regular times."""
-    count, every_s = sampling(duration_s)
-    admission, targets = world.gateway.admission, world.gateway.targets
-    for number in range(count):
-        yield world.timeout(number * every_s - world.now_s)
-        in_service = admission.in_service if admission else sum(target.in_flight for target in targets)
-        opened = sum(target.breaker is not None and target.breaker.state != 0 for target in targets)
-        timeline.append((world.now_s, admission.waiting if admission else 0, in_service, opened))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from math import inf
 from typing import Any
 
@@ -10,6 +11,7 @@ from pydantic import Field
 from sim.data.outcomes import TIMEOUT
 from sim.gateway.call import CONTINUE
 from sim.kernel.state import state
+from sim.scenario.finding import Finding
 from sim.scenario.values import Duration, Model
 
 
@@ -32,6 +34,16 @@ class State:
 @state
 class Call:
     deadline_s: float = inf
+
+
+def check(scenario: Any) -> Iterator[Finding]:
+    timeout = scenario.gateway.timeout
+    for name in ("first_token", "total"):
+        if getattr(timeout, name) == 0:
+            yield Finding(("gateway", "timeout", name), "expected a duration above zero", "leave it out for no timeout")
+    if timeout.first_token is not None and timeout.total is not None and timeout.first_token > timeout.total:
+        message = f"expected at most timeout.total ({timeout.total:g}s), found {timeout.first_token:g}s"
+        yield Finding(("gateway", "timeout", "first_token"), message)
 
 
 def build(scenario: Any, seed: int) -> Any:

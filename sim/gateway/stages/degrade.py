@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Annotated, Any, Literal
 
 from pydantic import Field
@@ -9,6 +10,7 @@ from pydantic import Field
 from sim.data.outcomes import CANNED, ERROR, RATE_LIMITED, REJECTED, STALE, TIMEOUT
 from sim.gateway.hooks import stale
 from sim.kernel.state import state
+from sim.scenario.finding import Finding
 from sim.scenario.values import Model
 
 NEXT_PROVIDER, STALE_CACHE, PREPARED = "next-provider", "stale-cache", "canned"
@@ -31,6 +33,13 @@ class State:
     on_timeout: bool = True
     on_rejected: bool = False
     on_rate_limited: bool = False
+
+def check(scenario: Any) -> Iterator[Finding]:
+    gateway = scenario.gateway
+    if STALE_CACHE in gateway.fallback and not gateway.cache:
+        path = ("gateway", "fallback", gateway.fallback.index(STALE_CACHE))
+        yield Finding(path, "stale-cache answers from a cache, and there is none", "add gateway.cache")
+
 
 def build(scenario: Any, seed: int) -> Any:
     gateway = scenario.gateway

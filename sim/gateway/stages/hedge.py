@@ -132,12 +132,19 @@ def cancel(g: Any, slot: int) -> None:
 def begin_second(g: Any, c: Any, now_s: float) -> None:
     target = c.aim
     if g.hedge.next:
-        for place in range(c.candidates - 1, -1, -1):
-            other = g.orders[c.slot][place]
-            if other != NOBODY and other != c.aim and permits(g, other, now_s):
-                target = other
+        target = other_target(g, c, now_s)
     if withdraw(g.hedge):
         c.second = fork_attempt(g, c, target)
+
+
+def other_target(g: Any, c: Any, now_s: float) -> int:
+    """The first target of the call's pool, in this call's order, that is not the one it is at and may be called; else the same."""
+    size = g.pool_sizes[c.needs].targets
+    for place in range(size):
+        target = g.pools[c.needs][(place + c.shift) % size]
+        if target != c.aim and permits(g, target, now_s):
+            return target  # type: ignore[no-any-return]
+    return c.aim  # type: ignore[no-any-return]
 
 
 def result(g: Any, c: Any, fork: Any, now_s: float) -> int:
@@ -146,12 +153,12 @@ def result(g: Any, c: Any, fork: Any, now_s: float) -> int:
     """
     elapsed_s = now_s - c.hedged_since_s
     c.status, c.retry_after_s, c.refused_by = fork.status, fork.retry_after_s, fork.refused_by
-    c.target, c.key = fork.target, fork.key
     if fork.committed:
         c.committed = True
     if fork.outcome == OK or fork.committed:
         c.first_content_s = fork.first_content_s
     if fork.outcome == OK:
+        c.target, c.key = fork.target, fork.key
         c.generation_s, c.output_tokens = fork.generation_s, fork.output_tokens
         c.first_token_s = elapsed_s - fork.generation_s
     else:

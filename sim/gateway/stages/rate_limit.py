@@ -6,7 +6,8 @@ is there.
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from collections.abc import Iterator
+from typing import Annotated, Any
 
 from pydantic import Field
 
@@ -16,25 +17,17 @@ from sim.kernel.containers import Keyed
 from sim.kernel.refusals import refusal
 from sim.kernel.state import state
 from sim.provider.rate_limiter import give_back, limit_of, ring_of, take
-from sim.scenario.values import Model, RateLimit
+from sim.scenario.finding import Finding
+from sim.scenario.limits import Limits, check_limits
+from sim.scenario.values import Model
 
 USER_REQUESTS, USER_TOKENS = refusal("requests per user"), refusal("tokens per user")
 ALL_REQUESTS, ALL_TOKENS = refusal("global requests"), refusal("global tokens")
 
 
-class Limits(Model):
-    """Most requests and tokens per unit of time; what is beyond is refused."""
-
-    requests: RateLimit | None = Field(None, description="default: no limit")
-    tokens: RateLimit | None = Field(None, description="of prompts and answers; default: no limit")
-    algorithm: Literal["token-bucket", "sliding-log", "fixed-window", "anchored-window"] = Field(
-        "token-bucket",
-        description="token-bucket refills steadily and holds one window's worth; sliding-log looks back exactly one window; fixed-window "
-        "resets by the calendar; anchored-window starts at the first request and counts refused ones too (LiteLLM)",
-    )
-
-
 class GatewayLimits(Limits):
+    """Limits that charge tokens before the answer is known."""
+
     reserve: Annotated[int, Field(ge=0)] = Field(
         0, description="tokens charged for the answer at admission (max_tokens, or an estimate); settled when the answer is there"
     )
@@ -75,6 +68,11 @@ def build(scenario: Any, seed: int) -> Any:
         return None
     there = [limits is not None and getattr(limits, what) is not None for limits in (user, all_) for what in ("requests", "tokens")]
     return State(*there, user.reserve if user else 0, all_.reserve if all_ else 0)
+
+
+def check(scenario: Any) -> Iterator[Finding]:
+    yield from check_limits(("gateway", "limits", "per_user"), scenario.gateway.limits.per_user)
+    yield from check_limits(("gateway", "limits", "global"), scenario.gateway.limits.global_)
 
 
 def limit_table(who: str, what: str) -> Any:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from math import exp
 from typing import Annotated, Any, Literal
 
@@ -14,7 +15,10 @@ from sim.gateway.hooks import permits
 from sim.kernel.containers import NOBODY, Keyed
 from sim.kernel.random import root_of, uniform_of
 from sim.kernel.state import state
+from sim.scenario.errors import did_you_mean
+from sim.scenario.finding import Finding
 from sim.scenario.targets import target_names
+from sim.scenario.tree import Steps
 from sim.scenario.units import Seconds
 from sim.scenario.values import Duration, Model, Name, Target
 
@@ -92,8 +96,45 @@ class Request:
 
 @state
 class Call:
+    shift: int = 0  # its order is that of the pool from this place on
     candidates: int = 0  # g.orders[slot][: candidates] are the targets it may try, in this order
     aim: int = NOBODY  # the one it is sent to next
+
+
+def check(scenario: Any) -> Iterator[Finding]:
+    yield from routes_lead_somewhere(scenario)
+    yield from needs_are_met(scenario)
+
+
+def routes_lead_somewhere(scenario: Any) -> Iterator[Finding]:
+    routing, known = scenario.gateway.routing, target_names(scenario)
+    here: Steps = ("gateway", "routing")
+    if routing.kind == "weighted":
+        listed = [((*here, "weights", target), target) for target in routing.weights]
+        if not any(routing.weights.values()):
+            yield Finding((*here, "weights"), "expected at least one weight above zero")
+    elif routing.kind == "capability":
+        listed = [((*here, name, index), target) for name, targets in routing.capabilities.items() for index, target in enumerate(targets)]
+    else:
+        listed = [((*here, "models", index), target) for index, target in enumerate(routing.models)]
+    for path, target in listed:
+        if target not in known:
+            hint = did_you_mean(target, known) or f"the providers have {', '.join(known[:8])}{', …' if len(known) > 8 else ''}"
+            yield Finding(path, f"no provider has the target {target!r}", hint)
+
+
+def needs_are_met(scenario: Any) -> Iterator[Finding]:
+    routing = scenario.gateway.routing
+    if routing.kind != "capability":
+        return
+    for index, each in enumerate(scenario.workload.requests):
+        here: Steps = ("workload", "requests", index)
+        if each.needs is None and "default" not in routing.capabilities:
+            hint = f"add `needs` with one of {', '.join(routing.capabilities)}, or a capability called default"
+            yield Finding(here, f"request class {each.name!r} needs nothing, so capability routing has no target for it", hint)
+        elif each.needs is not None and each.needs not in routing.capabilities:
+            hint = did_you_mean(each.needs, routing.capabilities) or f"the routing has {', '.join(routing.capabilities)}"
+            yield Finding((*here, "needs"), f"the routing has no capability {each.needs!r}", hint)
 
 
 def pools_of(scenario: Any) -> dict[str, tuple[str, ...]]:
@@ -167,7 +208,7 @@ def enter(g: Any, c: Any, now_s: float) -> int:
         if permits(g, target, now_s):
             order[count] = target
             count += 1
-    c.candidates = count
+    c.shift, c.candidates = shift, count
     if count > 1 and (s.kind == LEAST_BUSY or s.kind == CHEAPEST or s.kind == FASTEST):
         sort_by_score(g, c, order, count, now_s)
     return CONTINUE

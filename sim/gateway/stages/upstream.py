@@ -49,7 +49,8 @@ class Request:
 @state
 class Call:
     attempts: int = 0
-    target: int = NOBODY  # of the last attempt
+    attempt: int = NOBODY  # number of the last one, from 0
+    target: int = NOBODY  # of the last one
     # facts of the last attempt, left by what performed it
     attempt_started_s: float = 0.0
     first_by_s: float = inf  # cut then if it has shown nothing, and in any case at:
@@ -86,7 +87,7 @@ COLUMNS = {
 }
 PARTS = {"failed_s": "failed attempts", "first_token_s": "first token", "generation_s": "generation"}
 ATTEMPT_COLUMNS = {  # column of an attempt's row -> field of the call
-    "request": "request", "attempt": "attempts", "target": "target", "key": "key", "prompt": "prompt", "occurrence": "occurrence",
+    "request": "request", "attempt": "attempt", "target": "target", "key": "key", "prompt": "prompt", "occurrence": "occurrence",
     "started_s": "attempt_started_s", "first_token_s": "attempt_first_s", "duration_s": "attempt_s", "status": "status",
     "input_tokens": "billed_tokens", "output_tokens": "produced_tokens", "cached_tokens": "attempt_cached",
     "refused_by": "attempt_refused_by", "cost_usd": "attempt_cost_usd",
@@ -115,6 +116,9 @@ def enter(g: Any, c: Any, now_s: float) -> int:
     c.target = c.aim
     if c.parent == NOBODY:
         c.attempts += 1
+    else:
+        g.calls[c.parent].target = c.aim
+    c.attempt = c.attempts - 1
     c.refused_by = NOT_REFUSED
     c.status = UNDER_WAY
     c.shows = c.wins = False
@@ -125,9 +129,9 @@ def enter(g: Any, c: Any, now_s: float) -> int:
 
 
 def woken(g: Any, c: Any, now_s: float) -> int:
-    if c.status == STREAMING:
-        c.shows = True
-        if c.parent != NOBODY:
+    if c.status == STREAMING or c.status == UNDER_WAY:
+        c.shows = c.status == STREAMING
+        if c.shows and c.parent != NOBODY:
             wake(g, g.calls[c.parent])
         return WAIT
     content = c.attempt_first_s == c.attempt_first_s

@@ -1,0 +1,226 @@
+"""Virtual time in Python: a ``simpy.Environment`` whose queue also holds calls. SimPy's own processes run beside them.
+
+SimPy's queue is a heap of (time, priority, id, event). Calls have entries (time, CALL, id, call, ticket) in it: no Event, Timeout or
+Process object for each wait. The control plane (stages' timers, the sampler) are native SimPy processes, which precede calls at an instant.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator, Iterable
+from heapq import heappop, heappush
+from math import inf
+from operator import attrgetter
+from typing import Any
+
+import simpy
+
+from sim.engine.row_log import RowLog
+from sim.gateway import chain
+from sim.gateway.call import PERFORM
+from sim.gateway.hooks import free_slot, take_slot
+from sim.gateway.rows import ATTEMPT_FIELDS, ATTEMPTS, REQUEST_FIELDS, REQUESTS
+from sim.gateway.stages.hedge import ended as fork_ended
+from sim.gateway.stages.upstream import settle
+from sim.kernel.containers import NOBODY, take_ready
+from sim.provider.processor_sharing import rearm, server_due
+from sim.provider.simulated import cut, go_on, perform
+from sim.workload.waiting import Waiting
+
+SERVER, CALL = 6, 7  # priorities after SimPy's own URGENT (0) and NORMAL (1)
+SEND, GIVE_UP = -1, -2  # tickets that no call has: a request is to be sent; its client waits no longer
+
+
+class Simulation(simpy.Environment):
+    """A gateway ``g`` and its providers ``p`` on SimPy's clock. ``requests`` and ``attempts`` collect rows.
+
+    ``inside`` calls are under way, ``area_s`` is the integral of that number over time.
+    """
+
+    _queue: list[Any]  # SimPy's (time, priority, id, event), and ours
+
+    def __init__(self, g: Any, p: Any) -> None:
+        super().__init__()
+        self.g, self.p = g, p
+        self.call = chain.call_class(g)
+        self.now_s = 0.0  # SimPy's ``now``, without the price of a property
+        self.inside = self.entered = 0
+        self.area_s = self.area_at_s = 0.0
+        self.requests, self.attempts = RowLog(REQUESTS), RowLog(ATTEMPTS)
+        self.take_request, self.take_attempt = attrgetter(*REQUEST_FIELDS), attrgetter(*ATTEMPT_FIELDS)
+        self.waiting: Waiting | None = None
+        self.gives_up_after_s = inf
+        self.make: Callable[[int, float], Any] | None = None
+        self.open: set[int] = set()  # requests whose clients wait for the answer
+        for number in range(len(g.timers)):
+            self.process(self.keep_time(number))
+
+    def keep_time(self, number: int) -> Generator[simpy.Event, Any, None]:
+        """The timer of a stage, a native SimPy process."""
+        while True:
+            at_s = chain.tick(self.g, number, self.now_s)
+            self.go_on_ready()
+            if at_s == inf:
+                return
+            yield self.timeout(at_s - self.now_s)
+
+    # ---- clients
+    def play(self, requests: Iterable[Any]) -> None:
+        """Requests (fields of chain.Request) in the order of their arrival, until the last call has ended. What is due at the time of an
+        arrival comes before it.
+        """
+        queue, step, arrive = self._queue, self.step, self.arrive
+        for request in requests:
+            arrival_s = request[0]
+            while queue and queue[0][0] <= arrival_s:
+                step()
+            self._now = self.now_s = arrival_s
+            arrive(request)
+        while queue:
+            step()
+
+    def play_waiting(self, waiting: Waiting, make: Callable[[int, float], Any], gives_up_after_s: float) -> None:
+        """Requests that wait for the answers to others. ``make(number, at_s)`` makes one that is sent now. A client whose call goes on
+        without it gives up after ``gives_up_after_s``.
+        """
+        self.waiting, self.make, self.gives_up_after_s = waiting, make, gives_up_after_s
+        numbers, times_s = waiting.first()
+        for number, at_s in zip(numbers.tolist(), times_s.tolist(), strict=True):
+            heappush(self._queue, (at_s, CALL, next(self._eid), number, SEND))
+        while self._queue:
+            self.step()
+
+    def send(self, number: int) -> None:
+        assert self.make is not None
+        self.open.add(number)
+        if self.gives_up_after_s < inf:
+            heappush(self._queue, (self.now_s + self.gives_up_after_s, CALL, next(self._eid), number, GIVE_UP))
+        self.arrive(self.make(number, self.now_s))
+
+    def answered(self, number: int) -> None:
+        """The client of a request has its answer, or has left: it thinks, and sends the following one."""
+        if self.waiting is None or number not in self.open:
+            return
+        self.open.remove(number)
+        then, think_s = self.waiting.following(number)
+        at_s = self.now_s + think_s
+        if then != NOBODY and not self.waiting.is_over(at_s):
+            heappush(self._queue, (at_s, CALL, next(self._eid), then, SEND))
+
+    def arrive(self, request: Any) -> None:
+        g, now_s = self.g, self.now_s
+        self.area_s += self.inside * (now_s - self.area_at_s)
+        self.area_at_s = now_s
+        self.inside += 1
+        self.entered += 1
+        slot = take_slot(g)
+        c = g.calls[slot] = self.call(*request, slot)
+        self.obey(c, chain.advance(g, c, now_s, -1))
+        if g.ready.length or g.leavers.count or self.p.rearmed.length:
+            self.go_on_ready()
+
+    # ---- events
+    def step(self) -> None:
+        """The next event, SimPy's or ours."""
+        queue = self._queue
+        if not queue or queue[0][1] < SERVER:
+            if queue:
+                self.now_s = queue[0][0]
+            super().step()
+            return
+        self._now, _, _, c, ticket = heappop(queue)
+        self.now_s = self._now
+        if ticket >= 0:
+            if ticket != c.ticket:
+                return
+            self.go_on(c)
+        else:
+            self.happen(c, ticket)
+        if self.g.ready.length or self.g.leavers.count or self.p.rearmed.length:
+            self.go_on_ready()
+
+    def happen(self, entry: Any, ticket: int) -> None:
+        """An event that is no call's."""
+        if ticket == SEND:
+            self.send(entry)
+        elif ticket == GIVE_UP:
+            self.answered(entry)
+        else:
+            server, set_at = entry
+            if self.p.servers[server].ticket == set_at:
+                server_due(self.p, server, self.now_s)
+
+    def go_on(self, c: Any) -> None:
+        """The call's time has come, or it was woken."""
+        g, now_s = self.g, self.now_s
+        if c.performing:
+            if now_s >= c.leaves_s:
+                cut(self.p, c, now_s)
+                self.attempt_ended(c)
+            elif not go_on(self.p, c, now_s):
+                self.attempt_ended(c)
+        self.obey(c, chain.resume(g, c, now_s))
+
+    def obey(self, c: Any, verdict: int) -> None:
+        if verdict >= 0:
+            self.call_ended(c)
+            return
+        if verdict == PERFORM:
+            c.performing = True
+            perform(self.p, c, self.now_s, c.parent >= 0 and c.streams)
+        until_s = c.until_s
+        if until_s > c.leaves_s:
+            until_s = c.leaves_s
+        if until_s < inf:
+            heappush(self._queue, (until_s, CALL, next(self._eid), c, c.ticket))
+
+    def go_on_ready(self) -> None:
+        """What the present event has brought about goes on before the next event."""
+        g, p = self.g, self.p
+        while True:
+            if g.leavers.count:
+                self.end_leaving()
+            elif g.ready.length:
+                self.go_on(take_ready(g))
+            else:
+                break
+        while p.rearmed.length:
+            number = rearm(p)
+            server = p.servers[number]
+            if server.due_s < inf:
+                heappush(self._queue, (max(server.due_s, self.now_s), SERVER, next(self._eid), (number, server.ticket), -3))
+
+    def end_leaving(self) -> None:
+        g = self.g
+        while g.leavers.count:
+            g.leavers.count -= 1
+            c = g.calls[g.leaving[g.leavers.count]]
+            if c.is_back:
+                continue
+            if c.performing:
+                cut(self.p, c, self.now_s)
+                self.attempt_ended(c)
+            chain.depart(g, c, self.now_s)
+            self.call_ended(c)
+
+    # ---- ends
+    def attempt_ended(self, c: Any) -> None:
+        c.performing = False
+        settle(self.g, c)
+        self.attempts.rows += self.attempts.pack(*self.take_attempt(c))
+
+    def call_ended(self, c: Any) -> None:
+        g = self.g
+        if g.leavers.count:
+            self.end_leaving()
+        if c.parent >= 0:
+            fork_ended(g, c)
+            return
+        now_s = self.now_s
+        self.area_s += self.inside * (now_s - self.area_at_s)
+        self.area_at_s = now_s
+        self.inside -= 1
+        self.requests.rows += self.requests.pack(*self.take_request(c))
+        free_slot(g, c.slot)
+        self.answered(c.request)
+
+
