@@ -16,7 +16,7 @@ from sim.formatting import NOT_KNOWN, Document, dollars, interval, metric_words,
 from sim.report import charts
 from sim.report.colors import outcome_roles, part_roles
 from sim.report.panels import Shown, shown_runs
-from sim.report.terminal import at, beside, compared, error, figures_of, outcome_share, survivors
+from sim.report.terminal import at, beside, compared, error, figures_of, share_of, survivors
 from sim.report.verdicts import budget_value, imprecise, verdict
 from sim.results.results import Results
 from sim.scenario.model import Fault
@@ -60,13 +60,13 @@ def page(results: Results) -> dict[str, Any]:
             for words, name, unit in figures_of(entries)
         ],
         "outcomes": [
-            (kind.name, kind.meaning, [(entry["outcomes"][kind.name], outcome_share(entry, kind.name)) for entry in entries])
+            (kind.name, kind.meaning, [(entry["outcomes"][kind.name], share_of(entry, "outcomes", kind.name)) for entry in entries])
             for kind in KINDS
             if any(entry["outcomes"][kind.name] for entry in entries)
         ],
         "refusals": refusal_rows(entries),
         "imprecise": imprecise(summary["runs"]),
-        "outcome_share": outcome_share,
+        "share_of": share_of,
         "survivors": survivors,
         "budgets": budget_rows(entries, invalid=state == "invalid"),
         "document": document,

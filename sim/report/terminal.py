@@ -17,7 +17,7 @@ UNBOUNDED = 10_000
 """Columns in which every table has room."""
 OVERLOADED = 0.99
 """Availability below which latencies are said to be those of the requests that came through: they improve as more are refused."""
-OF_SURVIVORS = ("latency_s.p50", "latency_s.p99", "ttft_s.p50", "ttft_s.p99", "added_latency_s.p50", "added_latency_s.p99")
+OF_SURVIVORS = ("latency_s.p50", "latency_s.p99", "ttft_s.p50", "ttft_s.p99")
 
 STYLES = {
     "pass": "bold green", "partly": "bold yellow", "fail": "bold red", "invalid": "bold yellow",
@@ -122,7 +122,9 @@ def figures_table(runs: Sequence[Document], narrow: bool = False) -> Table:
     add_plain(table, runs, "deepest queue", lambda run: number(run["queue_depth"]["max"]))
     for outcome in runs[0]["outcomes"]:
         if any(run["outcomes"][outcome] for run in runs):
-            add_plain(table, runs, outcome.replace("_", " "), lambda run, outcome=outcome: outcome_share(run, outcome))
+            add_plain(table, runs, outcome.replace("_", " "), lambda run, outcome=outcome: share_of(run, "outcomes", outcome))
+    for name in dict.fromkeys(name for run in runs for name in run["refused_by"]):
+        add_plain(table, runs, f"refused by: {name}", lambda run, name=name: share_of(run, "refused_by", name))
     return table
 
 
@@ -170,8 +172,9 @@ def add_plain(table: Table, runs: Sequence[Document], words: str, value: Callabl
     table.add_row(words, *(cell for run in runs for cell in (value(run), *[""] * beside_each)))
 
 
-def outcome_share(run: Document, outcome: str) -> str:
-    return percent(run["outcomes"][outcome] / run["requests"]) if run["requests"] else percent(None)
+def share_of(run: Document, what: str, name: str) -> str:
+    """Of all requests: those that ended in one way (``outcomes``), or were refused by one limit (``refused_by``)."""
+    return percent(run[what].get(name, 0) / run["requests"]) if run["requests"] else percent(None)
 
 
 def budgets_table(runs: Sequence[Document], narrow: bool = False) -> Table:

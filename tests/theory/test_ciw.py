@@ -9,7 +9,7 @@ import pytest
 
 from sim.analysis.estimators import mean_estimate
 from sim.engine.runner import predict
-from sim.scenario.load import load
+from sim.gateway.language import load
 from tests.theory.entry import BASE, lognormal
 from tests.theory.verdict import t
 

@@ -9,7 +9,7 @@ from sim.data.run import Run
 from sim.data.table import Rows
 from sim.engine.executors import open_executor
 from sim.engine.runner import predict
-from sim.scenario.load import load
+from sim.gateway.language import load
 
 
 def run(**where) -> Run:

@@ -10,7 +10,7 @@ import pytest
 from sim.analysis.metrics import measure
 from sim.engine.runner import predict, predict_to_precision
 from sim.engine.sequential_stopping import MINIMUM, half_width, to_precision
-from sim.scenario.load import load
+from sim.gateway.language import load
 
 MM1 = Path(__file__).parents[3] / "scenarios" / "validation" / "mm1.yaml"
 
