@@ -56,7 +56,7 @@ def command(
     from sim.analysis.summary import summarize
     from sim.report import ci
     from sim.results.results import gather
-    from sim.scenario.load import load
+    from sim.gateway.language import load
 
     loaded = load(path, overrides)
     if not loaded.scenario.budgets:

@@ -32,7 +32,7 @@ def command(
 
     from loadtest.gateway.__main__ import parse_upstreams, run
     from loadtest.gateway.server import GatewayServer
-    from sim.scenario.load import load
+    from sim.gateway.language import load
 
     loaded = load(path, (*overrides, *(() if seed is None else (f"seed={seed}",))))
     try:

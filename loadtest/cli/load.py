@@ -48,7 +48,7 @@ def command(
     from loadtest.processes.http_control import is_loopback, speaks_http
     from loadtest.processes.supervisor import RunFailed
     from sim.results.store import StoreError, whole_directory
-    from sim.scenario.load import load
+    from sim.gateway.language import load
     from sim.scenario.size import refuse_too_many
 
     for each in (url, *mocks):

@@ -44,7 +44,7 @@ def command(path: str, overrides: tuple[str, ...], seed: int | None, scale: floa
     included, starts with the process, or whenever POST /_mock/t0 says. API keys are sk-mock-PROVIDER-N, with N from 0.
     """
     from mockprovider.supervisor import MockFailed, serving, watch
-    from sim.scenario.load import load
+    from sim.gateway.language import load
 
     loaded = load(path, overrides)
     signal.signal(signal.SIGTERM, terminate)

@@ -26,9 +26,11 @@ def prepared(out: Path | None, scenario: str, kind: str) -> Path:
 
 
 def keep(results: Results, place: Path) -> None:
-    """Write the run directory. Raises CannotKeep."""
+    """Write the run directory, report included. Raises CannotKeep."""
+    from sim.report.render import render
+
     try:
-        write_results(results, place)
+        write_results(results, place, render)
     except StoreError as error:
         raise CannotKeep(str(error)) from error
 

@@ -67,7 +67,7 @@ def command(
     from sim.analysis.summary import summarize
     from sim.results.results import gather
     from sim.results.store import trimmed
-    from sim.scenario.load import load
+    from sim.gateway.language import load
 
     loaded = load(path, overrides)
     place = None if as_json and out is None else prepared(out, loaded.scenario.name, "prediction")

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 def load_scenario(path: str, overrides: Sequence[str] = (), quiet: bool = False) -> Loaded:
     """Raises ScenarioError, which the command line prints before it exits 2."""
-    from sim.scenario.load import load
+    from sim.gateway.language import load
 
     loaded = load(path, overrides)
     if not quiet:

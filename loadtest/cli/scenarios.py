@@ -17,7 +17,7 @@ from sim.scenario.errors import Problem, ScenarioError
 @as_json
 def command(as_json: bool) -> None:
     """List the scenarios that come with Tenfold. Any verb takes one by its name."""
-    from sim.scenario.load import load
+    from sim.gateway.language import load
     from sim.scenario.shipped import shipped_folder, shipped_names
 
     folder = shipped_folder()

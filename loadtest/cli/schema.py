@@ -16,6 +16,6 @@ from loadtest.cli.options import examples
 )
 def command() -> None:
     """Print the JSON Schema of the scenario language (draft 2020-12); editors complete from it."""
-    from sim.scenario.schema import schema_text
+    from sim.gateway.language import schema_text
 
     click.echo(schema_text(), nl=False)

@@ -1,1 +1,1 @@
-"""The reference gateway: the asyncio world of the same flow that the model runs."""
+"""The reference gateway: the chain that the model runs, on real sockets."""

@@ -16,7 +16,7 @@ from aiohttp import web
 from loadtest.gateway.server import MAX_HEADER_BYTES, SHUTDOWN_S, GatewayServer
 from loadtest.processes import lifeline
 from sim.scenario.errors import ScenarioError
-from sim.scenario.load import load
+from sim.gateway.language import load
 
 GC_THRESHOLDS = (20_000, 20, 50)  # a request makes ~100 objects that die young; the default collects 30 times as often, for nothing
 

@@ -8,22 +8,23 @@ from typing import Any, NamedTuple
 
 import orjson
 
-from sim.data.schema import Outcome
-from sim.policy.cache import CacheState
+from sim.data.outcomes import ABANDONED, ERROR, RATE_LIMITED, REJECTED, TIMEOUT
+from sim.gateway.stages.exact_cache import drop
 
 CANNED_TEXT = "I am sorry, I cannot answer this right now. Please try again in a few minutes."
 DONE = b"data: [DONE]\n\n"
 MAX_STORED_BYTES = 256 * 1024 * 1024
-SWEEP_EVERY = 1024  # bodies whose key the flow's cache has forgotten are looked for once that many may have gathered
+SWEEP_EVERY = 1024  # bodies whose key the caches have forgotten are looked for once that many may have gathered
 
 # outcome -> HTTP status, error type, message
-REFUSALS: dict[Outcome, tuple[int, str, str]] = {
-    Outcome.RATE_LIMITED: (429, "rate_limit_exceeded", "Too many requests: the gateway's rate limit is reached."),
-    Outcome.REJECTED: (503, "overloaded", "The gateway is full; no place became free in time."),
-    Outcome.ABANDONED: (499, "client_closed_request", "The client's patience ended in the queue."),
-    Outcome.TIMEOUT: (504, "timeout", "No provider answered in time."),
-    Outcome.ERROR: (502, "upstream_error", "No provider could answer."),
+REFUSALS: dict[int, tuple[int, str, str]] = {
+    RATE_LIMITED: (429, "rate_limit_exceeded", "Too many requests: the gateway's rate limit is reached."),
+    REJECTED: (503, "overloaded", "The gateway is full; no place became free in time."),
+    ABANDONED: (499, "client_closed_request", "The client's patience ended in the queue."),
+    TIMEOUT: (504, "timeout", "No provider answered in time."),
+    ERROR: (502, "upstream_error", "No provider could answer."),
 }
+BROKE = (500, "internal_error", "The gateway made a mistake with this request; its log says which.")
 
 
 class Message:
@@ -97,7 +98,7 @@ class Answer(NamedTuple):
         return b"".join(b"data: " + orjson.dumps(document) + b"\n\n" for document in documents) + DONE
 
 
-CANNED = Answer({"role": "assistant", "content": CANNED_TEXT}, "stop", "canned", 0, 0)
+CANNED_ANSWER = Answer({"role": "assistant", "content": CANNED_TEXT}, "stop", "canned", 0, 0)
 
 
 def usage_of(input_tokens: int, output_tokens: int) -> dict[str, int]:
@@ -109,16 +110,16 @@ def error_body(message: str, kind: str, param: str | None = None) -> bytes:
 
 
 class BodyStore:
-    """The answers behind the flow's exact cache, which itself knows only keys and times. Bounded by bytes.
+    """The answers behind the caches of a gateway ``g``, which themselves know only keys and times. Bounded by bytes.
 
-    An answer that has to go for lack of room takes its key along: what the flow calls cached can always be replayed.
+    An answer that has to go for lack of room takes its key along: what a cache calls kept can always be replayed.
     """
 
-    def __init__(self, cache: CacheState | None, max_bytes: int = MAX_STORED_BYTES) -> None:
-        self.cache = cache
+    def __init__(self, g: Any, max_bytes: int = MAX_STORED_BYTES) -> None:
+        self.g = g
         self.max_bytes = max_bytes
         self.bytes = 0
-        self._answers: OrderedDict[int, tuple[Answer, int]] = OrderedDict()
+        self._answers: OrderedDict[int, tuple[Answer, int, int]] = OrderedDict()  # with its size, and the number of its cache
 
     def __len__(self) -> int:
         return len(self._answers)
@@ -130,21 +131,26 @@ class BodyStore:
         self._answers.move_to_end(key)
         return found[0]
 
-    def put(self, key: int, answer: Answer) -> None:
-        """Keep ``answer`` if the flow's cache has just stored ``key``."""
-        if self.cache is None or key not in self.cache.expires_s:
+    def put(self, key: int, kind: int, answer: Answer) -> None:
+        """Keep the answer to a request of a class, if a cache has just kept its key."""
+        if not self.is_kept(key):
             return
         size = 512 + len(orjson.dumps(answer.message))
         self._drop(key)
-        self._answers[key] = (answer, size)
+        self._answers[key] = (answer, size, self.g.cache_of_class[kind].cache)
         self.bytes += size
         while self.bytes > self.max_bytes:
             oldest = next(iter(self._answers))
+            _, _, cache = self._answers[oldest]
             self._drop(oldest)
-            self.cache.expires_s.pop(oldest, None)
-        if len(self._answers) > len(self.cache.expires_s) + SWEEP_EVERY:
-            for forgotten in [key for key in self._answers if key not in self.cache.expires_s]:
+            drop(self.g, oldest, cache)
+        if len(self._answers) > SWEEP_EVERY + sum(cache.recency.length for cache in self.g.caches.values()):
+            for forgotten in [key for key in self._answers if not self.is_kept(key)]:
                 self._drop(forgotten)
+
+    def is_kept(self, key: int) -> bool:
+        prompt = None if self.g.prompts is None else self.g.prompts.get(key)
+        return prompt is not None and prompt.kept
 
     def _drop(self, key: int) -> None:
         found = self._answers.pop(key, None)

@@ -1,4 +1,4 @@
-"""From the wire to the flow: an OpenAI chat completion as the model's Request, its earlier turns told apart."""
+"""From the wire to the chain: an OpenAI chat completion as fields of ``chain.Request``, its earlier turns told apart."""
 
 from __future__ import annotations
 
@@ -8,18 +8,18 @@ from typing import Any
 
 import orjson
 
-from sim.gateway.request import Request
-from sim.scenario.model import HIGHEST_PRIORITY
+from sim.gateway.stages.route import pools_of
 from sim.workload.prompt_text import count_tokens, read_marker
 
 MAX_MESSAGES = 4096
 DEFAULT_OUTPUT_TOKENS = 256  # what a token limit charges for an answer of unknown length
 INT64 = 2**63
+Message = dict[str, Any]
 NOT_IN_PROMPT = {"user": None, "stream": None, "stream_options": None}  # two requests that differ in these alone get the same answer
 
 
 class BadRequest(Exception):
-    """Refused before the flow sees it. ``status`` 400 or 413; the message names the field."""
+    """Refused before the chain sees it. ``status`` 400 or 413; the message names the field."""
 
     def __init__(self, message: str, param: str | None = None, status: int = 400) -> None:
         super().__init__(message)
@@ -27,25 +27,45 @@ class BadRequest(Exception):
         self.status = status
 
 
-class ChatRequest(Request):
-    """A Request with what it was on the wire.
+class ChatRequest:
+    """A request as it was on the wire: the driver's ``exchange``.
 
-    ``system`` messages always go along; ``turns`` are the earlier turns, each the messages from one user message to the next, oldest first;
-    ``current`` is the last user message and what follows it. ``reader`` is set by the upstream call that serves it.
+    ``fields`` are those of ``chain.Request``, without what is drawn. ``system`` messages always go along; ``turns`` are the earlier turns,
+    each the messages from one user message to the next, oldest first, and ``history`` their tokens; ``current`` is the last user message
+    and what follows it. ``reader`` has the answer once an attempt has succeeded, ``stored`` one that was kept before.
     """
 
-    __slots__ = ("client", "current", "document", "failure", "include_usage", "reader", "sink", "stream", "system", "turns")
+    __slots__ = (
+        "current", "document", "failure", "fields", "history", "include_usage", "number", "reader", "sink", "stored", "stream", "system",
+        "turns",
+    )  # fmt: skip
 
-    document: dict[str, Any]
-    system: list[dict[str, Any]]
-    turns: list[list[dict[str, Any]]]
-    current: list[dict[str, Any]]
-    stream: bool
-    include_usage: bool
-    client: str
-    failure: str
-    reader: Any
-    sink: Any
+    def __init__(
+        self, document: dict[str, Any], number: int, system: list[Message], turns: list[list[Message]], current: list[Message]
+    ) -> None:
+        self.document = document
+        self.number = number
+        self.system, self.turns, self.current = system, turns, current
+        self.history = [sum(count_tokens(text_of(message)) for message in turn) for turn in turns]
+        self.stream = _flag(document, "stream")
+        options = document.get("stream_options")
+        self.include_usage = isinstance(options, dict) and options.get("include_usage") is True
+        self.fields: dict[str, Any] = {}
+        self.failure = ""
+        self.reader: Any = None
+        self.sink: Any = None
+        self.stored: Any = None
+
+
+class Names:
+    """What the names in requests stand for: capabilities (asked for as the model) and request classes. No request comes before all that
+    the scenario knows.
+    """
+
+    def __init__(self, scenario: Any) -> None:
+        self.pools = {name: number for number, name in enumerate(pools_of(scenario)) if name}
+        self.classes = {each.name: number for number, each in enumerate(scenario.workload.requests)}
+        self.highest_priority = max(each.priority for each in scenario.workload.requests)
 
 
 def stable_hash(*parts: str) -> int:
@@ -65,56 +85,50 @@ def decode(body: bytes) -> dict[str, Any]:
     return document
 
 
-def parse(document: dict[str, Any], headers: Mapping[str, str], arrival_s: float, number: int, capabilities: frozenset[str]) -> ChatRequest:
-    """The Request that ``document`` stands for. ``number`` is its index if its client did not say. Raises BadRequest."""
-    model = _string(document, "model") or "default"
+def parse(document: dict[str, Any], headers: Mapping[str, str], number: int, names: Names) -> ChatRequest:
+    """The request that ``document`` stands for. ``number`` is its own if its client did not say. Raises BadRequest."""
+    model = _string(document, "model")
     if document.get("n") not in (None, 1):
         raise BadRequest("expected 1: one answer at a time", "n")
     system, turns, current = split_turns(_messages(document))
-    asked = text_of(next(message for message in current if message["role"] == "user"))
-    marked = read_marker(asked)
     user = _user(document, headers)
-    texts = [text_of(message) for message in (*system, *current)]
-    if marked is not None:
-        prompt, output_tokens = marked
-    else:
-        prompt = stable_hash(
-            orjson.dumps({**document, **NOT_IN_PROMPT, "messages": [*system, *current]}, option=orjson.OPT_SORT_KEYS).decode()
-        )
-        output_tokens = document.get("max_completion_tokens") or document.get("max_tokens") or DEFAULT_OUTPUT_TOKENS
-        if not isinstance(output_tokens, int) or isinstance(output_tokens, bool) or output_tokens < 1:
-            raise BadRequest("expected a positive integer", "max_tokens")
+    prompt, answer_tokens = _identity(document, system, current)
     conversation = _number(headers, "x-tenfold-conversation")
     turn = _number(headers, "x-tenfold-turn")
-    request = ChatRequest(
-        index=number if (told := _number(headers, "x-tenfold-request")) is None else told,
-        arrival_s=arrival_s,
-        kind=0,
-        user=user,
-        conversation=stable_hash(str(user), text_of((turns[0] if turns else current)[0])) if conversation is None else conversation,
-        turn=len(turns) if turn is None else turn,  # a request may leave its earlier turns at home
-        prompt=prompt,
-        input_tokens=max(1, sum(map(count_tokens, texts))),
-        output_tokens=output_tokens,
-        needs=model if model in capabilities else None,
-        priority=min(HIGHEST_PRIORITY, max(0, _number(headers, "x-tenfold-priority") or 0)),
-        history=[sum(count_tokens(text_of(message)) for message in turn) for turn in turns],
-    )
-    request.document = document
-    request.system, request.turns, request.current = system, turns, current
-    request.stream = _flag(document, "stream")
-    options = document.get("stream_options")
-    request.include_usage = isinstance(options, dict) and options.get("include_usage") is True
-    request.client = headers.get("Authorization", "")
-    request.failure = ""
-    request.reader = request.sink = None
+    told = _number(headers, "x-tenfold-request")
+    request = ChatRequest(document, number if told is None else told, system, turns, current)
+    request.fields = {
+        "request": request.number,
+        "kind": names.classes.get(headers.get("x-tenfold-class", ""), 0),
+        "user": user,
+        "conversation": stable_hash(str(user), text_of((turns[0] if turns else current)[0])) if conversation is None else conversation,
+        "turn": len(turns) if turn is None else turn,  # a request may leave its earlier turns at home
+        "prompt": prompt,
+        "prompt_tokens": max(1, sum(count_tokens(text_of(message)) for message in (*system, *current))),
+        "answer_tokens": answer_tokens,
+        "needs": names.pools.get(model or "", 0),
+        "priority": min(names.highest_priority, max(0, _number(headers, "x-tenfold-priority") or 0)),
+        "streams": request.stream,
+    }
     return request
 
 
-def split_turns(messages: Sequence[dict[str, Any]]) -> tuple[list[dict[str, Any]], list[list[dict[str, Any]]], list[dict[str, Any]]]:
+def _identity(document: dict[str, Any], system: list[Message], current: list[Message]) -> tuple[int, int]:
+    """(prompt, tokens of its answer): as its marker says, otherwise a hash and what the client allows."""
+    marked = read_marker(text_of(next(message for message in current if message["role"] == "user")))
+    if marked is not None:
+        return marked
+    tokens = document.get("max_completion_tokens") or document.get("max_tokens") or DEFAULT_OUTPUT_TOKENS
+    if not isinstance(tokens, int) or isinstance(tokens, bool) or tokens < 1:
+        raise BadRequest("expected a positive integer", "max_tokens")
+    whole = {**document, **NOT_IN_PROMPT, "messages": [*system, *current]}
+    return stable_hash(orjson.dumps(whole, option=orjson.OPT_SORT_KEYS).decode()), tokens
+
+
+def split_turns(messages: Sequence[Message]) -> tuple[list[Message], list[list[Message]], list[Message]]:
     """(system messages, earlier turns, the current turn). Raises BadRequest if no message is the user's."""
     system = [message for message in messages if message["role"] in ("system", "developer")]
-    turns: list[list[dict[str, Any]]] = []
+    turns: list[list[Message]] = []
     for message in messages:
         if message["role"] == "user":
             turns.append([message])
@@ -127,7 +141,7 @@ def split_turns(messages: Sequence[dict[str, Any]]) -> tuple[list[dict[str, Any]
     return system, turns[:-1], turns[-1]
 
 
-def text_of(message: dict[str, Any]) -> str:
+def text_of(message: Message) -> str:
     """The text of a message, whether it is a string or a list of content parts."""
     content = message.get("content")
     if isinstance(content, str):
@@ -137,7 +151,7 @@ def text_of(message: dict[str, Any]) -> str:
     return ""
 
 
-def _messages(document: dict[str, Any]) -> list[dict[str, Any]]:
+def _messages(document: dict[str, Any]) -> list[Message]:
     messages = document.get("messages")
     if not isinstance(messages, list) or not messages:
         raise BadRequest("expected a list of messages", "messages")

@@ -1,4 +1,4 @@
-"""The reference gateway's HTTP side: OpenAI chat completions in front, the shared flow inside, any provider behind."""
+"""The reference gateway's HTTP side: OpenAI chat completions in front, the chain inside, any provider behind."""
 
 from __future__ import annotations
 
@@ -7,28 +7,28 @@ import logging
 import os
 import resource
 import time
-from collections.abc import Callable
 from typing import Any
 
-import numpy as np
 import orjson
 from aiohttp import web
 from aiohttp.typedefs import Handler
 
-from loadtest.gateway.answers import CANNED, REFUSALS, Answer, BodyStore, error_body
-from loadtest.gateway.delivery import Sink, StreamingDelivery, WholeDelivery
-from loadtest.gateway.log import MAX_ROWS, RequestLog, Timeline, archive
+from loadtest.gateway.answers import BROKE, CANNED_ANSWER, REFUSALS, Answer, BodyStore, error_body
+from loadtest.gateway.asyncio_driver import AsyncioDriver
+from loadtest.gateway.context import Histories
+from loadtest.gateway.delivery import Sink
+from loadtest.gateway.draws import LiveDraws
+from loadtest.gateway.log import Log
 from loadtest.gateway.metrics import Metrics
-from loadtest.gateway.parsing import BadRequest, ChatRequest, decode, parse
-from loadtest.gateway.upstream import HttpUpstream, keys_of, upstream_session
-from loadtest.gateway.world import AsyncioWorld, Upstream
-from sim.data.schema import Outcome
-from sim.flow import serve
-from sim.gateway.assembled import Gateway
-from sim.gateway.request import Record
-from sim.scenario.model import Capability, Scenario
-from sim.stochastics.distributions import inverse
-from sim.stochastics.random_streams import Purpose, uniforms
+from loadtest.gateway.parsing import BadRequest, ChatRequest, Names, decode, parse
+from loadtest.gateway.upstream import HttpUpstream, upstream_session
+from sim.data.outcomes import CACHE_HIT, CANNED, ERROR, FAILURES, OK, STALE
+from sim.data.outcomes import NAMES as OUTCOMES
+from sim.engine.sampling import look
+from sim.gateway import chain
+from sim.gateway.stages.rate_limit import ALL_REQUESTS, ALL_TOKENS, USER_REQUESTS, USER_TOKENS
+from sim.kernel.refusals import NAMES as LIMITS
+from sim.kernel.refusals import NOT_REFUSED
 
 MAX_BODY_BYTES = 8 * 1024 * 1024
 MAX_HEADER_BYTES = 16 * 1024
@@ -38,18 +38,10 @@ JSON = "application/json"
 log = logging.getLogger("tenfold.gateway")
 
 
-def patience_by_index(scenario: Scenario) -> Callable[[int], float] | None:
-    """How long the client of request number ``index`` waits in the queue: the model's own draw. None if all wait for ever."""
-    if scenario.workload.client.patience is None:
-        return None
-    law = inverse(scenario.workload.client.patience)
-    return lambda index: float(law(uniforms(scenario.seed, Purpose.PATIENCE, np.array([index])))[0])
-
-
 class GatewayServer:
     """One scenario's gateway. ``upstreams``: base URL by provider. Times count from ``t0`` (unix), at first the start of the process."""
 
-    def __init__(self, scenario: Scenario, sha256: str, upstreams: dict[str, str]) -> None:
+    def __init__(self, scenario: Any, sha256: str, upstreams: dict[str, str]) -> None:
         missing = [name for name in scenario.providers if name not in upstreams]
         if missing:
             raise ValueError(f"no upstream URL for {', '.join(missing)}")
@@ -58,14 +50,14 @@ class GatewayServer:
         self.scenario = scenario
         self.sha256 = sha256
         self.urls = upstreams
-        self.gateway = Gateway(scenario, scenario.seed)
+        self.histories = Histories()
+        self.g = chain.build(scenario, scenario.seed, self.histories)
         self.cancels = scenario.gateway.cancel_on_disconnect
-        self.patience = patience_by_index(scenario)
-        self.capabilities = frozenset(scenario.gateway.routing.capabilities if isinstance(scenario.gateway.routing, Capability) else ())
-        self.bodies = BodyStore(self.gateway.cache)
-        self.log = RequestLog()
-        self.timeline = Timeline(self.gateway, scenario.workload.duration)
-        self.metrics = Metrics(self.timeline.look)
+        self.names = Names(scenario)
+        self.draws = LiveDraws(scenario, scenario.seed)
+        self.bodies = BodyStore(self.g)
+        self.log = Log(scenario)
+        self.metrics = Metrics(lambda: look(self.g))
         self.number = UNMARKED
         self.t0 = time.time()
         self.running: set[asyncio.Task[web.StreamResponse]] = set()
@@ -85,13 +77,8 @@ class GatewayServer:
 
     async def _lifetime(self, _: web.Application) -> Any:
         async with upstream_session() as session:
-            upstreams: dict[str, Upstream] = {
-                name: HttpUpstream(session, self.gateway, self.urls[name], provider.dialect, keys_of(name, provider.keys))
-                for name, provider in self.scenario.providers.items()
-            }
-            # Whether an answer is committed by its first byte depends on how its client wants it: two worlds over the same gateway.
-            self.streaming = AsyncioWorld(self.gateway, upstreams, StreamingDelivery(), keep=MAX_ROWS)
-            self.whole = AsyncioWorld(self.gateway, upstreams, WholeDelivery(), keep=MAX_ROWS)
+            upstream = HttpUpstream(session, self.scenario, self.urls)
+            self.driver = AsyncioDriver(self.g, upstream.begin, self.call_ended, self.log.attempt_ended)
             self.start_clock(time.time())
             yield
             if self.sampler is not None:
@@ -101,26 +88,25 @@ class GatewayServer:
 
     def start_clock(self, t0: float) -> None:
         self.t0 = t0
-        loop = asyncio.get_running_loop()
-        self.streaming.t0_s = self.whole.t0_s = loop.time() + t0 - time.time()
-        self.timeline.samples.clear()
+        self.driver.start_clock(time.time() - t0)
+        self.log.samples.clear()
         if self.sampler is not None:
             self.sampler.cancel()
-        self.sampler = asyncio.create_task(self.timeline.run(self.whole))
+        self.sampler = asyncio.create_task(self.log.sample(self.driver))
 
     # ---- chat
     async def chat(self, http: web.Request) -> web.StreamResponse:
         self.number += 1
         try:
             document = decode(await http.read())
-            request = parse(document, http.headers, self.whole.now_s, self.number, self.capabilities)
+            request = parse(document, http.headers, self.number, self.names)
         except BadRequest as refusal:
             return web.Response(
                 status=refusal.status, body=error_body(str(refusal), "invalid_request_error", refusal.param), content_type=JSON
             )
         request.sink = Sink(http)
         if self.cancels:
-            return await self.answer(request)  # the handler is cancelled when the client leaves, and with it the flow
+            return await self.answer(request)  # the handler is cancelled when the client leaves, and with it the call
         task = asyncio.create_task(self.answer(request))
         self.running.add(task)
         task.add_done_callback(self._ended)
@@ -132,63 +118,51 @@ class GatewayServer:
             log.error("a request failed after its client had left", exc_info=task.exception())
 
     async def answer(self, request: ChatRequest) -> web.StreamResponse:
-        world = self.streaming if request.stream else self.whole
-        record = Record(world.now_s)
-        request.arrival_s = record.arrived_s
-        if self.patience is not None:
-            request.patience_s = self.patience(request.index)
+        start = self.histories.keep(request.history)
         try:
-            await serve(request, record, self.gateway, world)
-        except Exception:
-            # A request that nobody foresaw must not take its neighbours along; it is an error of this one, told and logged.
-            log.exception("request %d broke the gateway", request.index)
-            record.outcome = Outcome.ERROR
+            c = await self.driver.serve(
+                request, **request.fields, **self.draws.of(request.number), history_start=start, history_turns=len(request.history)
+            )
         finally:
-            self.log.add(request, record, world.now_s)
-            self.metrics.observe(record, world.now_s - record.arrived_s)
-        if record.outcome == Outcome.OK:
-            self.bodies.put(request.prompt, self.collected(request))
-        return await self.respond(request, record)
+            self.histories.drop(start)
+        return await self.respond(request, c)
 
-    @staticmethod
-    def collected(request: ChatRequest) -> Answer:
-        reader = request.reader
-        return Answer(reader.message.build(), reader.finish_reason or "stop", reader.model, reader.input_tokens or 0, reader.output_tokens)
+    def call_ended(self, c: Any) -> None:
+        """At the moment of its end: whoever is told that an answer is kept must find it."""
+        request: ChatRequest = c.exchange
+        if c.outcome == OK:
+            request.stored = collected(request)
+            self.bodies.put(c.prompt, c.kind, request.stored)
+        elif c.outcome in (CACHE_HIT, STALE):
+            request.stored = self.bodies.get(c.prompt)
+        elif c.outcome == CANNED:
+            request.stored = CANNED_ANSWER
+        self.log.call_ended(c)
+        self.metrics.call_ended(c)
 
-    async def respond(self, request: ChatRequest, record: Record) -> web.StreamResponse:
+    async def respond(self, request: ChatRequest, c: Any) -> web.StreamResponse:
         """What the outcome means on the wire."""
-        sink, outcome = request.sink, record.outcome
-        if sink.response is not None:
-            if outcome != Outcome.OK:
-                _, kind, message = REFUSALS.get(outcome, REFUSALS[Outcome.ERROR])
+        sink = request.sink
+        if c.outcome >= FAILURES:
+            status, kind, message = words(request, c)
+            if sink.response is not None:
                 await sink.fail(message, kind)
+                await sink.end()
+                return sink.response  # type: ignore[no-any-return]
+            return web.Response(status=status, body=error_body(message, kind), headers=told(c, status), content_type=JSON)
+        if sink.response is not None:
             await sink.end()
-            return sink.response
-        told = {"x-tenfold-outcome": outcome.name.lower()}
-        if not outcome.served:
-            status, kind, message = REFUSALS.get(outcome, REFUSALS[Outcome.ERROR])
-            if status in (429, 503):
-                told["retry-after"] = "1"
-            detail = f" {request.failure}" if outcome == Outcome.ERROR and request.failure else ""
-            return web.Response(status=status, body=error_body(message + detail, kind), headers=told, content_type=JSON)
-        answer = self.collected(request) if outcome == Outcome.OK else self.kept(request, outcome)
+            return sink.response  # type: ignore[no-any-return]
+        answer: Answer = request.stored
         if not request.stream:
-            return web.Response(body=answer.whole(request.index), headers=told, content_type=JSON)
+            return web.Response(body=answer.whole(request.number), headers=told(c, 200), content_type=JSON)
         # In one write: there is nothing to wait for.
-        body = answer.streamed(request.index, request.include_usage)
-        return web.Response(body=body, headers={**told, "Content-Type": "text/event-stream", "Cache-Control": "no-cache"})
-
-    def kept(self, request: ChatRequest, outcome: Outcome) -> Answer:
-        """The cached answer, or what the scenario falls back to, in the flow's own order."""
-        stored = self.bodies.get(request.prompt)
-        if outcome == Outcome.FALLBACK and (stored is None or self.gateway.degrade_to[:1] == ("canned",)):
-            return CANNED
-        assert stored is not None, "the flow says cached, but there is no body"
-        return stored
+        body = answer.streamed(request.number, request.include_usage)
+        return web.Response(body=body, headers={**told(c, 200), "Content-Type": "text/event-stream", "Cache-Control": "no-cache"})
 
     # ---- everything else
     async def models(self, _: web.Request) -> web.Response:
-        names = [*sorted(self.capabilities), "default"]
+        names = [*sorted(self.names.pools), "default"]
         return reply({"object": "list", "data": [{"id": name, "object": "model", "created": 0, "owned_by": "tenfold"} for name in names]})
 
     async def health(self, _: web.Request) -> web.Response:
@@ -207,22 +181,53 @@ class GatewayServer:
 
     async def dump(self, http: web.Request) -> web.Response:
         local_only(http)
-        content = archive(self.log, [self.streaming, self.whole], self.timeline, self.gateway)
-        return web.Response(body=content, content_type="application/octet-stream")
+        return web.Response(body=self.log.archive(self.g), content_type="application/octet-stream")
 
     async def usage(self, http: web.Request) -> web.Response:
         local_only(http)
         used = resource.getrusage(resource.RUSAGE_SELF)
-        limits = {"global": self.gateway.overall, "per_user": self.gateway.per_user}
+        refused = self.log.refused
         document = {
             "cpu_s": used.ru_utime + used.ru_stime,
             "at": time.time(),
             "requests": len(self.log),
-            "limited": {name: limiter.refused if limiter is not None else 0 for name, limiter in limits.items()},
+            "limited": {
+                "global": refused[ALL_REQUESTS] + refused[ALL_TOKENS],
+                "per_user": refused[USER_REQUESTS] + refused[USER_TOKENS],
+            },
+            "refused_by": {LIMITS[code]: count for code, count in refused.items()},
             "max_rss_mb": used.ru_maxrss / 1024,
             "stored": len(self.bodies),
         }
         return reply(document)
+
+
+def collected(request: ChatRequest) -> Answer:
+    """The answer that a provider has given, whole."""
+    reader = request.reader
+    return Answer(reader.message.build(), reader.finish_reason or "stop", reader.model, reader.input_tokens or 0, reader.output_tokens)
+
+
+def words(request: ChatRequest, c: Any) -> tuple[int, str, str]:
+    """(HTTP status, type, message) of a failure: who refused, or what the provider said last."""
+    if c.broke and c.outcome == ERROR:
+        return BROKE
+    status, kind, message = REFUSALS[c.outcome]
+    if c.refused_by != NOT_REFUSED:
+        message += f" Refused by: {LIMITS[c.refused_by]}."
+    if c.outcome == ERROR and request.failure:
+        message += f" {request.failure}"
+    return status, kind, message
+
+
+def told(c: Any, status: int) -> dict[str, str]:
+    """Headers that say how the call ended."""
+    headers = {"x-tenfold-outcome": OUTCOMES[c.outcome]}
+    if c.refused_by != NOT_REFUSED:
+        headers["x-tenfold-refused-by"] = LIMITS[c.refused_by]
+    if status in (429, 503):
+        headers["retry-after"] = "1"
+    return headers
 
 
 def reply(document: dict[str, Any], status: int = 200) -> web.Response:

@@ -1,4 +1,4 @@
-"""One provider over HTTP: the asyncio world's Upstream.
+"""Attempts over HTTP: one request to one provider, in its dialect.
 
 Connections are pooled without a limit, since a limit would be a queue nobody models.
 """
@@ -7,23 +7,28 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from math import nan
+from typing import Any
+from urllib.parse import quote
 
 import aiohttp
 import orjson
+from yarl import URL
 
+from loadtest.gateway.asyncio_driver import AsyncioDriver
 from loadtest.gateway.context import messages_for
-from loadtest.gateway.dialects import DIALECTS, StreamReader
+from loadtest.gateway.dialects import DIALECTS
+from loadtest.gateway.dialects.base import StreamReader
 from loadtest.gateway.parsing import ChatRequest
-from loadtest.gateway.world import Piece
-from loadtest.protocol.chat_stream import BrokenAnswer, error_text
-from sim.gateway.assembled import Gateway
-from sim.gateway.request import Record, Request
-from sim.policy.router import TargetState
+from loadtest.wire import BrokenAnswer, error_text
+from sim.data.statuses import REFUSED
+from sim.kernel.containers import NOBODY
+from sim.scenario.targets import target_names
 
 KEEPALIVE_S = 15.0  # hosted APIs and their load balancers close idle connections after 60 s and more
 MAX_ERROR_BYTES = 64 * 1024
+RETRY_AFTER = (("retry-after-ms", 1e-3), ("retry-after", 1.0))
+RETRY_DELAY = re.compile(rb'"retryDelay":\s*"([0-9.]+)s"')  # Gemini says it in the body (google.rpc.RetryInfo)
 
 
 def upstream_session() -> aiohttp.ClientSession:
@@ -41,85 +46,115 @@ def keys_of(provider: str, count: int) -> list[str]:
     return [os.environ.get(f"TENFOLD_KEY_{name}_{number}") or f"sk-mock-{provider}-{number}" for number in range(count)]
 
 
-class HttpReply:
-    """An upstream answer whose status is known; iterating it passes the stream on, piece by piece."""
+class HttpTarget:
+    """One provider/model of the scenario at its provider's ``url``."""
 
-    def __init__(self, answer: aiohttp.ClientResponse, reader: StreamReader, context_tokens: int) -> None:
-        self.answer = answer
-        self.reader = reader
-        self.status = answer.status
-        self.retry_after_s = retry_after_s(answer)
-        self.input_tokens = context_tokens  # until the provider has counted them itself
-        self.output_tokens = 0
-
-    async def __aiter__(self) -> AsyncIterator[Piece]:
-        try:
-            while chunk := await self.answer.content.readany():
-                piece = self.reader.feed(chunk)
-                self.output_tokens = self.reader.output_tokens
-                if self.reader.input_tokens is not None:
-                    self.input_tokens = self.reader.input_tokens
-                yield piece
-        except (aiohttp.ClientError, BrokenAnswer, ValueError) as error:
-            raise ConnectionError(f"the stream broke off: {error}") from error
-        if self.reader.finish_reason is None:
-            raise ConnectionError("the stream ended without saying why")
-
-    def take(self, request: Request) -> None:
-        assert isinstance(request, ChatRequest)
-        request.reader = self.reader
+    def __init__(self, name: str, provider: Any, url: str) -> None:
+        self.name = name
+        self.dialect = DIALECTS[provider.dialect]
+        provider_name, self.model = name.split("/", 1)
+        path = self.dialect.path.format(model=quote(self.model, safe=""))
+        self.url = URL(url.rstrip("/").removesuffix(self.dialect.prefix) + path, encoded=True)
+        self.headers = [self.dialect.authorize(key) for key in keys_of(provider_name, provider.keys)]
 
 
 class HttpUpstream:
-    """One provider of the scenario at ``url``, spoken to in its dialect."""
+    """All providers of a scenario. ``urls``: base URL by provider."""
 
-    def __init__(self, session: aiohttp.ClientSession, gateway: Gateway, url: str, dialect: str, keys: list[str]) -> None:
+    def __init__(self, session: aiohttp.ClientSession, scenario: Any, urls: dict[str, str]) -> None:
         self.session = session
-        self.gateway = gateway
-        self.dialect = DIALECTS[dialect]
-        self.url = url.rstrip("/").removesuffix("/v1") + self.dialect.path
-        self.headers = [self.dialect.authorize(key) for key in keys]
+        names = target_names(scenario)
+        self.targets = [HttpTarget(name, scenario.providers[name.split("/", 1)[0]], urls[name.split("/", 1)[0]]) for name in names]
 
-    @asynccontextmanager
-    async def call(self, request: Request, record: Record, target: TargetState, key: int) -> AsyncIterator[HttpReply]:
-        """Raises ConnectionError when the provider cannot be reached or its stream breaks.
+    def begin(self, driver: AsyncioDriver, c: Any) -> HttpAttempt:
+        return HttpAttempt(self.session, self.targets[c.target], driver, c)
 
-        Leaving early closes the connection: the call is cancelled.
-        """
-        assert isinstance(request, ChatRequest)
-        body = orjson.dumps(self.dialect.ask(request.document, target.model, messages_for(request, self.gateway)))
-        request.sink.forget()
-        request.reader = reader = self.dialect.reader(request.include_usage)
+
+class HttpAttempt:
+    """Leaving ``run`` early closes the connection: the provider sees that it is cancelled."""
+
+    __slots__ = ("_c", "_driver", "_reader", "_session", "_target")
+
+    def __init__(self, session: aiohttp.ClientSession, target: HttpTarget, driver: AsyncioDriver, c: Any) -> None:
+        self._session, self._target, self._driver, self._c = session, target, driver, c
+        self._reader: StreamReader | None = None  # from the head of an answer on
+
+    async def run(self) -> int:
+        c, target = self._c, self._target
+        request: ChatRequest = c.exchange
+        body = orjson.dumps(target.dialect.ask(request.document, target.model, messages_for(self._driver.g, c, request)))
+        headers = {**target.headers[c.key], "x-tenfold-request": str(request.number)}
         try:
-            headers = {**self.headers[key], "x-tenfold-request": str(request.index)}
-            answer = await self.session.post(self.url, data=body, headers=headers)
-        except aiohttp.ClientError as error:
+            answer = await self._session.post(target.url, data=body, headers=headers)
+        except aiohttp.ClientError:
             request.failure = f"{target.name} cannot be reached"
-            raise ConnectionError(str(error)) from error
+            return REFUSED
         try:
-            if answer.status != 200:
-                request.failure = f"{target.name} answered {answer.status}: {await read_error(answer)}"
-            yield HttpReply(answer, reader, record.context_tokens)
+            if answer.status == 200:
+                return await self._read(answer, request)
+            said = await read_error(answer)
+            request.failure = f"{target.name} answered {answer.status}: {error_text(said)}"
+            c.retry_after_s = retry_after_s(answer, said)
+            return answer.status
         finally:
             answer.close()  # one that was read to its end has given its connection back already
 
+    async def _read(self, answer: aiohttp.ClientResponse, request: ChatRequest) -> int:
+        """Pass the stream on, piece by piece, from the first content on; from a fork, once it has won."""
+        c, shown = self._c, False
+        held: list[bytes] = []
+        reader = self._reader = self._target.dialect.reader(request.include_usage)
+        status = REFUSED
+        try:
+            while chunk := await answer.content.readany():
+                tokens, data = reader.feed(chunk)
+                if tokens and not shown:
+                    shown = True
+                    self._driver.show(c)
+                if not request.stream:
+                    continue
+                if not shown or not (c.parent == NOBODY or c.wins):
+                    held.append(data)
+                    continue
+                if held:
+                    data = b"".join((*held, data))
+                    held.clear()
+                await request.sink.send(data)
+            if reader.finish_reason is None:
+                request.failure = f"{self._target.name} ended its answer without saying why"
+            else:
+                status = 200
+                request.reader = reader
+        except (aiohttp.ClientError, BrokenAnswer, ValueError) as error:
+            request.failure = f"{self._target.name} broke its answer off: {error}"
+        self.cut()
+        return status
 
-async def read_error(answer: aiohttp.ClientResponse) -> str:
-    """The message of an error answer, which is read to its end so that the connection can be used again, unless it is endless."""
+    def cut(self) -> None:
+        """What is billed: as the provider counts; before it has said so, what it was sent."""
+        c, reader = self._c, self._reader
+        if reader is not None:
+            c.billed_tokens = c.input_tokens if reader.input_tokens is None else reader.input_tokens
+            c.produced_tokens, c.attempt_cached = reader.output_tokens, reader.cached_tokens
+
+
+async def read_error(answer: aiohttp.ClientResponse) -> bytes:
+    """The body of an error answer, which is read to its end so that the connection can be used again, unless it is endless."""
     body = b""
     try:
         while len(body) < MAX_ERROR_BYTES and (chunk := await answer.content.readany()):
             body += chunk
     except aiohttp.ClientError:
-        return "(its body broke off)"
-    return error_text(body)
+        return b"(its body broke off)"
+    return body
 
 
-def retry_after_s(answer: aiohttp.ClientResponse) -> float | None:
-    """Seconds from retry-after-ms or retry-after; HTTP dates are not used by LLM providers and count as none."""
-    for header, unit_s in (("retry-after-ms", 1e-3), ("retry-after", 1.0)):
+def retry_after_s(answer: aiohttp.ClientResponse, body: bytes) -> float:
+    """Seconds from the headers, or from the body; nan if neither says. HTTP dates are not used by LLM providers and count as none."""
+    for header, unit_s in RETRY_AFTER:
         try:
             return max(0.0, float(answer.headers[header]) * unit_s)
         except (KeyError, ValueError):
             continue
-    return None
+    told = RETRY_DELAY.search(body)
+    return float(told[1]) if told else nan

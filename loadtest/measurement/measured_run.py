@@ -13,7 +13,7 @@ from mockprovider.delivery.playback import End
 from sim.analysis.utilization import add_usage
 from sim.data.run import Run
 from sim.data.schema import ATTEMPTS, CANCELLED, REFUSED, TIMED_OUT, TIMELINE
-from sim.gateway.assembled import target_names
+from sim.scenario.targets import target_names
 from sim.provider.pricing import cached_prices, unit_prices
 from sim.scenario.model import Scenario
 

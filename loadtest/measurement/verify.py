@@ -34,7 +34,8 @@ from sim.data.run import Run
 from sim.data.schema import Outcome
 from sim.data.temp_folders import make_work_folder
 from sim.scenario.errors import Problem, ScenarioError
-from sim.scenario.load import Loaded, load
+from sim.gateway.language import load
+from sim.scenario.load import Loaded
 from sim.scenario.model import Scenario
 
 WORK_PREFIX = "tenfold-run-"

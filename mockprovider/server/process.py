@@ -106,7 +106,7 @@ def run(path: Path, provider: str, host: str, port: int, seed: int | None, scale
     import uvloop
 
     from sim.scenario.errors import ScenarioError
-    from sim.scenario.load import load
+    from sim.gateway.language import load
 
     try:
         loaded = load(path)

@@ -32,7 +32,7 @@ def bottleneck(run: Run) -> dict[str, Any] | None:
 
 
 def bottleneck_in_words(run: Run) -> str:
-    """``the gateway's concurrency binds: 92 requests in service asked of 64 (load 1.44), refuses 7.20 % of requests; next … (load 1.20)``."""
+    """``the gateway's concurrency binds: 92 requests in service asked of 64 (load 1.44), refuses 7.2 % of requests; next … (load 1.2)``."""
     ranked = [row for row in ranked_limits(run) if row["load"] is not None]
     row = bottleneck(run)
     if row is None:

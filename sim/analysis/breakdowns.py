@@ -7,11 +7,12 @@ from typing import Any
 import numpy as np
 
 from sim.analysis.estimators import Estimate, mean_estimate, quantile_estimate, ratio_estimate, share_estimate
-from sim.analysis.metrics import DAY_S, MONTH_DAYS, QUANTILES, ended, mean_of, quantile_of
+from sim.analysis.metrics import DAY_S, MONTH_DAYS, ended, mean_of, quantile_of
 from sim.analysis.window import Window
 from sim.data.outcomes import KINDS, count_by_name
 from sim.data.statuses import CANCELLED, REFUSED, TIMED_OUT
 from sim.kernel.refusals import NAMES, NOT_REFUSED
+from sim.scenario.metric_names import QUANTILES
 
 
 def outcomes(window: Window) -> dict[str, int]:

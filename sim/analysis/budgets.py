@@ -1,77 +1,17 @@
-"""Budgets: ``latency.p99 < 8s``, ``availability > 99.5%``, ``cost.month < 60000 USD``, ``error_rate < 5% @during:outage``.
-
-A metric, a comparison, a quantity with its unit, and optionally the phase of the scenario's faults to hold it to. All of it is checked
-before anything runs.
-"""
+"""Budgets held to what a run says: the verdict, and how sure it is."""
 
 from __future__ import annotations
 
-import operator
-import re
-from collections.abc import Callable
 from dataclasses import dataclass
-from difflib import get_close_matches
-from typing import Literal, get_args
+from typing import Literal
 
 from sim.analysis.estimators import Estimate
-from sim.analysis.metrics import METRICS, Metric
-from sim.analysis.objectives import split_budget
-from sim.analysis.window import Span, Window
+from sim.analysis.metrics import METRICS
+from sim.analysis.window import Window
 from sim.data.run import Run
-from sim.scenario.model import Fault, Scenario
-from sim.scenario.units import NUMBER, finite, parse_duration, parse_rate
+from sim.scenario.budgets import Budget, parse_budgets
 
 Verdict = Literal["ok", "broken", "insufficient"]
-COMPARISONS: dict[str, Callable[[float, float], bool]] = {"<": operator.lt, "<=": operator.le, ">": operator.gt, ">=": operator.ge}
-FAMILIES = {
-    "latency": "latency_s", "batch_latency": "batch_latency_s", "ttft": "ttft_s", "added_latency": "added_latency_s",
-    "queue_wait": "queue_wait_s", "cost": "cost_usd",
-}  # fmt: skip
-SHORT = {
-    "cost.request": "cost_usd.per_request",
-    "cost.answer": "cost_usd.per_answer",
-    "cost.conversation": "cost_usd.per_conversation",
-    "cost.user": "cost_usd.per_user_month",
-    "cost.user_month": "cost_usd.per_user_month",
-    "cost.day": "cost_usd.per_day",
-    "cost.month": "cost_usd.per_month",
-    "cost.per_1k": "cost_usd.per_request",
-    "error_rate": "error_rate.total",
-    "throughput": "throughput_rps",
-}
-TIMES = {"cost.per_1k": 1000.0}
-PHASES = ("before", "during", "after")
-FAULT_KINDS: tuple[str, ...] = get_args(Fault.model_fields["kind"].annotation)
-EXAMPLES = {
-    "s": "a duration such as 8s or 250ms",
-    "share": "a share such as 99.5% or 0.995",
-    "USD": "an amount such as 60000 USD",
-    "/s": "a rate such as 40/s",
-}
-
-
-class BudgetError(ValueError):
-    """A budget that cannot be understood. The message says what was expected."""
-
-
-@dataclass(frozen=True)
-class Budget:
-    """``limit`` is in the metric's own unit (seconds, share, USD, per second, count) times ``times`` (1000 for cost.per_1k)."""
-
-    text: str
-    metric: Metric
-    comparison: str
-    limit: float
-    times: float = 1.0
-    phase: str | None = None
-    fault: str | None = None
-
-    def holds(self, value: float) -> bool:
-        return COMPARISONS[self.comparison](value, self.limit)
-
-    def spans(self, scenario: Scenario) -> list[Span] | None:
-        """The spans of arrival time it is held over; None: all that counts. Raises BudgetError when the scenario has no such fault."""
-        return phase_spans(scenario, self.phase, self.fault, self.text) if self.phase else None
 
 
 @dataclass(frozen=True)
@@ -91,41 +31,13 @@ class Judgement:
         return "the 95 % interval reaches over the limit" if self.straddles else ""
 
 
-def parse_budget(text: str) -> Budget:
-    """Raises BudgetError for an unknown metric, a wrong unit, the wrong direction or an unknown phase."""
-    words = split_budget(text)
-    if words is None:
-        raise BudgetError(f"{text!r}: expected a metric, a comparison and a quantity, such as 'latency.p99 < 8s'")
-    metric = find_metric(words.metric, text)
-    if words.comparison not in COMPARISONS:
-        raise BudgetError(f"{text!r}: expected one of {', '.join(COMPARISONS)} instead of '{words.comparison}'")
-    if (metric.better == "lower" and ">" in words.comparison) or (metric.better == "higher" and "<" in words.comparison):
-        raise BudgetError(
-            f"{text!r}: {words.metric} is better when {metric.better}, so expected '{'<' if metric.better == 'lower' else '>'}'"
-        )
-    try:
-        limit = parse_quantity(words.quantity, metric.unit)
-    except ValueError as error:
-        raise BudgetError(f"{text!r}: {error}, found {words.quantity!r}") from None
-    phase, fault = parse_phase(words.phase, text)
-    return Budget(" ".join(text.split()), metric, words.comparison, limit, TIMES.get(words.metric, 1.0), phase, fault)
-
-
-def parse_budgets(scenario: Scenario) -> tuple[Budget, ...]:
-    """All budgets of a scenario, phases checked against its faults. Raises BudgetError."""
-    budgets = tuple(parse_budget(text) for text in scenario.budgets)
-    for budget in budgets:
-        budget.spans(scenario)
-    return budgets
-
-
 def judge(run: Run, budgets: tuple[Budget, ...] | None = None, window: Window | None = None) -> list[Judgement]:
     """Hold a run to budgets (default: its scenario's own)."""
     whole = window or Window(run)
     judged = []
     for budget in parse_budgets(run.scenario) if budgets is None else budgets:
         spans = budget.spans(run.scenario)
-        value = budget.metric.of(whole if spans is None else Window(run, spans)).times(budget.times)
+        value = METRICS[budget.metric.name].of(whole if spans is None else Window(run, spans)).times(budget.times)
         judged.append(judge_value(budget, value))
     return judged
 
@@ -137,78 +49,3 @@ def judge_value(budget: Budget, value: Estimate) -> Judgement:
     bounds = [bound for bound in (value.low, value.high) if bound is not None]
     holds = budget.holds(value.value)
     return Judgement(budget, value, "ok" if holds else "broken", any(budget.holds(bound) != holds for bound in bounds))
-
-
-def find_metric(name: str, text: str) -> Metric:
-    family, dot, figure = name.partition(".")
-    full = SHORT.get(name, FAMILIES.get(family, family) + dot + figure.replace(".", ""))
-    if full in METRICS:
-        return METRICS[full]
-    known = spoken_names()
-    near = get_close_matches(name, known, n=1, cutoff=0.5)
-    hint = f"did you mean {near[0]!r}?" if near else f"known are {', '.join(known)}"
-    raise BudgetError(f"{text!r}: there is no metric {name!r}; {hint}")
-
-
-def spoken_names() -> list[str]:
-    """Metric names as budgets usually write them."""
-    families = {full: short for short, full in FAMILIES.items()}
-    long = [name for name in METRICS if name not in SHORT.values()]
-    return [*(families.get(name.partition(".")[0], name.partition(".")[0]) + "".join(name.partition(".")[1:]) for name in long), *SHORT]
-
-
-def parse_quantity(text: str, unit: str) -> float:
-    """A limit in the metric's unit. Raises ValueError that says what was expected."""
-    text = text.strip()
-    if unit == "s":
-        return parse_duration(text)
-    if unit == "/s":
-        return parse_rate(text).rps
-    patterns = {"share": rf"{NUMBER}\s*(%?)", "USD": rf"\$?\s*{NUMBER}\s*(?:USD)?"}
-    found = re.fullmatch(patterns.get(unit, NUMBER), text)
-    if not found or (unit == "USD" and "USD" not in text and "$" not in text):
-        raise ValueError(f"expected {EXAMPLES.get(unit, 'a plain number')}")
-    value = finite(float(found[1]))
-    if unit == "share":
-        value = value / 100 if found[2] else value
-        if value > 1:
-            raise ValueError(f"expected {EXAMPLES[unit]}")
-    return value
-
-
-def parse_phase(text: str | None, budget: str) -> tuple[str | None, str | None]:
-    """``after`` → (after, None); ``during:outage`` and ``outage`` → (during, outage)."""
-    if text is None:
-        return None, None
-    phase, _, fault = text.partition(":") if text.partition(":")[0] in PHASES else ("during", ":", text)
-    if fault and fault not in FAULT_KINDS:
-        near = get_close_matches(fault, (*PHASES, *FAULT_KINDS), n=1)
-        hint = f"did you mean '@{near[0]}'?" if near else f"expected one of {', '.join((*PHASES, *FAULT_KINDS))}"
-        raise BudgetError(f"{budget!r}: there is no phase {text!r}; {hint}")
-    return phase, fault or None
-
-
-def phase_spans(scenario: Scenario, phase: str, fault: str | None = None, budget: str = "") -> list[Span]:
-    """Arrival times before the first, during any, or after the last of the scenario's faults (of one kind). Raises BudgetError."""
-    faults = [one for one in scenario.faults if fault in (None, one.kind)]
-    if not faults:
-        raise BudgetError(f"{budget!r}: the scenario has no fault{f' of kind {fault}' if fault else ''}, so there is no such phase")
-    first, last = scenario.workload.warmup_s, scenario.workload.duration
-    if phase == "before":
-        spans = [(first, min(one.at for one in faults))]
-    elif phase == "after":
-        spans = [(max(one.at + one.for_ for one in faults), last)]
-    else:
-        spans = [(one.at, one.at + one.for_) for one in faults]
-    return merged([(max(first, start), min(last, end)) for start, end in spans if max(first, start) < min(last, end)])
-
-
-def merged(spans: list[Span]) -> list[Span]:
-    """Overlapping spans joined, so that no second counts twice."""
-    joined: list[Span] = []
-    for start, end in sorted(spans):
-        if joined and start <= joined[-1][1]:
-            joined[-1] = (joined[-1][0], max(joined[-1][1], end))
-        else:
-            joined.append((start, end))
-    return joined

@@ -1,4 +1,4 @@
-"""Every figure of a run, as a table of declarations: name, unit, direction, formula over a Window of rows.
+"""Every figure of a run, as a table: the formula over a Window of rows of each name that ``sim.scenario.metric_names`` has.
 
 What counts: requests that arrive after the warm-up (see Window). Latencies are those of *answered* requests (ok, cache hit), measured
 from the intended send time: refusals and prepared apologies are quick, and would flatter them. Quantiles are exact. Money per day and
@@ -11,7 +11,6 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 
@@ -24,23 +23,18 @@ from sim.data.run import Run
 from sim.data.statuses import CANCELLED
 from sim.gateway.stages.breaker import IS_OPEN
 from sim.gateway.stages.retry import NO_TARGET
+from sim.scenario.metric_names import BATCHES, METRIC_NAMES, QUANTILES, MetricName
 from sim.workload.calls import stated_population
 
 DAY_S = 86_400.0
 MONTH_DAYS = 30.0
-Unit = Literal["s", "share", "USD", "/s", "requests", "tokens", "attempts", "breakers"]
 Formula = Callable[[Window], Estimate]
-QUANTILES = {"p50": 0.5, "p90": 0.9, "p95": 0.95, "p99": 0.99, "p999": 0.999}
 
 
 @dataclass(frozen=True)
-class Metric:
-    """``name`` is its path in summary.json; ``better`` the direction of improvement, for budgets and comparisons."""
+class Metric(MetricName):
+    """A name of the catalogue with its formula."""
 
-    name: str
-    unit: Unit
-    better: Literal["lower", "higher", "neither"]
-    says: str
     formula: Formula
 
     def of(self, window: Window) -> Estimate:
@@ -209,60 +203,50 @@ def batches_available(window: Window) -> Estimate:
 
 
 # ---- the table --------------------------------------------------------------------------------------------------------
-def delays(family: str, says: str, of: Callable[[Window], np.ndarray]) -> list[Metric]:
-    formulas = {"mean": mean_of(family, of)} | {name: quantile_of(family, quantile, of) for name, quantile in QUANTILES.items()}
-    return [Metric(f"{family}.{name}", "s", "lower", f"{says}: {name}", formula) for name, formula in formulas.items()]
+def delays(family: str, of: Callable[[Window], np.ndarray]) -> dict[str, Formula]:
+    quantiles = {f"{family}.{name}": quantile_of(family, quantile, of) for name, quantile in QUANTILES.items()}
+    return {f"{family}.mean": mean_of(family, of)} | quantiles
 
 
-def batch_delays() -> list[Metric]:
-    says = "intended send time until the slowest of the calls that came together is answered"
-    formulas: dict[str, Formula] = {"mean": batch_mean} | {name: batch_quantile(quantile) for name, quantile in QUANTILES.items()}
-    return [Metric(f"{BATCHES}latency_s.{name}", "s", "lower", f"{says}: {name}", formula) for name, formula in formulas.items()]
-
-
-BATCHES = "batch_"
-"""How the names of figures begin that only scenarios with batches have."""
-
-TABLE: tuple[Metric, ...] = (
-    *delays("latency_s", "intended send time to last byte, answered requests", available),
-    *delays("ttft_s", "intended send time to first content, answered requests", available),
-    *delays("added_latency_s", "latency less the answering attempt's time at the provider, answered requests", available),
-    *delays("queue_wait_s", "waiting for admission, requests that came to the queue", queued),
-    Metric("queue_wait_s.p_wait", "share", "lower", "requests that came to the queue and had to wait", share_of(waited, queued)),
-    *batch_delays(),
-    Metric(f"{BATCHES}availability", "share", "higher", "batches all of whose calls were answered", batches_available),
-    Metric("availability", "share", "higher", "requests that got a fresh answer, by whichever provider or cache", share_of(available)),
-    Metric("served", "share", "higher", "requests that got an answer, stale and prepared ones included", share_of(served)),
-    Metric("degraded_rate", "share", "lower", "requests that got a stale or a prepared answer", share_of(degraded)),
-    Metric("goodput", "share", "higher", "answered within the scenario's own latency objectives", share_of(good)),
-    Metric("error_rate.total", "share", "lower", "requests that got no answer at all", share_of(lambda window: ~window.served)),
-    *(
-        Metric(f"error_rate.{kind.name}", "share", "lower", f"requests that ended {kind.name}", share_of(ended(kind.code)))
-        for kind in KINDS
-        if kind.code >= FAILURES
-    ),
-    Metric("error_rate.attempts", "share", "lower", "attempts upstream that failed or timed out", attempt_failures),
-    Metric("cache_hit_rate", "share", "higher", "requests answered from the cache", share_of(ended(CACHE_HIT))),
-    Metric("attempts_per_request", "attempts", "lower", "sent to providers, per request", per_request("attempts")),
-    Metric("offered_rps", "/s", "neither", "requests that arrived", per_second(lambda window: window.count())),
-    Metric("throughput_rps", "/s", "higher", "answered requests that ended in the window", per_second(completed)),
-    Metric("goodput_rps", "/s", "higher", "requests answered within the objectives", per_second(lambda window: window.count(good(window)))),
-    Metric("queue_depth.mean", "requests", "lower", "waiting for admission, over time", sampled("waiting")),
-    Metric("queue_depth.max", "requests", "lower", "waiting for admission, most seen", highest("waiting")),
-    Metric("in_service.mean", "requests", "neither", "in service at once, over time", sampled("in_service")),
-    Metric("open_breakers.mean", "breakers", "lower", "circuit breakers open, over time", sampled("open_breakers")),
-    Metric("tokens.input_per_request", "tokens", "neither", "input tokens after the context policy", per_request("input_tokens")),
-    Metric("tokens.output_per_request", "tokens", "neither", "output tokens that reached the client", per_request("output_tokens")),
-    Metric("tokens.input_per_s", "/s", "neither", "input tokens", per_second(lambda window: window.sum(window["input_tokens"]))),
-    Metric("tokens.output_per_s", "/s", "neither", "output tokens", per_second(lambda window: window.sum(window["output_tokens"]))),
-    Metric("cost_usd.per_request", "USD", "lower", "of all attempts, per request", per_request("cost_usd")),
-    Metric("cost_usd.per_answer", "USD", "lower", "of all attempts, per answered request", cost_per_answer),
-    Metric("cost_usd.per_conversation", "USD", "lower", "per conversation begun", cost_per_conversation),
-    Metric("cost_usd.per_user_month", "USD", "lower", "per user of the population and 30 days of this traffic", cost_per_user_month),
-    Metric("cost_usd.per_day", "USD", "lower", "24 hours of this traffic", per_second(spending, DAY_S)),
-    Metric("cost_usd.per_month", "USD", "lower", "30 days of this traffic", per_second(spending, DAY_S * MONTH_DAYS)),
-)
-METRICS: dict[str, Metric] = {metric.name: metric for metric in TABLE}
+FORMULAS: dict[str, Formula] = {
+    **delays("latency_s", available),
+    **delays("ttft_s", available),
+    **delays("added_latency_s", available),
+    **delays("queue_wait_s", queued),
+    "queue_wait_s.p_wait": share_of(waited, queued),
+    f"{BATCHES}latency_s.mean": batch_mean,
+    **{f"{BATCHES}latency_s.{name}": batch_quantile(quantile) for name, quantile in QUANTILES.items()},
+    f"{BATCHES}availability": batches_available,
+    "availability": share_of(available),
+    "served": share_of(served),
+    "degraded_rate": share_of(degraded),
+    "goodput": share_of(good),
+    "error_rate.total": share_of(lambda window: ~window.served),
+    **{f"error_rate.{kind.name}": share_of(ended(kind.code)) for kind in KINDS if kind.code >= FAILURES},
+    "error_rate.attempts": attempt_failures,
+    "cache_hit_rate": share_of(ended(CACHE_HIT)),
+    "attempts_per_request": per_request("attempts"),
+    "offered_rps": per_second(lambda window: window.count()),
+    "throughput_rps": per_second(completed),
+    "goodput_rps": per_second(lambda window: window.count(good(window))),
+    "queue_depth.mean": sampled("waiting"),
+    "queue_depth.max": highest("waiting"),
+    "in_service.mean": sampled("in_service"),
+    "open_breakers.mean": sampled("open_breakers"),
+    "tokens.input_per_request": per_request("input_tokens"),
+    "tokens.output_per_request": per_request("output_tokens"),
+    "tokens.input_per_s": per_second(lambda window: window.sum(window["input_tokens"])),
+    "tokens.output_per_s": per_second(lambda window: window.sum(window["output_tokens"])),
+    "cost_usd.per_request": per_request("cost_usd"),
+    "cost_usd.per_answer": cost_per_answer,
+    "cost_usd.per_conversation": cost_per_conversation,
+    "cost_usd.per_user_month": cost_per_user_month,
+    "cost_usd.per_day": per_second(spending, DAY_S),
+    "cost_usd.per_month": per_second(spending, DAY_S * MONTH_DAYS),
+}
+METRICS: dict[str, Metric] = {
+    name: Metric(name, known.unit, known.better, known.says, FORMULAS[name]) for name, known in METRIC_NAMES.items()
+}
 
 
 def measure(run: Run | Window, name: str) -> Estimate:

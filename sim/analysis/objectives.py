@@ -1,28 +1,10 @@
-"""How a budget is written, and the per-request objectives that a scenario's latency budgets imply."""
+"""The per-request objectives that a scenario's latency budgets imply."""
 
 from __future__ import annotations
 
-import re
-from typing import NamedTuple
-
+from sim.scenario.budgets import split_budget
 from sim.scenario.model import Scenario
 from sim.scenario.units import parse_duration
-
-BUDGET = re.compile(r"\s*([A-Za-z_][\w.]*?)\s*(<=|>=|<|>|==?)\s*([^@]+?)\s*(?:@\s*(\S.*?))?\s*")
-
-
-class Words(NamedTuple):
-    """``latency.p99 < 8s @after`` cut into its four parts."""
-
-    metric: str
-    comparison: str
-    quantity: str
-    phase: str | None
-
-
-def split_budget(text: str) -> Words | None:
-    found = BUDGET.fullmatch(text)
-    return Words(*found.groups()) if found else None
 
 
 def objectives(scenario: Scenario) -> dict[str, float]:

@@ -18,9 +18,10 @@ from typing import NamedTuple
 import numpy as np
 
 from sim.analysis.estimators import CONFIDENCE, Estimate, mean_estimate
-from sim.analysis.metrics import METRICS, QUANTILES, available, measure, queued
+from sim.analysis.metrics import METRICS, available, measure, queued
 from sim.analysis.window import Window
 from sim.data.run import Run
+from sim.scenario.metric_names import QUANTILES
 
 FIGURES = ("latency_s.mean", "latency_s.p50", "latency_s.p99", "ttft_s.p99", "availability", "cost_usd.per_request")
 DELAYS = {"latency_s": available, "ttft_s": available, "added_latency_s": available, "queue_wait_s": queued}

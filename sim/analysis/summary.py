@@ -23,9 +23,10 @@ from sim.analysis.breakdowns import (
 from sim.analysis.budgets import Judgement, judge
 from sim.analysis.estimators import Estimate
 from sim.analysis.latency_breakdown import where_time_went
-from sim.analysis.metrics import BATCHES, METRICS
+from sim.analysis.metrics import METRICS
 from sim.analysis.window import Window
 from sim.data.run import Run
+from sim.scenario.metric_names import BATCHES
 
 SCHEMA_VERSION = 2
 PLAIN = ("attempts_per_request", "queue_depth.max")

@@ -38,7 +38,9 @@ class Refusals:
             yield refusing({"limit": words + at, "capacity": None, "unit": "", "demand": None, "load": None}, self, (code,), places)
 
 
-def row(words: str, capacity: float, unit: str, demand: float, refusals: Refusals, codes: Iterable[int], targets: Iterable[int] = (0,)) -> Row:
+def row(
+    words: str, capacity: float, unit: str, demand: float, refusals: Refusals, codes: Iterable[int], targets: Iterable[int] = (0,)
+) -> Row:
     """A limit with what the offered traffic asks of it, and what it refused: the refusals with its ``codes`` at these ``targets``."""
     made = {"limit": words, "capacity": capacity, "unit": unit, "demand": demand, "load": demand / capacity}
     return refusing(made, refusals, codes, targets)

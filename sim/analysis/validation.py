@@ -17,8 +17,8 @@ from sim.analysis.estimators import Estimate, least_samples
 from sim.analysis.metrics import METRICS, measure
 from sim.analysis.summary import SCHEMA_VERSION
 from sim.analysis.window import Window
-from sim.data.run import Run
 from sim.data.outcomes import name_of
+from sim.data.run import Run
 
 Verdict = Literal["pass", "fail", "invalid"]
 FIGURES = (

@@ -8,13 +8,12 @@ from functools import cached_property
 import numpy as np
 
 from sim.analysis.batch_latency import Batches, batches_of
-from sim.data.run import Run
 from sim.data.outcomes import CACHE_HIT, OK, is_available, is_served
+from sim.data.run import Run
 from sim.data.table import Columns
+from sim.scenario.budgets import Span
 from sim.scenario.model import Trace
 from sim.workload.calls import population
-
-Span = tuple[float, float]
 
 
 class Window:

@@ -57,7 +57,8 @@ class RequestMaker:
     def in_turn(self, schedule: Schedule) -> Iterator[Any]:
         """All rows of a schedule as tuples, made in blocks as they are needed."""
         for start in range(0, len(schedule), BLOCK):
-            yield from self.scheduled(schedule, start, min(start + BLOCK, len(schedule))).tolist()
+            rows = self.scheduled(schedule, start, min(start + BLOCK, len(schedule)))
+            yield from zip(*(rows[name].tolist() for name in REQUEST.names or ()), strict=True)
 
     def closed(self, numbers: np.ndarray, rows: np.ndarray) -> np.ndarray:
         """Records of closed clients' requests, from their rows (``sim.workload.closed.ROW``); their times are set when they are sent."""

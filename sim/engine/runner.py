@@ -133,8 +133,8 @@ def replicator(engine: str, scenario: Scenario) -> Callable[[Job], Part]:
     """What runs one replication in that engine; compiled already, so that workers find it on disk."""
     if engine == "simpy":
         return replicate
-    from sim.compiled import replicate as compiled
-    from sim.compiled.used import is_bare
+    from sim.engine.compiled_driver.replicate import prepare
+    from sim.engine.compiled_driver.replicate import replicate as replicate_compiled
 
-    compiled.prepare(is_bare(scenario))
-    return compiled.replicate
+    prepare(scenario)
+    return replicate_compiled

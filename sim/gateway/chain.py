@@ -104,7 +104,8 @@ def call_class(g: Any) -> Any:
     unused = [stage.Call for stage in STAGES if hasattr(stage, "Call") and stage.Call not in used]
     constants = {item.name: item.default for part in unused for item in fields(part)}
     base = type("Unused", (), {"__slots__": (), **constants})
-    return merge("Call", Request, call.Call, *used, attempt.Call, base=base)
+    late = {*upstream.LATE, *(item.name for item in fields(attempt.Call))}
+    return merge("Call", Request, call.Call, *used, attempt.Call, base=base, late=late)
 
 
 def build(scenario: Any, seed: int, history: Any = ()) -> Any:

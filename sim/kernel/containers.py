@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from itertools import islice
+from math import inf
 from typing import Any
 
 from sim.kernel.state import state
@@ -22,19 +23,21 @@ class Keyed(dict[Any, Any]):
     """``size``: how many keys there are in compiled code, a number or the name of what has the keys (a field of requests, or ``slot``).
 
     ``make`` makes a record, or a list of numbers; ``rows`` are the records of keys 0, 1, … that are known beforehand. Clients may invent
-    keys without end, so with ``bounded`` the oldest records go beyond MOST of them, FORGOTTEN at once: where a stage does not ``forget``.
+    keys without end, and where no stage would ``forget`` them a table is ``bounded``: a real gateway sets ``most``, and beyond it the
+    oldest records go, FORGOTTEN at once. A simulation keeps all: its workload has an end.
     """
 
-    __slots__ = ("bounded", "make", "size")
+    __slots__ = ("bounded", "make", "most", "size")
 
     def __init__(self, size: int | str, make: Callable[[], Any], rows: Iterable[Any] = (), bounded: bool = False) -> None:
         super().__init__(enumerate(rows))
         self.size = size
         self.make = make
         self.bounded = bounded
+        self.most = inf
 
     def __missing__(self, key: Any) -> Any:
-        if self.bounded and len(self) >= MOST:
+        if len(self) >= self.most:
             for oldest in list(islice(self, FORGOTTEN)):
                 del self[oldest]
         row = self[key] = self.make()

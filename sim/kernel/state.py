@@ -7,6 +7,7 @@ declaration as a numpy record, which has the same attributes in compiled code. S
 from __future__ import annotations
 
 import sys
+from collections.abc import Collection
 from dataclasses import MISSING, astuple, dataclass, field, fields, is_dataclass, make_dataclass
 from typing import Any, dataclass_transform
 
@@ -36,8 +37,11 @@ def kind_of(cls: type, name: str) -> Any:
     return eval(annotation, vars(sys.modules[base.__module__]))  # the module's own words
 
 
-def merge(name: str, *parts: type, base: type = object) -> Any:
-    """One state with the fields of all ``parts``, derived from ``base``. Raises TypeError where two parts use the same name."""
+def merge(name: str, *parts: type, base: type = object, late: Collection[str] = ()) -> Any:
+    """One state with the fields of all ``parts``, derived from ``base``. Raises TypeError where two parts use the same name.
+
+    Fields that are ``late`` have no value at first: they are always written before they are read, and cost nothing to make.
+    """
     merged: list[tuple[str, Any, Any]] = []
     owner: dict[str, type] = {}
     for part in parts:
@@ -45,7 +49,9 @@ def merge(name: str, *parts: type, base: type = object) -> Any:
             if item.name in owner:
                 raise TypeError(f"{item.name} is declared by {owner[item.name].__module__} and by {part.__module__}")
             owner[item.name] = part
-            default = {"default": item.default} if item.default is not MISSING else {"default_factory": item.default_factory}
+            default: dict[str, Any] = {"init": False}
+            if item.name not in late:
+                default = {"default": item.default} if item.default is not MISSING else {"default_factory": item.default_factory}
             merged.append((item.name, kind_of(part, item.name), field(**default)))  # type: ignore[call-overload]
     return make_dataclass(name, merged, bases=(base,), slots=True)
 

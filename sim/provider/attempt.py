@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from math import ceil, inf, isnan, nan
+from math import ceil, inf, nan
 from typing import Any
 
 from sim.data.statuses import REFUSED
@@ -110,11 +110,9 @@ def arrive(p: Any, c: Any, model: Any, provider: Any, now_s: float) -> bool:
 
 def admit(p: Any, c: Any, model: Any, provider: Any, now_s: float) -> None:
     """Past the limits, to a random error or an answer. The prompt cache has been read."""
-    if provider.limited:
-        retry_after_s = charge(p, c, provider, now_s)
-        if not isnan(retry_after_s):
-            refuse(p, c, provider, TOO_MANY, in_header(retry_after_s, provider.retry_after_step_s), c.plan_refused_by)
-            return
+    if provider.limited and not charge(p, c, provider, now_s):
+        refuse(p, c, provider, TOO_MANY, in_header(c.plan_retry_after_s, provider.retry_after_step_s), c.plan_refused_by)
+        return
     if provider.in_service > provider.concurrency:
         refuse(p, c, provider, TOO_MANY, nan, CONCURRENCY)
         return

@@ -96,7 +96,10 @@ class Plan(merge("Planned", Asked, attempt.Call)):  # type: ignore[misc]
 
 
 class ProviderState:
-    """One provider of the scenario at work. ``begin`` admits and plans an attempt, ``finish`` gives its place back."""
+    """One provider of the scenario at work. ``begin`` admits and plans an attempt, ``finish`` gives its place back.
+
+    ``faults``: (number, fault) of the scenario's and the injected ones. ``shared``: the shared server of each model that has one.
+    """
 
     def __init__(self, scenario: Scenario, provider: str, seed: int) -> None:
         self.config = scenario.providers[provider]
@@ -106,6 +109,7 @@ class ProviderState:
         self.calls: list[Plan | None] = []
         self.free: list[int] = []
         self.p = build(scenario, seed, self.calls, Line(), only=provider)
+        self.faults = [(n, fault) for n, fault in enumerate(scenario.faults) if fault.provider == provider or provider in fault.also]
         self.provider = self.p.providers[0]
         self.has_prompt_cache = self.config.prompt_cache is not None
         self.windows = {name: model.context for name, model in self.config.models.items() if model.context is not None}
@@ -143,14 +147,16 @@ class ProviderState:
         target = NOBODY if fault.model is None else self.targets[fault.model]
         self.p.faults[self.provider.faults] = fault_of(number, fault, target, self.seed, self.p.changes)
         self.provider.faults += 1
+        self.faults.append((number, fault))
 
     def heal(self, numbers_from: int) -> int:
         """Take back the faults with such numbers: how many those were."""
-        kept = [fault for _, fault in sorted(self.p.faults.items()) if fault.number < numbers_from]
-        healed = len(self.p.faults) - len(kept)
+        kept = [self.p.faults[place] for place in range(self.provider.faults) if self.p.faults[place].number < numbers_from]
+        healed = self.provider.faults - len(kept)
         self.p.faults.clear()
         self.p.faults.update(enumerate(kept))
         self.provider.faults = len(kept)
+        self.faults = [(number, fault) for number, fault in self.faults if number < numbers_from]
         return healed
 
     # ---- limits

@@ -43,27 +43,25 @@ def ring_of(rate: Rate, algorithm: str) -> list[float]:
 
 
 def take(limit: Any, ring: Any, now_s: float, cost: float) -> bool:
-    """True and ``cost`` charged, or False and (but for an anchored window) nothing charged."""
+    """True and ``cost`` charged, or False and (but for an anchored window) nothing charged.
+
+    A cost beyond a bucket's burst passes on a full bucket and leaves it in debt.
+    """
     if limit.algorithm == TOKEN_BUCKET:
-        return take_from_bucket(limit, now_s, cost)
+        level = limit.level + (now_s - limit.at_s) * limit.rate
+        limit.at_s = now_s
+        if level > limit.count:
+            level = limit.count
+        if level < cost and level < limit.count:
+            limit.level = level
+            return False
+        limit.level = level - cost
+        return True
     if limit.algorithm == SLIDING_LOG:
         return take_from_log(limit, ring, now_s)
     if limit.algorithm == FIXED_WINDOW:
         return take_from_fixed_window(limit, now_s, cost)
     return take_from_anchored_window(limit, now_s, cost)
-
-
-def take_from_bucket(bucket: Any, now_s: float, cost: float) -> bool:
-    """A cost beyond the burst passes on a full bucket and leaves it in debt."""
-    level = bucket.level + (now_s - bucket.at_s) * bucket.rate
-    if level > bucket.count:
-        level = bucket.count
-    bucket.at_s = now_s
-    if level < cost and level < bucket.count:
-        bucket.level = level
-        return False
-    bucket.level = level - cost
-    return True
 
 
 def take_from_log(log: Any, ring: Any, now_s: float) -> bool:

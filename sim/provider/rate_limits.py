@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from math import ceil, isnan, nan
+from math import ceil
 from typing import Any
 
 from sim.kernel.containers import NOBODY
@@ -15,38 +15,36 @@ REQUESTS, TOKENS = refusal("provider requests limit"), refusal("provider tokens 
 INPUT_TOKENS, OUTPUT_TOKENS = refusal("provider input tokens limit"), refusal("provider output tokens limit")
 
 
-def charge(p: Any, c: Any, provider: Any, now_s: float) -> float:
-    """nan and the attempt charged to its key, or the seconds after which to come back; ``c.plan_refused_by`` says which limit refused.
+def charge(p: Any, c: Any, provider: Any, now_s: float) -> bool:
+    """True and the attempt charged to its key. False: ``c.plan_refused_by`` is the limit that refused, ``c.plan_retry_after_s`` the wait.
 
     An attempt that a later limit refuses has counted with those before.
     """
-    retry_after_s = nan
-    if provider.requests_limit != NOBODY:
-        retry_after_s = charge_one(p, provider.requests_limit + c.key, 1.0, now_s)
-        if not isnan(retry_after_s):
-            c.plan_refused_by = REQUESTS
-            return retry_after_s
+    if provider.requests_limit != NOBODY and not charge_one(p, c, provider.requests_limit + c.key, now_s, 1.0):
+        c.plan_refused_by = REQUESTS
+        return False
     if provider.tokens_limit != NOBODY:
-        answer = c.answer_tokens if provider.reserve == NOBODY else provider.reserve
-        retry_after_s = charge_one(p, provider.tokens_limit + c.key, float(c.input_tokens + answer), now_s)
-        if not isnan(retry_after_s):
+        tokens = c.input_tokens + (c.answer_tokens if provider.reserve == NOBODY else provider.reserve)
+        if not charge_one(p, c, provider.tokens_limit + c.key, now_s, float(tokens)):
             c.plan_refused_by = TOKENS
-            return retry_after_s
+            return False
     if provider.input_limit != NOBODY:
-        retry_after_s = charge_one(p, provider.input_limit + c.key, float(c.input_tokens - c.plan_cached_tokens), now_s)
-        if not isnan(retry_after_s):
+        tokens = c.input_tokens - c.plan_cached_tokens
+        if not charge_one(p, c, provider.input_limit + c.key, now_s, float(tokens)):
             c.plan_refused_by = INPUT_TOKENS
-            return retry_after_s
-    if provider.output_limit != NOBODY:
-        retry_after_s = charge_one(p, provider.output_limit + c.key, float(c.answer_tokens), now_s)
-        if not isnan(retry_after_s):
-            c.plan_refused_by = OUTPUT_TOKENS
-    return retry_after_s
+            return False
+    if provider.output_limit != NOBODY and not charge_one(p, c, provider.output_limit + c.key, now_s, float(c.answer_tokens)):
+        c.plan_refused_by = OUTPUT_TOKENS
+        return False
+    return True
 
 
-def charge_one(p: Any, place: int, cost: float, now_s: float) -> float:
+def charge_one(p: Any, c: Any, place: int, now_s: float, cost: float) -> bool:
     limit, ring = p.limits[place], p.rings[place]
-    return nan if take(limit, ring, now_s, cost) else wait_s(limit, ring, now_s, cost)
+    if take(limit, ring, now_s, cost):
+        return True
+    c.plan_retry_after_s = wait_s(limit, ring, now_s, cost)
+    return False
 
 
 def in_header(seconds: float, step_s: float) -> float:

@@ -7,9 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from sim.analysis.budgets import parse_budgets
 from sim.analysis.estimators import student_t
-from sim.analysis.metrics import QUANTILES
 from sim.analysis.validation import pair
 from sim.analysis.window import Window
 from sim.data.outcomes import KINDS, is_available
@@ -19,6 +17,8 @@ from sim.formatting import Document, dollars, seconds, times
 from sim.report.colors import outcome_roles
 from sim.report.panels import Shown
 from sim.report.svg import COLOR, chart
+from sim.scenario.budgets import parse_budgets
+from sim.scenario.metric_names import QUANTILES
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

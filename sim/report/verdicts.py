@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from sim.analysis.budgets import parse_budget
 from sim.formatting import Document, interval, listed, metric_words, percent, say, seconds, times
+from sim.scenario.budgets import parse_budget
 
 
 def verdict(summary: Document) -> tuple[str, str]:

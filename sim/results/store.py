@@ -18,7 +18,7 @@ import hashlib
 import json
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -94,10 +94,8 @@ def whole_directory(place: Path) -> Iterator[Path]:
 
 
 # ---- writing ----------------------------------------------------------------------------------------------------------
-def write_results(results: Results, place: Path) -> Path:
-    """Write the run directory, report included. Raises StoreError; then nothing is left behind."""
-    from sim.report.render import render
-
+def write_results(results: Results, place: Path, report: Callable[[Results], str] | None = None) -> Path:
+    """Write the run directory, with what ``report`` makes of what it holds as report.html. Raises StoreError; then nothing is left."""
     results = trimmed(results)
     kept = results.runs
     with whole_directory(place) as folder:
@@ -113,7 +111,8 @@ def write_results(results: Results, place: Path) -> Path:
             entry["replications_kept"] = run.replications
             entry["warmup_s"] = run.warmup_s
         (folder / "manifest.json").write_text(json.dumps(manifest, indent=1, allow_nan=False) + "\n", encoding="utf-8")
-        (folder / "report.html").write_text(render(results), encoding="utf-8")
+        if report is not None:
+            (folder / "report.html").write_text(report(results), encoding="utf-8")
     return place
 
 

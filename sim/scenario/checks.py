@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator
 
+from sim.scenario.budgets import parse_budget
 from sim.scenario.distributions import mean
 from sim.scenario.fault_checks import faults_happen, silence_ends
 from sim.scenario.finding import Finding
@@ -124,8 +125,6 @@ def clients_have_time(scenario: Scenario) -> Iterator[Finding]:
 
 
 def budgets_parse(scenario: Scenario) -> Iterator[Finding]:
-    if scenario.budgets:
-        from sim.analysis.budgets import parse_budget  # late: it reads results, and so stands above the scenario
     for index, text in enumerate(scenario.budgets):
         try:
             parse_budget(text).spans(scenario)

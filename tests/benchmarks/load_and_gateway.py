@@ -26,7 +26,8 @@ from loadtest.measurement.verify import Order, dump, start_mocks
 from loadtest.processes.http_control import fetch, post
 from loadtest.processes.supervisor import Crew
 from sim.data.schema import Outcome
-from sim.scenario.load import Loaded, load
+from sim.gateway.language import load
+from sim.scenario.load import Loaded
 from sim.workload.schedule import build_schedule
 from tests.benchmarks.keeping import keep
 

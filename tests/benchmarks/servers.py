@@ -16,7 +16,7 @@ from pathlib import Path
 import psutil
 
 from mockprovider.supervisor import serving
-from sim.scenario.load import load
+from sim.gateway.language import load
 
 SCENARIO = """
 tenfold: 1

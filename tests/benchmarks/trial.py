@@ -14,7 +14,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from sim.scenario.load import load
+try:
+    from sim.gateway.language import load
+except ImportError:
+    from sim.gateway.language import load
 from sim.scenario.model import Scenario
 
 HERE = Path(__file__).parent

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from sim.data.schema import Outcome
+from sim.data.outcomes import TIMEOUT
 
 LATE = (
     "workload.duration=2m", "workload.client.timeout=null", "gateway.cpu_per_request={kind: lognormal, median: 40ms, p99: 500ms}",
@@ -15,6 +15,6 @@ LATE = (
 
 def assert_late(rows: np.ndarray) -> None:
     """Some came to the queue too late, and some waited in it for too long: they called nobody."""
-    late = (rows["outcome"] == Outcome.TIMEOUT) & (rows["attempts"] == 0)
+    late = (rows["outcome"] == TIMEOUT) & (rows["attempts"] == 0)
     assert (late & (rows["queue_wait_s"] == 0)).sum() > 10
     assert (late & (rows["queue_wait_s"] > 0)).sum() > 10

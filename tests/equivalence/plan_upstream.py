@@ -1,163 +1,145 @@
-"""Upstreams that play the model's plans on the loop's clock, as the mock does on sockets; and the clients in front."""
+"""Attempts that play the simulated providers' plans on the loop's clock, as the mock does on sockets."""
 
 from __future__ import annotations
 
 import asyncio
-from contextlib import asynccontextmanager
+from copy import copy
+from dataclasses import fields
+from math import inf, isnan
+from operator import attrgetter
+from typing import Any
 
-from loadtest.gateway.world import AsyncioWorld, Piece
-from sim.data.schema import REFUSED
-from sim.engine.row_log import RequestLog
-from sim.flow import serve
-from sim.gateway.request import Record, request_prefixes
-from sim.policy.admission import Ticket
-from sim.provider.behaviour import Plan, ProviderState
-from sim.provider.processor_sharing import SharedServer, advance, mark, next_in_s, reached
+import numpy as np
 
+from loadtest.gateway.asyncio_driver import AsyncioDriver
+from sim.data.statuses import STREAMING
+from sim.engine.requests import RequestMaker
+from sim.engine.row_log import RowLog
+from sim.gateway import chain
+from sim.gateway.rows import ATTEMPT_FIELDS, ATTEMPTS, REQUEST_FIELDS, REQUESTS
+from sim.kernel.containers import NOBODY, Line, take_first
+from sim.provider import simulated
+from sim.provider.build import build
+from sim.provider.processor_sharing import rearm, server_due
+from sim.workload.schedule import build_schedule
 
-class SharedClock:
-    """Wakes those who wait for work done by a shared server, on the loop's clock."""
+NAMES = [field.name for field in fields(chain.Request)]
 
-    def __init__(self, server: SharedServer, loop: asyncio.AbstractEventLoop) -> None:
-        self.server, self.loop = server, loop
-        self.timer: asyncio.TimerHandle | None = None
-
-    def change(self) -> None:
-        if self.timer is not None:
-            self.timer.cancel()
-        delay_s = next_in_s(self.server)
-        self.timer = self.loop.call_at(self.loop.time() + delay_s, self.due) if delay_s < float("inf") else None
-
-    def due(self) -> None:
-        for ticket in reached(self.server, self.loop.time()):
-            if not ticket.waker.done():
-                ticket.waker.set_result(None)
-        self.change()
-
-    async def worked(self, work_s: float) -> None:
-        ticket = Ticket()
-        ticket.waker = self.loop.create_future()
-        mark(self.server, work_s, ticket)
-        self.change()
-        try:
-            await ticket.waker
-        finally:
-            ticket.left = True
-
-
-class PlannedReply:
-    def __init__(self, plan: Plan, started_s: float, loop: asyncio.AbstractEventLoop, clock: SharedClock | None) -> None:
-        self.plan, self.started_s, self.loop, self.clock = plan, started_s, loop, clock
-        self.started_work_s = 0.0 if clock is None else clock.server.work_s
-        self.status, self.retry_after_s = plan.status, plan.retry_after_s
-        self.input_tokens = 0 if plan.hang else plan.input_tokens
-        self.ended = False
-
-    @property
-    def output_tokens(self) -> int:
-        if self.ended:
-            return self.plan.output_tokens
-        if self.clock is None:
-            return self.plan.produced(self.loop.time() - self.started_s)
-        advance(self.clock.server, self.loop.time())
-        return self.plan.produced(self.clock.server.work_s - self.started_work_s)
-
-    def take(self, request) -> None:
-        pass
-
-    async def until(self, offset_s: float) -> None:
-        if self.clock is not None:
-            await self.clock.worked(self.started_work_s + offset_s - self.clock.server.work_s)
-            return
-        if offset_s == float("inf"):
-            await self.loop.create_future()
-        arrived = self.loop.create_future()
-        timer = self.loop.call_at(self.started_s + offset_s, arrived.set_result, None)
-        try:
-            await arrived
-        finally:
-            timer.cancel()
-
-    async def __aiter__(self):
-        await self.until(self.plan.first_token_s)
-        self.ended = self.plan.duration_s == self.plan.first_token_s
-        yield Piece(1, b"")
-        if not self.ended:
-            await self.until(self.plan.duration_s)
-            self.ended = True
-            yield Piece(self.plan.output_tokens - 1, b"")
-        if self.plan.final_status != 200:
-            raise ConnectionResetError
+FACTS = ("billed_tokens", "produced_tokens", "attempt_cached", "retry_after_s", "attempt_refused_by", "occurrence")
 
 
 class PlanUpstream:
-    def __init__(self, provider: ProviderState) -> None:
-        self.provider = provider
-        self.clocks: dict[SharedServer, SharedClock] = {}
+    """The providers of a scenario. They have records of the calls of their own: the gateway alone says when an attempt is cut."""
 
-    @asynccontextmanager
-    async def call(self, request, record, target, key):
-        loop = asyncio.get_running_loop()
-        tokens = record.context_tokens
-        prefixes = request_prefixes(request, tokens) if self.provider.caches else ()
-        plan = self.provider.begin(loop.time(), target.model, key, request.prompt, tokens, request.output_tokens, prefixes)
-        clock = None
-        if plan.shared is not None:
-            clock = self.clocks.setdefault(plan.shared, SharedClock(plan.shared, loop))
-        reply = PlannedReply(plan, loop.time(), loop, clock)
-        try:
-            if plan.status != 200:
-                await reply.until(plan.first_token_s)
-                if plan.status == REFUSED:
-                    raise ConnectionResetError
-            yield reply
-        finally:
-            self.provider.finish(plan, loop.time())
-            if clock is not None:
-                clock.change()
+    def __init__(self, scenario: Any, seed: int, history: Any) -> None:
+        self.loop = asyncio.get_running_loop()
+        self.calls: dict[int, Any] = {}
+        self.ready = Line()
+        self.p = build(scenario, seed, self.calls, self.ready, history)
+        self.attempts: dict[int, PlannedAttempt] = {}
+        self.timers: dict[int, asyncio.TimerHandle] = {}
 
+    def begin(self, driver: AsyncioDriver, c: Any) -> PlannedAttempt:
+        plan = self.calls[c.slot] = copy(c)
+        plan.first_by_s = plan.end_by_s = inf
+        attempt = self.attempts[c.slot] = PlannedAttempt(self, driver, c, plan)
+        simulated.perform(self.p, plan, driver.now_s(), shows=True)
+        self.set_timers()
+        return attempt
 
-class Nowhere:
-    """Delivery to a client that reads everything at once."""
+    def set_timers(self) -> None:
+        """Of the shared servers whose load has changed."""
+        while self.p.rearmed.length:
+            number = rearm(self.p)
+            if number in self.timers:
+                self.timers.pop(number).cancel()
+            due_s = self.p.servers[number].due_s
+            if due_s < inf:
+                self.timers[number] = self.loop.call_at(due_s, self.due, number)
 
-    def __init__(self, streams: bool) -> None:
-        self.streams = streams
-
-    async def send(self, request, piece) -> None:
-        pass
-
-
-class ClockedWorld(AsyncioWorld):
-    """On a virtual clock the gateway's own work takes time only if somebody says so: first come, first served, as in the model."""
-
-    free_s = 0.0
-
-    async def work(self, cpu_s: float) -> None:
-        now_s = self.now_s
-        self.free_s = max(now_s, self.free_s) + cpu_s
-        await asyncio.sleep(self.free_s - now_s)
+    def due(self, number: int) -> None:
+        server_due(self.p, number, self.loop.time())
+        while self.ready.length:
+            slot = take_first(self.calls, self.ready)
+            self.calls[slot].is_ready = False
+            self.attempts[slot].wake()
+        self.set_timers()
 
 
-async def play(world: AsyncioWorld, requests, timeout_s: float | None):
-    """Send every request at its time; the client leaves after ``timeout_s``. Returns rows like SimPyWorld."""
-    served = RequestLog()
+class PlannedAttempt:
+    def __init__(self, upstream: PlanUpstream, driver: AsyncioDriver, c: Any, plan: Any) -> None:
+        self.upstream, self.driver, self.c, self.plan = upstream, driver, c, plan
+        self.waker: asyncio.Future[None] | None = None
 
-    async def life(request) -> None:
-        record = Record(world.now_s)
-        try:
-            await serve(request, record, world.gateway, world)
-        finally:
-            served.add(request, record, world.now_s)
+    def wake(self) -> None:
+        if self.waker is not None and not self.waker.done():
+            self.waker.set_result(None)
 
+    async def run(self) -> int:
+        upstream, plan, loop, shown = self.upstream, self.plan, self.upstream.loop, False
+        while True:
+            self.waker = loop.create_future()
+            timer = loop.call_at(plan.until_s, self.wake) if plan.until_s < inf else None
+            try:
+                await self.waker
+            finally:
+                if timer is not None:
+                    timer.cancel()
+            if not simulated.go_on(upstream.p, plan, loop.time()):
+                break
+            upstream.set_timers()
+            if plan.status == STREAMING:
+                shown = True
+                self.driver.show(self.c)
+        upstream.set_timers()
+        self.tell()
+        if not shown and not isnan(plan.attempt_first_s):
+            self.driver.show(self.c)
+        return int(plan.status)
+
+    def cut(self) -> None:
+        simulated.cut(self.upstream.p, self.plan, self.driver.now_s())
+        self.upstream.set_timers()
+        self.tell()
+
+    def tell(self) -> None:
+        for name in FACTS:
+            setattr(self.c, name, getattr(self.plan, name))
+        assert self.plan.mark_place == NOBODY
+
+
+async def play(scenario: Any) -> tuple[Any, np.ndarray, np.ndarray]:
+    """The scenario's own workload through the gateway in real time: (gateway, rows of requests, rows of attempts). Clients leave when their
+    time is up.
+    """
+    schedule = build_schedule(scenario)
+    g = chain.build(scenario, scenario.seed, schedule.history_tokens)
+    upstream = PlanUpstream(scenario, scenario.seed, schedule.history_tokens)
+    requests, attempts = RowLog(REQUESTS), RowLog(ATTEMPTS)
+    take_request, take_attempt = attrgetter(*REQUEST_FIELDS), attrgetter(*ATTEMPT_FIELDS)
+
+    def call_ended(c: Any) -> None:
+        requests.rows += requests.pack(*take_request(c))
+
+    def attempt_ended(c: Any) -> None:
+        attempts.rows += attempts.pack(*take_attempt(c))
+
+    loop = asyncio.get_running_loop()
+    driver = AsyncioDriver(g, upstream.begin, call_ended, attempt_ended, loop.time)
     tasks = []
-    for request in requests:
-        await asyncio.sleep(request.arrival_s - world.now_s)
-        task = asyncio.ensure_future(life(request))
-        if timeout_s is not None:
-            task.get_loop().call_later(timeout_s, task.cancel)
+    for values in RequestMaker(scenario, scenario.seed).in_turn(schedule):
+        request = dict(zip(NAMES, values, strict=True))
+        arrival_s, leaves_s = request.pop("arrival_s"), request.pop("leaves_s")
+        await asyncio.sleep(arrival_s - loop.time())
+        task = asyncio.ensure_future(driver.serve(None, **request))
+        if leaves_s < inf:
+            loop.call_at(leaves_s, task.cancel)
         tasks.append(task)
-    results = await asyncio.gather(*tasks, return_exceptions=True)
-    for result in results:
+    for result in await asyncio.gather(*tasks, return_exceptions=True):
         if isinstance(result, Exception) and not isinstance(result, asyncio.CancelledError):
             raise result
-    return served
+    return g, in_order(requests.table(), "request"), attempts.table()
+
+
+def in_order(rows: np.ndarray, name: str) -> np.ndarray:
+    return rows[np.argsort(rows[name], kind="stable")]

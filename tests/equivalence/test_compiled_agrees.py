@@ -13,7 +13,7 @@ from sim.compiled.used import is_bare
 from sim.data.schema import Outcome
 from sim.engine.replication import Part
 from sim.engine.simpy_driver.replicate import replicate
-from sim.scenario.load import load
+from sim.gateway.language import load
 from sim.scenario.model import Scenario
 from sim.workload.schedule import build_schedule
 from tests.equivalence.late import LATE, assert_late

@@ -13,7 +13,7 @@ import httpx
 import pytest
 
 from mockprovider.supervisor import serving
-from sim.scenario.load import load
+from sim.gateway.language import load
 
 SCENARIO = Path(__file__).parent / "mocks.yaml"
 CLIENT = httpx.Client(verify=False, trust_env=False, limits=httpx.Limits(max_keepalive_connections=0))

@@ -13,7 +13,7 @@ import pytest
 
 from mockprovider.supervisor import serving
 from sim.provider.behaviour import Plan, ProviderState
-from sim.scenario.load import load
+from sim.gateway.language import load
 from sim.workload.prompt_text import write_prompt
 from tests.mockprovider.conftest import Handle
 

@@ -15,7 +15,7 @@ import psutil
 import pytest
 
 from mockprovider.supervisor import MockFailed, serving, watch
-from sim.scenario.load import load
+from sim.gateway.language import load
 from tests.mockprovider.conftest import CLIENT, SCENARIO
 
 pytestmark = pytest.mark.sockets

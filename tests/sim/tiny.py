@@ -1,54 +1,71 @@
-"""Tiny scenarios for statements about the flow: one provider that answers in exactly one second, requests exactly when told."""
+"""Tiny scenarios for statements about the gateway: providers that answer in exactly one second, requests exactly when told."""
 
 from __future__ import annotations
 
 from copy import deepcopy
 from typing import Any
 
-from sim.data.schema import OUTCOMES
-from sim.engine.row_log import request_rows
-from sim.gateway.assembled import Gateway
-from sim.gateway.request import Request
-from sim.provider.behaviour import ProviderState
-from sim.scenario.model import Scenario
-from sim.world import SimPyWorld
+import numpy as np
+
+from sim.data.outcomes import NAMES
+from sim.engine.requests import REQUEST, RequestMaker
+from sim.engine.row_log import as_clients_saw, in_order
+from sim.engine.simpy_driver.simulation import Simulation
+from sim.gateway import chain
+from sim.gateway.language import Scenario, check
+from sim.provider.build import build as build_providers
 
 ONE_SECOND = {"latency": {"kind": "constant", "value": "1s"}, "price": {"input": 1, "output": 2}}
+JOB = {"name": "job", "tokens": {"input": {"kind": "constant", "value": 10}, "output": {"kind": "constant", "value": 5}}}
 BASE: dict[str, Any] = {
     "tenfold": 1,
     "name": "tiny",
-    "workload": {
-        "arrivals": {"kind": "poisson", "rate": "1/s"},
-        "duration": "1h",
-        "requests": [{"name": "job", "tokens": {"input": {"kind": "constant", "value": 10}, "output": {"kind": "constant", "value": 5}}}],
-    },
-    "gateway": {"routing": {"kind": "capability", "any": ["a/one", "b/two"]}},
+    "workload": {"arrivals": {"kind": "poisson", "rate": "1/s"}, "duration": "1h", "requests": [JOB]},
+    "gateway": {"routing": {"kind": "capability", "default": ["a/one", "b/two"]}},
     "providers": {"a": {"models": {"one": ONE_SECOND}}, "b": {"models": {"two": ONE_SECOND}}},
 }
 
 
 def scenario(**changes: Any) -> Scenario:
-    """The base with ``gateway={…}``, ``client={…}``, ``a={…}``, ``b={…}``, ``faults=[…]`` merged in."""
+    """The base with ``gateway={…}``, ``client={…}``, ``a={…}``, ``b={…}``, ``faults=[…]``, ``requests=[…]`` merged in."""
+    made = unchecked(**changes)
+    assert not [finding for finding in check(made) if not finding.warning]
+    return made
+
+
+def unchecked(**changes: Any) -> Scenario:
+    """The same, of a scenario in which something may not hold between the parts."""
     raw = deepcopy(BASE)
     raw["gateway"] |= changes.get("gateway", {})
     raw["workload"]["client"] = changes.get("client", {})
+    raw["workload"]["requests"] = changes.get("requests", [JOB])
     raw["providers"]["a"] |= changes.get("a", {})
     raw["providers"]["b"] |= changes.get("b", {})
     raw["faults"] = changes.get("faults", [])
     return Scenario.model_validate(raw)
 
 
-class Served:
-    """What became of the requests, in order of their index."""
+class Watched(Simulation):
+    """A simulation whose time must not run backwards."""
 
-    def __init__(self, world: SimPyWorld, scenario: Scenario) -> None:
-        self.world = world
-        self.rows = request_rows(world.requests, scenario, 0)[0]
-        self.attempts = world.attempts.table()
+    def step(self) -> None:
+        before_s = self.now_s
+        super().step()
+        assert self.now_s >= before_s
+
+
+class Served:
+    """What became of the requests, in the order of their numbers."""
+
+    def __init__(self, simulation: Simulation, scenario: Scenario) -> None:
+        self.simulation = simulation
+        self.g = simulation.g
+        self.rows = as_clients_saw(in_order(simulation.requests.table()), scenario)
+        self.attempts = simulation.attempts.table()
 
     @property
     def outcomes(self) -> list[str]:
-        return [OUTCOMES[outcome] for outcome in self.rows["outcome"]]
+        return [NAMES[outcome] for outcome in self.rows["outcome"].tolist()]
 
     @property
     def latencies_s(self) -> list[float]:
@@ -62,13 +79,21 @@ def serve_at(scenario: Scenario, times_s: list[float], prompts: list[int] | None
 
 
 def serve_all(scenario: Scenario, requests: list[dict[str, Any]]) -> Served:
-    """Serve requests in order of their ``arrival_s``, each with fields of its own."""
-    gateway = Gateway(scenario, seed=1)
-    world = SimPyWorld(gateway, {name: ProviderState(scenario, name, 1) for name in scenario.providers}, 1, scenario.workload.client)
-    known: dict[str, Any] = {"kind": 0, "user": 0, "turn": 0, "input_tokens": 10, "output_tokens": 5}
-    world.run_dry(
-        world.play(
-            Request(**known | {"index": index, "conversation": index, "prompt": index} | each) for index, each in enumerate(requests)
-        )
-    )
-    return Served(world, scenario)
+    """Serve requests in the order of their ``arrival_s``, each with fields of its own; ``history``: tokens of its earlier turns."""
+    history: list[int] = []
+    maker = RequestMaker(scenario, 1)
+    numbers = np.arange(len(requests))
+    columns = {"conversation": numbers, "prompt": numbers, "prompt_tokens": np.full(len(numbers), 10), "answer_tokens": np.full(len(numbers), 5)}
+    columns["arrival_s"] = np.array([each["arrival_s"] for each in requests])
+    rows = maker.records(numbers, columns)
+    for row, each in zip(rows, requests, strict=True):
+        given = dict(each)
+        earlier = given.pop("history", [])
+        row["history_start"], row["history_turns"] = len(history), len(earlier)
+        history += earlier
+        for name, value in given.items():
+            row[name] = value
+    g = chain.build(scenario, 1, history)
+    simulation = Watched(g, build_providers(scenario, 1, g.calls, g.ready, history))
+    simulation.play(zip(*(rows[name].tolist() for name in REQUEST.names or ()), strict=True))
+    return Served(simulation, scenario)

@@ -11,11 +11,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from sim.compiled.refusals import why_not
 
 from sim.analysis.estimators import Estimate, mean_estimate
 from sim.analysis.metrics import everyone, mean_of, measure, quantile_of, queued, share_of
 from sim.analysis.window import Window
-from sim.compiled.refusals import why_not
 from sim.data.outcomes import OK
 from sim.data.run import Run
 from sim.engine.runner import predict

@@ -14,9 +14,10 @@ from typing import Any
 
 import simpy
 
+from sim.data.outcomes import FAILURES
 from sim.engine.row_log import RowLog
 from sim.gateway import chain
-from sim.gateway.call import PERFORM
+from sim.gateway.call import CONTINUE, PERFORM
 from sim.gateway.hooks import free_slot, take_slot
 from sim.gateway.rows import ATTEMPT_FIELDS, ATTEMPTS, REQUEST_FIELDS, REQUESTS
 from sim.gateway.stages.hedge import ended as fork_ended
@@ -30,6 +31,37 @@ SERVER, CALL = 6, 7  # priorities after SimPy's own URGENT (0) and NORMAL (1)
 SEND, GIVE_UP = -1, -2  # tickets that no call has: a request is to be sent; its client waits no longer
 
 
+def advance(g: Any, c: Any, now_s: float, verdict: int) -> int:
+    """``chain.advance`` with its look-ups written out. Performance only: the compiled driver runs the original, and leaves the same rows."""
+    path, stage, floor = g.path, c.stage, c.floor
+    enters, leaves, rescues = path.enter, path.leave, path.rescue
+    while True:
+        if verdict == CONTINUE:
+            stage += 1
+            hook = enters[stage]
+            if hook is not None:
+                c.stage = stage
+                verdict = hook(g, c, now_s)
+        elif verdict < CONTINUE:
+            c.stage = stage
+            return verdict
+        else:
+            if verdict != c.outcome:
+                c.outcome, c.decided_by = verdict, stage
+            hook = leaves[stage]
+            if hook is not None:
+                hook(g, c, now_s)
+            stage -= 1
+            if stage == floor:
+                c.stage = stage
+                return chain.end(c, now_s)
+            if verdict >= FAILURES and not c.committed:
+                hook = rescues[stage]
+                if hook is not None:
+                    c.stage = stage
+                    verdict = hook(g, c, now_s)
+
+
 class Simulation(simpy.Environment):
     """A gateway ``g`` and its providers ``p`` on SimPy's clock. ``requests`` and ``attempts`` collect rows.
 
@@ -41,6 +73,7 @@ class Simulation(simpy.Environment):
     def __init__(self, g: Any, p: Any) -> None:
         super().__init__()
         self.g, self.p = g, p
+        self.ready, self.leavers, self.rearmed = g.ready, g.leavers, p.rearmed
         self.call = chain.call_class(g)
         self.now_s = 0.0  # SimPy's ``now``, without the price of a property
         self.inside = self.entered = 0
@@ -114,8 +147,8 @@ class Simulation(simpy.Environment):
         self.entered += 1
         slot = take_slot(g)
         c = g.calls[slot] = self.call(*request, slot)
-        self.obey(c, chain.advance(g, c, now_s, -1))
-        if g.ready.length or g.leavers.count or self.p.rearmed.length:
+        self.obey(c, advance(g, c, now_s, CONTINUE))
+        if self.ready.length or self.leavers.count or self.rearmed.length:
             self.go_on_ready()
 
     # ---- events
@@ -135,7 +168,7 @@ class Simulation(simpy.Environment):
             self.go_on(c)
         else:
             self.happen(c, ticket)
-        if self.g.ready.length or self.g.leavers.count or self.p.rearmed.length:
+        if self.ready.length or self.leavers.count or self.rearmed.length:
             self.go_on_ready()
 
     def happen(self, entry: Any, ticket: int) -> None:
@@ -158,7 +191,11 @@ class Simulation(simpy.Environment):
                 self.attempt_ended(c)
             elif not go_on(self.p, c, now_s):
                 self.attempt_ended(c)
-        self.obey(c, chain.resume(g, c, now_s))
+        c.ticket += 1
+        if now_s >= c.leaves_s:
+            self.obey(c, chain.depart(g, c, now_s))
+        else:
+            self.obey(c, advance(g, c, now_s, g.path.woken[c.stage](g, c, now_s)))
 
     def obey(self, c: Any, verdict: int) -> None:
         if verdict >= 0:

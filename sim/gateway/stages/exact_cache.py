@@ -58,6 +58,7 @@ class CacheOfClass:
 class Prompt:
     kept: bool = False  # there is an answer, fresh until:
     expires_s: float = -inf
+    cache: int = NOBODY  # the one that keeps it
     leader: int = NOBODY  # the call that asks for it now
     followers: Line
     before: int = NOBODY
@@ -106,10 +107,10 @@ def enter(g: Any, c: Any, now_s: float) -> int:
     number = g.cache_of_class[c.kind].cache
     if number == NOBODY or c.input_tokens > c.prompt_tokens:
         return CONTINUE
-    cache, prompt = g.caches[number], g.prompts[c.prompt]
-    if is_fresh(g, c.prompt, cache, prompt, now_s):
+    prompt = g.prompts[c.prompt]
+    if is_fresh(g, c.prompt, number, prompt, now_s):
         return CACHE_HIT
-    if prompt.leader == NOBODY or not cache.single_flight:
+    if prompt.leader == NOBODY or not g.caches[number].single_flight:
         c.leads, prompt.leader = True, c.slot
         return CONTINUE
     append(g.calls, prompt.followers, c.slot)
@@ -139,16 +140,19 @@ def stale(g: Any, c: Any, now_s: float) -> bool:
     if number == NOBODY:
         return False
     prompt = g.prompts[c.prompt]
-    is_fresh(g, c.prompt, g.caches[number], prompt, now_s)  # counts as a use
+    is_fresh(g, c.prompt, number, prompt, now_s)  # counts as a use
     kept = prompt.kept
     tidy(g, c.prompt)
     return kept
 
 
-def is_fresh(g: Any, key: Any, cache: Any, prompt: Any, now_s: float) -> bool:
-    """A fresh answer becomes the most recently used one, and lives on where the time slides. A stale one stays as it is."""
-    if not prompt.kept or now_s >= prompt.expires_s:
+def is_fresh(g: Any, key: Any, number: int, prompt: Any, now_s: float) -> bool:
+    """Whether cache ``number`` has a fresh answer, which becomes the most recently used one, and lives on where the time slides. A stale
+    one stays as it is.
+    """
+    if not prompt.kept or prompt.cache != number or now_s >= prompt.expires_s:
         return False
+    cache = g.caches[number]
     remove(g.prompts, cache.recency, key)
     append(g.prompts, cache.recency, key)
     if cache.sliding:
@@ -158,11 +162,11 @@ def is_fresh(g: Any, key: Any, cache: Any, prompt: Any, now_s: float) -> bool:
 
 def land(g: Any, c: Any, now_s: float) -> None:
     """The leader is back: keep its answer, wake the followers."""
-    cache, prompt = g.caches[g.cache_of_class[c.kind].cache], g.prompts[c.prompt]
+    prompt = g.prompts[c.prompt]
     if prompt.leader == c.slot:
         prompt.leader = NOBODY
     if c.outcome == OK:
-        keep(g, c.prompt, cache, prompt, now_s)
+        keep(g, c.prompt, g.cache_of_class[c.kind].cache, prompt, now_s)
     while prompt.followers.length:
         follower = g.calls[take_first(g.calls, prompt.followers)]
         follower.follows = False
@@ -170,10 +174,12 @@ def land(g: Any, c: Any, now_s: float) -> None:
     tidy(g, c.prompt)
 
 
-def keep(g: Any, key: Any, cache: Any, prompt: Any, now_s: float) -> None:
+def keep(g: Any, key: Any, number: int, prompt: Any, now_s: float) -> None:
+    """The answer is kept by cache ``number`` from now on, whichever kept one before."""
     if prompt.kept:
-        remove(g.prompts, cache.recency, key)
-    prompt.kept, prompt.expires_s = True, now_s + cache.ttl_s
+        remove(g.prompts, g.caches[prompt.cache].recency, key)
+    cache = g.caches[number]
+    prompt.kept, prompt.cache, prompt.expires_s = True, number, now_s + cache.ttl_s
     append(g.prompts, cache.recency, key)
     if cache.recency.length > cache.capacity:
         oldest = take_first(g.prompts, cache.recency)
@@ -184,7 +190,7 @@ def keep(g: Any, key: Any, cache: Any, prompt: Any, now_s: float) -> None:
 def drop(g: Any, key: Any, number: int) -> None:
     """Give an entry up before its time, of cache ``number``: what a gateway that has no room for its answer does."""
     prompt = g.prompts[key]
-    if prompt.kept:
+    if prompt.kept and prompt.cache == number:
         remove(g.prompts, g.caches[number].recency, key)
         prompt.kept = False
     tidy(g, key)

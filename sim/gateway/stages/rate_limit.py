@@ -16,7 +16,7 @@ from sim.gateway.call import CONTINUE
 from sim.kernel.containers import Keyed
 from sim.kernel.refusals import refusal
 from sim.kernel.state import state
-from sim.provider.rate_limiter import give_back, limit_of, ring_of, take
+from sim.provider.rate_limiter import Limit, give_back, limit_of, ring_of, take
 from sim.scenario.finding import Finding
 from sim.scenario.limits import Limits, check_limits
 from sim.scenario.values import Model
@@ -85,12 +85,12 @@ def limit_table(who: str, what: str) -> Any:
     def limit(scenario: Any, s: Any) -> Keyed:
         rate, algorithm = chosen(scenario)
         size: Any = who if who == "user" and rate is not None else 1
-        return Keyed(size, lambda: limit_of(rate, algorithm), bounded=True)
+        return Keyed(size, lambda: Limit() if rate is None else limit_of(rate, algorithm), bounded=True)
 
     def ring(scenario: Any, s: Any) -> Keyed:
         rate, algorithm = chosen(scenario)
         size: Any = who if who == "user" and rate is not None else 1
-        return Keyed(size, lambda: ring_of(rate, algorithm), bounded=True)
+        return Keyed(size, lambda: [] if rate is None else ring_of(rate, algorithm), bounded=True)
 
     limit.__name__, ring.__name__ = f"{who}_{what}", f"{who}_{what}_times"
     return limit, ring

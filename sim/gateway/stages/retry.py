@@ -128,7 +128,7 @@ def next_target(g: Any, c: Any, now_s: float) -> int:
     while c.place < last:
         c.place += 1
         c.aim = order[target_place(s, c.place, c.candidates)]
-        if c.aim == NOBODY or not permits(g, c.aim, now_s):
+        if c.aim == NOBODY or (c.place > 0 and not permits(g, c.aim, now_s)):  # routing has just asked for the first one
             continue
         if c.tried == NOBODY or (c.aim != c.tried and not s.next):
             return CONTINUE

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
+from math import inf
 from typing import Any, Literal
 
 from pydantic import Field
 
 from sim.gateway.call import CONTINUE, WAIT
-from sim.kernel.containers import NOBODY, Keyed, Line, append, forget, remove
+from sim.kernel.containers import Keyed
 from sim.kernel.state import state
 from sim.scenario.distributions import Constant
 from sim.scenario.units import Seconds
 from sim.scenario.values import Duration, Durations, Model
 
-MOST = 1_000_000  # conversations kept; beyond, the one not seen for longest is forgotten
 REDIS_LOOKUP_S = 0.001
 
 
@@ -32,15 +32,12 @@ class Config(Model):
 @state
 class State:
     ttl_s: float
-    recency: Line  # conversations, the one not seen for longest first
 
 
 @state
 class Conversation:
-    seen_s: float = -1.0  # below zero: never
+    seen_s: float = inf  # for the last time
     first_turn: int = 0  # the first turn still remembered
-    before: int = NOBODY
-    after: int = NOBODY
 
 
 @state
@@ -71,7 +68,7 @@ def build(scenario: Any, seed: int) -> Any:
 
 
 def conversations(scenario: Any, s: Any) -> Keyed:
-    return Keyed("conversation", Conversation)
+    return Keyed("conversation", Conversation, bounded=True)
 
 
 TABLES = (conversations,)
@@ -90,17 +87,9 @@ def woken(g: Any, c: Any, now_s: float) -> int:
     One idle for longer than the lifetime starts again at this turn. One never seen before is trusted with all the history that its client
     brings: it was under way before the gateway started.
     """
-    s, conversation = g.sessions, g.conversations[c.conversation]
-    if conversation.seen_s >= 0.0:
-        if now_s - conversation.seen_s > s.ttl_s:
-            conversation.first_turn = c.turn
-        remove(g.conversations, s.recency, c.conversation)
+    conversation = g.conversations[c.conversation]
+    if now_s - conversation.seen_s > g.sessions.ttl_s:
+        conversation.first_turn = c.turn
     conversation.seen_s = now_s
     c.first_turn = conversation.first_turn
-    append(g.conversations, s.recency, c.conversation)
-    if s.recency.length > MOST:
-        oldest = s.recency.first
-        remove(g.conversations, s.recency, oldest)
-        g.conversations[oldest].seen_s, g.conversations[oldest].first_turn = -1.0, 0
-        forget(g.conversations, oldest)
     return CONTINUE

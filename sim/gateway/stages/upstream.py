@@ -75,6 +75,10 @@ class Call:
     cached_tokens: int = 0
 
 
+LATE = (  # written by every attempt before anything reads them
+    "attempt", "attempt_started_s", "first_by_s", "end_by_s", "attempt_first_s", "attempt_s", "billed_tokens", "produced_tokens",
+    "attempt_cached", "attempt_refused_by", "attempt_cost_usd",
+)  # fmt: skip
 COLUMNS = {
     "failed_s": ("f8", "spent in attempts that failed"),
     "first_token_s": ("f8", "of the last attempt, to its first content"),

@@ -11,7 +11,7 @@ import click
 import pytest
 
 from loadtest.cli.main import EXAMPLES, VERBS
-from sim.scenario.load import load
+from sim.gateway.language import load
 from sim.scenario.shipped import shipped_folder
 
 STARTERS = ("my.yaml", "support-agent.yaml", "scenario.yaml")  # what ``tenfold init`` writes

@@ -12,7 +12,7 @@ from loadtest.cli.main import run
 from sim.analysis.metrics import measure
 from sim.analysis.window import Window
 from sim.engine.runner import predict
-from sim.scenario.load import load
+from sim.gateway.language import load
 from sim.scenario.shipped import shipped_folder, shipped_names
 
 

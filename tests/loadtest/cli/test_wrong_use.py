@@ -17,7 +17,7 @@ import pytest
 from loadtest.cli import exit_codes
 from loadtest.cli.main import run
 from sim.engine.runner import predict
-from sim.scenario.load import load
+from sim.gateway.language import load
 
 SCENARIO = """
 tenfold: 1

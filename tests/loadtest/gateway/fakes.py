@@ -12,7 +12,7 @@ import aiohttp
 from aiohttp import web
 
 from loadtest.gateway.server import GatewayServer
-from sim.scenario.model import Scenario
+from sim.gateway.language import Scenario
 from tests.loadtest.stub import DONE, ROLE, STOP, USAGE, WORD, stream
 
 Answer = Callable[[web.Request], Coroutine[Any, Any, web.StreamResponse]]

@@ -10,8 +10,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from loadtest.gateway.dialects import DIALECTS, AnthropicReader, OpenAIReader, ask_anthropic, ask_openai
-from loadtest.protocol.chat_stream import BrokenAnswer, ChatStream
+from loadtest.gateway.dialects import DIALECTS, anthropic, openai
+from loadtest.gateway.dialects.anthropic import AnthropicReader
+from loadtest.gateway.dialects.openai import OpenAIReader
+from loadtest.wire import BrokenAnswer, ChatStream
 from tests.loadtest.stub import DONE, ROLE, STOP, USAGE, WORD
 
 
@@ -120,7 +122,7 @@ CONVERSATION: list[dict[str, Any]] = [
 
 
 def test_openai_is_asked_for_a_stream_with_everything_the_client_wanted() -> None:
-    asked = ask_openai({"model": "small", "messages": [], "temperature": 0.2, "user": "u7", "stream": False}, "gpt", CONVERSATION)
+    asked = openai.ask({"model": "small", "messages": [], "temperature": 0.2, "user": "u7", "stream": False}, "gpt", CONVERSATION)
     assert asked == {
         "model": "gpt", "messages": CONVERSATION, "temperature": 0.2, "user": "u7", "stream": True,
         "stream_options": {"include_usage": True},
@@ -130,7 +132,7 @@ def test_openai_is_asked_for_a_stream_with_everything_the_client_wanted() -> Non
 def test_anthropic_is_asked_in_its_own_words() -> None:
     tools = [{"type": "function", "function": {"name": "look", "description": "looks", "parameters": {"type": "object"}}}]
     document = {"max_tokens": 50, "stop": "END", "user": "u7", "top_p": 0.9, "tools": tools, "logit_bias": {}}
-    assert ask_anthropic(document, "claude", CONVERSATION) == {
+    assert anthropic.ask(document, "claude", CONVERSATION) == {
         "model": "claude",
         "max_tokens": 50,
         "stream": True,
@@ -149,7 +151,7 @@ def test_anthropic_is_asked_in_its_own_words() -> None:
             {"role": "user", "content": "And now?"},
         ],
     }
-    assert ask_anthropic({}, "claude", CONVERSATION)["max_tokens"] == 4096
+    assert anthropic.ask({}, "claude", CONVERSATION)["max_tokens"] == 4096
 
 
 def test_each_dialect_has_its_own_key_header() -> None:

@@ -59,7 +59,7 @@ def test_a_client_without_patience_leaves_the_line_when_the_model_says_so() -> N
             assert waited_s > 0.2 * uniform(impatient.seed, Purpose.PATIENCE, 2) - 0.001
             assert not first.done(), "it left before its turn came"
             assert (await first)[0] == 200
-            admission = front.server.gateway.admission
+            admission = front.server.g.admission
             assert (admission.in_service, admission.waiting) == (0, 0)
 
     asyncio.run(run())

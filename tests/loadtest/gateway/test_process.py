@@ -42,7 +42,7 @@ def start(*arguments: str) -> subprocess.Popen[str]:
 
 
 def test_it_says_where_it_is_and_which_scenario_it_serves_and_ends_well(scenario: str) -> None:
-    from sim.scenario.load import load
+    from sim.gateway.language import load
 
     process = start("--scenario", scenario, "--upstream", "p=http://127.0.0.1:9")
     assert process.stdout is not None

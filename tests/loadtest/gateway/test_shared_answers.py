@@ -88,10 +88,10 @@ def test_when_nobody_answers_a_stale_answer_goes_before_the_canned_one() -> None
             healthy = False
             await asyncio.sleep(0.15)
             _, headers, stale = await front.ask("known")
-            assert headers["x-tenfold-outcome"] == "fallback"
+            assert headers["x-tenfold-outcome"] == "stale"
             assert json.loads(stale)["choices"][0]["message"]["content"] == "wordwordword"
             _, headers, canned = await front.ask("unknown", stream=True)
-            assert headers["x-tenfold-outcome"] == "fallback"
+            assert headers["x-tenfold-outcome"] == "canned"
             assert events_of(canned)[1]["choices"][0]["delta"]["content"] == CANNED_TEXT
 
     asyncio.run(run())

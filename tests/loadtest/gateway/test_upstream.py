@@ -7,7 +7,8 @@ import asyncio
 import pytest
 from aiohttp import web
 
-from sim.data.schema import REFUSED, Outcome
+from sim.data.outcomes import ABANDONED, OK
+from sim.data.statuses import REFUSED
 from tests.loadtest.gateway.fakes import fine, gateway, scenario, until
 from tests.loadtest.stub import DONE, ROLE, STOP, WORD, stream
 
@@ -34,7 +35,7 @@ def test_a_provider_that_is_not_there_is_an_error_and_the_next_one_is_asked() ->
             status, headers, _ = await front.ask()
             assert (status, headers["x-tenfold-outcome"]) == (200, "ok")
             assert [len(provider.asked) for provider in front.providers] == [0, 1]
-            assert front.server.whole.attempts[0][9] == REFUSED
+            assert front.server.log.attempt_rows()["status"].tolist() == [REFUSED, 200]
 
     asyncio.run(run())
 
@@ -64,8 +65,7 @@ def test_a_client_that_leaves_cancels_the_work_upstream_if_the_scenario_says_so(
             with pytest.raises(TimeoutError):
                 async with asyncio.timeout(0.2):
                     await front.ask(stream=True)
-            provider, admission = front.providers[0], front.server.gateway.admission
-            assert admission is not None
+            provider, admission = front.providers[0], front.server.g.admission
             if cancels:
                 assert await until(lambda: provider.left == 1, 0.3)
                 assert await until(lambda: admission.in_service == 0, 0.3)
@@ -75,8 +75,7 @@ def test_a_client_that_leaves_cancels_the_work_upstream_if_the_scenario_says_so(
                 assert await until(lambda: admission.in_service == 0)
                 assert provider.left == 0
             assert await until(lambda: len(front.server.log) == 1)
-            outcome = Outcome(int(front.server.log.rows()["outcome"][0]))
-            assert outcome == (Outcome.ABANDONED if cancels else Outcome.OK)
+            assert front.server.log.request_rows()["outcome"].tolist() == [ABANDONED if cancels else OK]
 
     asyncio.run(run())
 

@@ -10,7 +10,7 @@ import httpx
 import pytest
 
 from mockprovider.supervisor import serving
-from sim.scenario.load import load
+from sim.gateway.language import load
 from tests.mockprovider.conftest import Handle
 
 pytestmark = pytest.mark.sockets

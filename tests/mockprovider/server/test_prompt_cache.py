@@ -13,7 +13,7 @@ from mockprovider.dialects.openai_chat import OpenAIChat
 from mockprovider.server.identity import Identifier
 from sim.gateway.request import Request, request_prefixes
 from sim.provider.prompt_cache import PrefixCache
-from sim.scenario.load import load
+from sim.gateway.language import load
 from sim.scenario.model import PromptCache
 from tests.mockprovider.conftest import SCENARIO
 

@@ -2,18 +2,9 @@
 
 import pytest
 
-from sim.analysis.budgets import (
-    BudgetError,
-    find_metric,
-    judge,
-    judge_value,
-    merged,
-    parse_budget,
-    parse_budgets,
-    phase_spans,
-    spoken_names,
-)
+from sim.analysis.budgets import judge, judge_value
 from sim.analysis.estimators import Estimate
+from sim.scenario.budgets import BudgetError, find_metric, merged, parse_budget, parse_budgets, phase_spans, spoken_names
 from tests.sim.synthetic_runs import rows, run_of, scenario, synthetic_run
 
 

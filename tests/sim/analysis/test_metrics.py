@@ -8,13 +8,14 @@ import pytest
 from sim.analysis.breakdowns import attempts_by_status, by_class, cost_by_feature, cost_by_model, latency_by_outcome, outcomes
 from sim.analysis.breakdowns import refused_by as refused_by_limit
 from sim.analysis.estimators import INSUFFICIENT
-from sim.analysis.metrics import BATCHES, METRICS, measure
+from sim.analysis.metrics import FORMULAS, METRICS, measure
 from sim.analysis.window import Window
-from sim.data.outcomes import ABANDONED, CACHE_HIT, CANNED, ERROR, OK, RATE_LIMITED, REJECTED, STALE, TIMEOUT
+from sim.data.outcomes import ABANDONED, CACHE_HIT, CANNED, ERROR, FAILURES, KINDS, OK, RATE_LIMITED, REJECTED, STALE, TIMEOUT
 from sim.data.schema import ATTEMPTS, TIMELINE
 from sim.gateway.stages.admission import FULL, TOO_LONG
 from sim.gateway.stages.rate_limit import ALL_REQUESTS
 from sim.gateway.stages.retry import NO_TARGET
+from sim.scenario.metric_names import BATCHES, METRIC_NAMES, UNSERVED
 from tests.sim.synthetic_runs import rows, run_of, scenario, synthetic_run
 
 
@@ -229,3 +230,8 @@ def test_a_trace_that_ends_early_ends_the_window() -> None:
 def test_the_population_scales_with_the_traffic(arrivals: dict[str, object], users: int) -> None:
     workload = scenario().model_dump(by_alias=True, mode="json", exclude_none=True)["workload"]
     assert Window(run_of(rows(10), scenario=scenario(workload=workload | {"arrivals": arrivals}), scale=2.0)).users == users
+
+
+def test_every_name_has_a_formula_and_every_outcome_that_is_not_served_a_name() -> None:
+    assert set(FORMULAS) == set(METRIC_NAMES)
+    assert list(UNSERVED) == [kind.name for kind in KINDS if kind.code >= FAILURES]

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from sim.data.fingerprint import fingerprint
 from sim.engine.runner import predict
 from sim.engine.simpy_driver.replicate import replicate
-from sim.scenario.load import load
+from sim.gateway.language import load
 from sim.scenario.model import Fault, Hedge
 from tests.equivalence.scenarios import SCENARIOS
 from tests.examples import examples

@@ -7,27 +7,19 @@ from typing import Any
 import numpy as np
 import pytest
 
-from sim.data.schema import REFUSED
-from sim.provider.behaviour import Ending, Plan, ProviderState, told_s
-from sim.provider.prompt_cache import PrefixCache, conversation_prefixes
-from sim.provider.rate_limits import KeyLimits
-from sim.scenario.model import PromptCache, ProviderLimits, Scenario
-
-ONE = {"kind": "constant", "value": 1}
+from sim.data.statuses import REFUSED
+from sim.kernel.refusals import NAMES
+from sim.provider.behaviour import Plan, ProviderState
+from sim.provider.fault_timeline import Ending
+from sim.provider.rate_limits import in_header
+from sim.scenario.model import Fault
+from tests.sim.provider.calls import scenario
 
 
 def provider(
     model: dict[str, Any] | None = None, faults: list[dict[str, Any]] | None = None, seed: int = 3, **fields: Any
 ) -> ProviderState:
-    """A provider ``p`` with model ``m``: 1 s to the first token, 0.1 s per token, unless said otherwise."""
-    latency = {"ttft": {"kind": "constant", "value": "1s"}, "per_token": {"kind": "constant", "value": "100ms"}, **(model or {})}
-    scenario = Scenario.model_validate({
-        "tenfold": 1, "name": "provider", "gateway": {"routing": {"kind": "round-robin", "models": ["p/m"]}},
-        "workload": {"arrivals": {"kind": "poisson", "rate": "1/s"}, "duration": "1h",
-                     "requests": [{"name": "r", "tokens": {"input": ONE, "output": ONE}}]},
-        "providers": {"p": {"models": {"m": latency}, **fields}, "q": {"models": {"m": latency}}}, "faults": faults or [],
-    })  # fmt: skip
-    return ProviderState(scenario, "p", seed)
+    return ProviderState(scenario(model, faults, **fields), "p", seed)
 
 
 def fault(kind: str, **fields: Any) -> dict[str, Any]:
@@ -130,45 +122,53 @@ def test_times_within_a_request_are_correlated_as_stated_and_keep_their_laws(cor
     assert logs.std(axis=0) == pytest.approx([0.5, 0.5], abs=0.015)
 
 
-def test_a_token_limit_charges_the_reserve_and_a_window_its_part() -> None:
-    limits = KeyLimits(ProviderLimits.model_validate({"tokens": "1000/min", "reserve": 400}))
-    assert [limits.retry_after_s(0.0, 50, 10, 0) is None for _ in range(3)] == [True, True, False]
-    azure = KeyLimits(ProviderLimits.model_validate({"requests": "60/min", "window": "10s", "algorithm": "fixed-window"}))
-    assert [azure.retry_after_s(0.1, 1, 1, 0) is None for _ in range(11)] == [True] * 10 + [False]
-    assert azure.retry_after_s(0.1, 1, 1, 0) == pytest.approx(9.9)
-
-
-def test_input_and_output_tokens_have_limits_of_their_own_and_cache_reads_are_free() -> None:
-    limits = KeyLimits(ProviderLimits.model_validate({"input_tokens": "1000/min", "output_tokens": "100/min"}))
-    assert limits.retry_after_s(0.0, 5000, 40, 4500) is None
-    assert limits.retry_after_s(0.0, 500, 40, 0) is None
-    assert limits.retry_after_s(0.0, 100, 1, 0) == pytest.approx(6.0), "a tenth of the input tokens of a minute"
-    assert limits.retry_after_s(0.0, 0, 40, 0) == pytest.approx(12.0)
-
-
 @pytest.mark.parametrize(("dialect", "told"), [("openai", 0.334), ("anthropic", 1.0)])
 def test_a_wait_is_the_one_that_the_providers_headers_can_tell(dialect: str, told: float) -> None:
     state = provider(dialect=dialect, limits={"requests": "3/s"})
     assert [ask(state, 0.0, prompt).status for prompt in range(3)] == [200] * 3
     assert ask(state, 0.0, 9).retry_after_s == pytest.approx(told)
-    assert (told_s(2.0, 1.0), told_s(2.0000000001, 1.0), told_s(float("inf"), 1.0)) == (2.0, 2.0, float("inf"))
-
-
-def test_a_follow_up_reads_its_history_from_the_prompt_cache_until_the_ttl() -> None:
-    cache = PrefixCache(PromptCache())
-    turn = [conversation_prefixes(7, 0, [900, 800][:n], 100 + n, 500 + sum([900, 800][:n])) for n in range(3)]
-    assert cache.read(turn[1], 1400, 0.0) == 0
-    assert cache.read(turn[2], 2200, 10.0) == 0, "900 shared tokens are below the minimum"
-    assert cache.read(turn[2], 2200, 20.0) == 2176, "the same prompt again, in steps of 128"
-    longer = conversation_prefixes(7, 0, [900, 800, 600], 103, 2800)
-    assert cache.read(longer, 2800, 30.0) == 1664, "1700 shared tokens"
-    assert cache.read(longer, 2800, 331.0) == 0, "all used at 30 s or before"
-    assert cache.read(conversation_prefixes(8, 0, [900, 800], 104, 2200), 2200, 332.0) == 0, "another conversation"
+    assert (in_header(2.0, 1.0), in_header(2.0000000001, 1.0), in_header(float("inf"), 1.0)) == (2.0, 2.0, float("inf"))
 
 
 def test_cached_tokens_shorten_the_first_token() -> None:
     state = provider({"ttft_per_1k": "100ms", "ttft_per_1k_cached": "10ms"}, prompt_cache={"ttl": "5m"})
-    prefixes = conversation_prefixes(-1, 0, [], 1, 2048)
+    prefixes = [(1, 2048)]
     cold, warm = (ask(state, now_s, input_tokens=2048, prefixes=prefixes) for now_s in (0.0, 1.0))
     assert (cold.cached_tokens, warm.cached_tokens) == (0, 2048)
     assert (cold.first_token_s, warm.first_token_s) == pytest.approx((1.2048, 1.02048))
+
+
+def test_a_fault_can_be_injected_and_healed_while_the_provider_is_at_work() -> None:
+    state = provider(faults=[fault("errors", status=500)])
+    outage = Fault.model_validate({"kind": "outage", "provider": "p", "at": "0s", "for": "1h", "mode": "refused"})
+    state.inject(1 << 32, outage)
+    assert [ask(state, now_s).status for now_s in (5.0, 15.0)] == [REFUSED, 500], "the scenario's own come first"
+    assert [(number, each.kind) for number, each in state.faults] == [(0, "errors"), (1 << 32, "outage")]
+    assert state.heal(1 << 32) == 1
+    assert len(state.faults) == 1
+    assert [ask(state, now_s).status for now_s in (5.0, 15.0)] == [200, 500]
+
+
+def test_what_refused_is_known() -> None:
+    limited = provider(limits={"requests": "1/min"})
+    assert [NAMES[ask(limited, 0.0, prompt).plan_refused_by] for prompt in (1, 2)] == ["", "provider requests limit"]
+    full = provider(concurrency=1)
+    assert [NAMES[full.begin(0.0, "m", 0, prompt, 1, 1).plan_refused_by] for prompt in (1, 2)] == ["", "provider concurrency"]
+    assert NAMES[ask(provider({"context": 10}), 0.0).plan_refused_by] == "context window"
+    assert NAMES[ask(provider(faults=[fault("rate-limit")]), 10.0).plan_refused_by] == "fault: rate-limit"
+    assert ask(provider(faults=[fault("outage")]), 10.0).plan_refused_by == 0, "an error is no refusal"
+
+
+def test_plans_on_a_shared_server_are_reached_when_its_clock_says_so() -> None:
+    state = provider({"batching": {"parallel": 1}})
+    plans = [state.begin(0.0, "m", 0, prompt, 1, 1) for prompt in (1, 2)]
+    for plan, work_s in zip(plans, (1.0, 3.0), strict=True):
+        assert plan.shared == 0
+        state.mark(plan, work_s)
+    [(server, due_s, ticket)] = state.rearmed()
+    assert (server, due_s) == (0, 2.0)
+    assert list(state.reached(server, ticket - 1, due_s)) == [], "a void ticket"
+    assert list(state.reached(server, ticket, due_s)) == [plans[0]]
+    state.finish(plans[0], due_s)
+    assert [due_s for _, due_s, _ in state.rearmed()] == [4.0]
+    assert state.work_s(0, 3.0) == 2.0

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from sim.report.render import render
 from sim.results import store
 from sim.results.results import Results, gather
 from sim.results.store import read_results, write_results
@@ -28,7 +29,7 @@ def results(keep_all: bool) -> Results:
 
 def test_the_summary_and_the_report_say_which_rows_are_kept(tmp_path: Path) -> None:
     given = results(keep_all=False)
-    place = write_results(given, tmp_path / "kept")
+    place = write_results(given, tmp_path / "kept", render)
     kept = json.loads((place / "summary.json").read_text())["runs"][0]["rows_kept"]
     found = read_results(place).runs[0]
     assert (kept["replications"], kept["of_replications"]) == (2, 4)
@@ -38,7 +39,7 @@ def test_the_summary_and_the_report_say_which_rows_are_kept(tmp_path: Path) -> N
 
 
 def test_every_row_is_kept_when_that_is_asked_for(tmp_path: Path) -> None:
-    place = write_results(results(keep_all=True), tmp_path / "kept")
+    place = write_results(results(keep_all=True), tmp_path / "kept", render)
     assert read_results(place).runs[0].replications == 4
     assert "rows_kept" not in json.loads((place / "summary.json").read_text())["runs"][0]
     assert "the rows kept" not in (place / "report.html").read_text()

@@ -32,7 +32,7 @@ def results() -> Results:
 
 @pytest.fixture(scope="module")
 def written(tmp_path_factory: pytest.TempPathFactory, results: Results) -> Path:
-    return write_results(results, tmp_path_factory.mktemp("results") / "kept")
+    return write_results(results, tmp_path_factory.mktemp("results") / "kept", render)
 
 
 @pytest.fixture
@@ -110,7 +110,7 @@ def test_rows_without_what_every_request_has_are_damaged(place: Path) -> None:
 def test_of_large_runs_the_first_replications_are_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(store, "MOST_ROWS", 6000)
     run = synthetic_run(replications=4)
-    place = write_results(gather([run], SHA, to_yaml(canonical(run.scenario)), argv=["tenfold"]), tmp_path / "kept")
+    place = write_results(gather([run], SHA, to_yaml(canonical(run.scenario)), argv=["tenfold"]), tmp_path / "kept", render)
     found = read_results(place)
     assert (found.runs[0].replications, found.manifest["runs"][0]["replications"]) == (2, 4)
     assert np.unique(found.runs[0].requests["replication"]).tolist() == [0, 1]
@@ -170,7 +170,7 @@ def test_a_run_that_is_interrupted_while_writing_leaves_nothing(
 
     monkeypatch.setattr(store, "write_table", fail)
     with pytest.raises((StoreError, KeyboardInterrupt)):
-        write_results(results, tmp_path / "kept")
+        write_results(results, tmp_path / "kept", render)
     assert list(tmp_path.iterdir()) == []
 
 

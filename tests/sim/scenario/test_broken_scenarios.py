@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from sim.scenario.errors import MOST_SHOWN, ScenarioError
-from sim.scenario.load import load
+from sim.gateway.language import load
 
 GALLERY = Path(__file__).parent / "broken"
 NAMES = sorted(path.stem for path in GALLERY.glob("*.yaml"))

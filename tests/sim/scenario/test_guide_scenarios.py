@@ -9,7 +9,7 @@ import pytest
 
 from sim.analysis.summary import summarize
 from sim.engine.runner import predict
-from sim.scenario.load import load
+from sim.gateway.language import load
 
 
 @cache

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from sim.scenario.errors import ScenarioError
-from sim.scenario.load import load
+from sim.gateway.language import load
 from sim.scenario.presets import profiles
 
 SCENARIO = """

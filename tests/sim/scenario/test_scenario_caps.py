@@ -76,7 +76,7 @@ def test_scalars_follow_yaml_1_2() -> None:
 
 
 def test_a_byte_order_mark_and_windows_line_ends_do_no_harm(tmp_path: Path) -> None:
-    from sim.scenario.load import load
+    from sim.gateway.language import load
 
     text = (Path(__file__).parent / "valid.yaml").read_text()
     path = tmp_path / "windows.yaml"

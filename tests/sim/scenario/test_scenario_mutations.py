@@ -12,7 +12,8 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from sim.scenario.errors import ScenarioError
-from sim.scenario.load import Loaded, load
+from sim.gateway.language import load
+from sim.scenario.load import Loaded
 from sim.scenario.tree import Source, read_tree
 from tests.examples import examples
 

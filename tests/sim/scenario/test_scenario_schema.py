@@ -11,7 +11,7 @@ import jsonschema
 import pytest
 import yaml
 
-from sim.scenario.schema import json_schema, schema_text
+from sim.gateway.language import json_schema, schema_text
 from sim.scenario.shipped import shipped_folder, shipped_names
 
 VALID = Path(__file__).parent / "valid.yaml"

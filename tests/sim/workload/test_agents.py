@@ -6,7 +6,7 @@ import pytest
 from sim.compiled.refusals import why_not
 from sim.data.fingerprint import fingerprint
 from sim.engine.runner import predict
-from sim.scenario.load import load
+from sim.gateway.language import load
 from sim.workload.chains import chains_of
 from sim.workload.schedule import build_schedule
 

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from sim.analysis.metrics import measure
-from sim.scenario.load import load
+from sim.gateway.language import load
 from sim.workload.calls import population
 from tests.sim.synthetic_runs import rows, run_of, scenario
 
