@@ -13,7 +13,7 @@ from sim.engine.row_log import as_clients_saw
 from sim.engine.sampling import rows_of
 from sim.gateway.events import KINDS
 from sim.kernel.containers import NOBODY
-from sim.kernel.refusals import NAMES, NOT_REFUSED
+from sim.kernel.refusals import names_in
 from sim.scenario.model import Scenario
 from sim.scenario.targets import target_names
 from sim.stochastics.random_streams import replication_seed
@@ -56,7 +56,7 @@ def part_of(job: Job, done: Simulated, engine: str) -> Part:
     hold(checked, replay=f"tenfold predict with the same scenario and changes to it, {options}")
     requests = done.requests if scenario.gateway.cancel_on_disconnect else as_clients_saw(done.requests, scenario)
     events = events_of(done.events, target_names(scenario), replication)
-    return Part(requests, done.attempts, done.timeline, events, refusals_in(requests, done.attempts))
+    return Part(requests, done.attempts, done.timeline, events, names_in(requests["refused_by"], done.attempts["refused_by"]))
 
 
 def leftovers_of(g: Any, p: Any, scenario: Scenario) -> Leftovers:
@@ -95,9 +95,3 @@ def events_of(happened: Iterable[Any], targets: tuple[str, ...], replication: in
         what = {"target": targets[int(subject)], "state": values[int(value)]}
         events.append({"at_s": float(at_s), "replication": replication, "event": name, **what})
     return events
-
-
-def refusals_in(*tables: np.ndarray) -> dict[int, str]:
-    """The names of the codes in ``refused_by``: the process that reads the rows need not know them."""
-    codes = np.unique(np.concatenate([np.unique(rows["refused_by"]) for rows in tables]))
-    return {code: NAMES[code] for code in codes.tolist() if code != NOT_REFUSED}

@@ -5,14 +5,15 @@
 
 from __future__ import annotations
 
-from sim.data.schema import ATTEMPT_COLUMNS, ATTEMPTS, dtype
-from sim.data.schema import REQUEST_COLUMNS as BASE
+from sim.data import schema
+from sim.data.schema import ATTEMPT_COLUMNS, dtype
 from sim.gateway import chain
 from sim.gateway.stages import upstream
 
-__all__ = ["ANSWER_PARTS", "ATTEMPTS", "ATTEMPT_FIELDS", "BASE", "PARTS", "REQUESTS", "REQUEST_COLUMNS", "REQUEST_FIELDS", "WAITS"]
-
-REQUEST_COLUMNS: dict[str, tuple[str, str]] = BASE | chain.declared("COLUMNS")
+STAGE_COLUMNS: dict[str, tuple[str, str]] = chain.declared("COLUMNS")
+BASE = schema.REQUEST_COLUMNS
+REQUEST_COLUMNS = BASE | STAGE_COLUMNS
+ATTEMPTS = schema.ATTEMPTS
 REQUESTS = dtype(REQUEST_COLUMNS)
 REQUEST_FIELDS = tuple(name for name in REQUEST_COLUMNS if name != "replication")
 ATTEMPT_FIELDS = tuple(upstream.ATTEMPT_COLUMNS[name] for name in ATTEMPT_COLUMNS if name != "replication")

@@ -13,10 +13,10 @@ from sim.data.fingerprint import fingerprint
 from sim.data.outcomes import ERROR, OK, REJECTED
 from sim.data.schema import ATTEMPTS, TIMELINE
 from sim.engine.invariants import Inside, InvariantViolated, Leftovers, Replication, hold, violations
-from sim.engine.replication import refusals_in
 from sim.engine.runner import predict
 from sim.gateway.language import load
 from sim.gateway.rows import WAITS
+from sim.kernel.refusals import names_in
 from tests.sim.synthetic_runs import rows
 
 EVERYTHING = Path(__file__).parents[2] / "equivalence" / "everything.yaml"
@@ -68,7 +68,7 @@ def made_up(count: int, retried: int = 0) -> Replication:
 def test_a_run_with_everything_in_it_holds(held):
     assert said(held) == []
     assert held.leftovers.waited_s > 0
-    assert set(refusals_in(held.requests, held.attempts).values()) >= {"queue", "requests per user"}
+    assert set(names_in(held.requests["refused_by"], held.attempts["refused_by"]).values()) >= {"queue", "requests per user"}
 
 
 def test_rows_made_up_by_the_laws_hold():
