@@ -5,7 +5,9 @@ from __future__ import annotations
 from mockprovider.delivery import http_bytes
 from mockprovider.delivery.playback import End, Playback
 from mockprovider.dialects.base import Answer, Dialect, Errors
-from sim.provider.behaviour import REFUSED, Ending, Plan
+from sim.data.statuses import REFUSED
+from sim.provider.behaviour import Plan
+from sim.provider.fault_timeline import Ending
 
 ENDS = {
     Ending.COMPLETE: End.COMPLETE, Ending.FILTERED: End.COMPLETE, Ending.RESET: End.RESET, Ending.TRUNCATED: End.TRUNCATED,

@@ -7,48 +7,51 @@ from functools import partial
 
 from mockprovider.delivery.clock import Deadlines
 from mockprovider.delivery.playback import Playback
-from sim.provider.behaviour import Plan, produced_tokens
-from sim.provider.processor_sharing import SharedServer, advance, mark, next_in_s, reached
+from sim.provider.behaviour import Plan, ProviderState
 
 
 class Pace:
-    """Keeps one deadline for the next mark on a server's clock of work; ``t0_s`` is the run's start on the monotonic clock."""
+    """One run of a provider in real time: keeps a deadline for the next mark on the clock of work of each of its shared servers.
 
-    def __init__(self, server: SharedServer, deadlines: Deadlines, t0_s: float) -> None:
-        self.server = server
-        self._deadlines = deadlines
+    ``t0_s`` is the run's start on the monotonic clock. Attempts that outlast a run stay with its pace and its state.
+    """
+
+    def __init__(self, state: ProviderState, deadlines: Deadlines, t0_s: float) -> None:
+        self.state = state
         self.t0_s = t0_s
-        self._setting = 0
+        self.playbacks: dict[int, SharedPlayback] = {}
+        self._deadlines = deadlines
 
     def retime(self) -> None:
-        """Somebody came, went or waits for another mark: the next one is due at another time."""
-        self._setting += 1
-        wait_s = next_in_s(self.server)
-        if wait_s < float("inf"):
-            self._deadlines.at(self.t0_s + self.server.at_s + wait_s, partial(self._due, self.server.at_s + wait_s, self._setting))
+        """On a shared server whoever comes, goes or waits for another mark moves the deadline of the next one."""
+        for server, due_s, ticket in self.state.rearmed():
+            if due_s < float("inf"):
+                self._deadlines.at(self.t0_s + due_s, partial(self._due, server, ticket, due_s))
 
-    def _due(self, due_s: float, setting: int, now_s: float) -> None:
-        if setting == self._setting:
-            for playback in reached(self.server, due_s):
-                playback.reach(self.t0_s + due_s, now_s)
-            self.retime()
+    def _due(self, server: int, ticket: int, due_s: float, now_s: float) -> None:
+        for plan in self.state.reached(server, ticket, due_s):
+            self.playbacks[plan.slot].reach(self.t0_s + due_s, now_s)
+        self.retime()
+
+    def finish(self, plan: Plan, ended_s: float) -> None:
+        """An attempt has ended, on a shared server or not."""
+        self.playbacks.pop(plan.slot, None)
+        self.state.finish(plan, ended_s - self.t0_s)
+        self.retime()
 
 
 class SharedPlayback(Playback):
-    """A playback whose instants are offsets in work after its arrival. ``left`` tells the server's clock to forget it."""
+    """A playback whose instants are offsets in work after its arrival."""
 
-    __slots__ = ("_arrived_s", "_begun_work_s", "_due", "_pace", "_work_per_token_s", "_work_s")
+    __slots__ = ("_arrived_s", "_begun_work_s", "_due", "_pace", "_plan", "_server", "_work_per_token_s", "_work_s")
 
-    def enter(self, pace: Pace, arrived_s: float) -> None:
-        """The server has just let it in."""
-        self._pace = pace
+    def enter(self, pace: Pace, plan: Plan, server: int, arrived_s: float) -> None:
+        """The server has just let the plan in."""
+        self._pace, self._plan, self._server = pace, plan, server
         self._arrived_s = arrived_s
-        self._begun_work_s = pace.server.work_s
+        self._begun_work_s = pace.state.work_s(server)
         self._due = 0
-
-    @property
-    def left(self) -> bool:
-        return self.done.done()
+        pace.playbacks[plan.slot] = self
 
     def play(
         self, due_s: float, per_token_s: float, opening: bytes, tokens: int, frame: Callable[[int], bytes] | None, closing: bytes
@@ -59,8 +62,9 @@ class SharedPlayback(Playback):
         self._wait()
 
     def _wait(self) -> None:
-        server = self._pace.server
-        mark(server, self._begun_work_s + self._work_s + self._due * self._work_per_token_s - server.work_s, self)
+        state = self._pace.state
+        mark_s = self._begun_work_s + self._work_s + self._due * self._work_per_token_s
+        state.mark(self._plan, mark_s - state.work_s(self._server))
 
     def reach(self, due_s: float, now_s: float) -> None:
         """The work for the next token, or for the whole answer, is done."""
@@ -82,7 +86,5 @@ class SharedPlayback(Playback):
             self._behind = False
 
     def produced(self, plan: Plan, elapsed_s: float) -> int:
-        server = self._pace.server
-        advance(server, max(self._arrived_s + elapsed_s - self._pace.t0_s, server.at_s))
-        done_s = server.work_s - self._begun_work_s
-        return produced_tokens(done_s, plan.first_token_s, plan.per_token_s, plan.duration_s, plan.output_tokens)
+        work_s = self._pace.state.work_s(self._server, self._arrived_s + elapsed_s - self._pace.t0_s)
+        return plan.produced(work_s - self._begun_work_s)

@@ -107,7 +107,7 @@ class Control:
     async def faults(self, request: web.BaseRequest) -> web.StreamResponse:
         """Every fault that this provider knows, from the scenario or injected."""
         known = self.service.state.faults
-        return answer([{"injected": t.number >= INJECTED, **t.fault.model_dump(mode="json", by_alias=True)} for t in known])
+        return answer([{"injected": number >= INJECTED, **fault.model_dump(mode="json", by_alias=True)} for number, fault in known])
 
     async def add_fault(self, request: web.BaseRequest) -> web.StreamResponse:
         """A fault as a scenario writes it, ``provider`` and ``at`` (default: now) optional."""
@@ -120,7 +120,12 @@ class Control:
         except ValidationError as error:
             first = error.errors(include_url=False, include_context=False, include_input=False)[0]
             raise BadControl(f"{'.'.join(map(str, first['loc']))}: {first['msg']}") from None
-        service.inject(fault)
+        if fault.model is not None and fault.model not in service.models:
+            raise BadControl(f"model: provider {service.provider} has no model {fault.model!r}")
+        try:
+            service.inject(fault)
+        except ValueError as error:
+            raise BadControl(str(error)) from None
         return answer({"faults": len(service.state.faults)}, 201)
 
     async def remove_faults(self, request: web.BaseRequest) -> web.StreamResponse:

@@ -7,7 +7,7 @@ from hashlib import blake2b
 import numpy as np
 
 from mockprovider.dialects.base import Call
-from sim.provider.behaviour import SPARSE
+from sim.provider.draws import SPARSE
 from sim.scenario.model import Scenario
 from sim.stochastics.distributions import quantile
 from sim.stochastics.random_streams import Purpose, uniform

@@ -105,8 +105,8 @@ def run(path: Path, provider: str, host: str, port: int, seed: int | None, scale
     """Load the scenario and serve one provider of it. Returns the exit code."""
     import uvloop
 
-    from sim.scenario.errors import ScenarioError
     from sim.gateway.language import load
+    from sim.scenario.errors import ScenarioError
 
     try:
         loaded = load(path)

@@ -23,8 +23,8 @@ from mockprovider.server.connection import BODY_BYTES, CLOSE, KEEP, Connection, 
 from mockprovider.server.identity import Identifier
 from mockprovider.server.quotas import quotas
 from mockprovider.server.routes import FAMILIES, Route, clean
-from sim.provider.behaviour import Ending, Plan, ProviderState
-from sim.provider.fault_timeline import Timeline
+from sim.provider.behaviour import Plan, ProviderState
+from sim.provider.fault_timeline import Ending
 from sim.scenario.model import Fault, Scenario
 from sim.stochastics.random_streams import MASK, mix
 
@@ -54,9 +54,7 @@ class Service:
         """A run begins at ``t0_s`` on the monotonic clock: fresh limits and counts, an empty truth log, a new certificate."""
         self.t0_s = t0_s
         self.state = ProviderState(self.scenario, self.provider, self.seed)
-        for draws in self.state.draws.values():
-            draws.get(0, 0)  # draws are pure: this only loads what the first one needs, so that no request waits for it
-        self.paces = {server: Pace(server, self.deadlines, t0_s) for server in self.state.shared.values()}
+        self.pace = Pace(self.state, self.deadlines, t0_s)
         self.metrics = Metrics()
         self.injected = 0
         self.truth.clear()
@@ -65,13 +63,11 @@ class Service:
     def inject(self, fault: Fault) -> None:
         """Add a fault to the running state. It is forgotten when a run starts."""
         self.injected += 1
-        self.state.faults.append(Timeline(INJECTED + self.injected, fault, self.seed))
+        self.state.inject(INJECTED + self.injected, fault)
 
     def heal(self) -> int:
         """Take back what was injected: how many faults that were."""
-        faults = self.state.faults
-        self.state.faults = [timeline for timeline in faults if timeline.number < INJECTED]
-        return len(faults) - len(self.state.faults)
+        return self.state.heal(INJECTED)
 
     def start_at(self, unix_s: float) -> None:
         self.start(monotonic() + unix_s - time())
@@ -154,16 +150,16 @@ class Service:
         arrived_s = protocol.received_s
         prompt, input_tokens, wanted = self.identifier.read(call)
         tokens = wanted if call.most_tokens is None else min(wanted, call.most_tokens)
-        state = self.state
-        prefixes = self.identifier.prefixes(call) if state.caches else ()
+        state, pace = self.state, self.pace
+        prefixes = self.identifier.prefixes(call) if state.has_prompt_cache else ()
         call.texts = []  # a long prompt need not stay in memory as long as its answer takes
-        plan = state.begin(arrived_s - self.t0_s, call.model, key, prompt, input_tokens, tokens, prefixes)
-        playback = self.playback(transport, plan, arrived_s)
+        plan = state.begin(arrived_s - pace.t0_s, call.model, key, prompt, input_tokens, tokens, prefixes)
+        playback = self.playback(transport, pace, plan, arrived_s)
         end = End.CLIENT_LEFT
         self.serving += 1
         try:
             perform(playback, arrived_s, plan, self.describe(call, plan, tokens < wanted), dialect, self.family.errors)
-            self.retime(plan)
+            pace.retime()
             end = await playback.done
             return KEEP if reusable(end, call.stream) else CLOSE
         finally:
@@ -172,30 +168,24 @@ class Service:
             if end is End.CLIENT_LEFT:
                 end = how_it_ended(plan, playback)
             produced = produced_by(plan, playback, end, call.stream, ended_s - arrived_s)
-            state.finish(plan, ended_s - self.t0_s)
-            self.retime(plan)
+            pace.finish(plan, ended_s)
             self.record(request, call, plan, playback, end, produced, arrived_s, ended_s)
 
-    def retime(self, plan: Plan) -> None:
-        """On a shared server whoever comes or goes moves the others' deadlines."""
-        if plan.shared in self.paces:
-            self.paces[plan.shared].retime()
-
-    def playback(self, transport: asyncio.Transport, plan: Plan, arrived_s: float) -> Playback:
+    def playback(self, transport: asyncio.Transport, pace: Pace, plan: Plan, arrived_s: float) -> Playback:
         done: asyncio.Future[End] = self.loop.create_future()
         if plan.shared is None:
             return Playback(self.deadlines, transport, self.certificate.ledger, done)
         playback = SharedPlayback(self.deadlines, transport, self.certificate.ledger, done)
-        playback.enter(self.paces[plan.shared], arrived_s)
+        playback.enter(pace, plan, plan.shared, arrived_s)
         return playback
 
     def describe(self, call: Call, plan: Plan, cut_at_limit: bool) -> Answer:
         """The answer in no dialect, with the key's quotas as they stand after this attempt."""
         visit = mix((plan.prompt * 0x9E37_79B9_7F4A_7C15 + plan.occurrence) & MASK)
-        limits = self.state.keys[plan.key] if self.state.keys else None
+        requests, tokens, input_tokens, output_tokens = quotas(self.state.limits(plan.key), monotonic() - self.t0_s)
         return Answer(
             call, mix((self.seed ^ visit ^ (self.models[call.model] << 48)) & MASK), plan.input_tokens, plan.cached_tokens,
-            plan.output_tokens, cut_at_limit, plan.duration_s, *quotas(limits, monotonic() - self.t0_s),
+            plan.output_tokens, cut_at_limit, plan.duration_s, requests, tokens, input_tokens, output_tokens,
             filtered=plan.ending is Ending.FILTERED, context=self.state.windows.get(call.model, 0), written_tokens=self.written(plan),
         )  # fmt: skip
 

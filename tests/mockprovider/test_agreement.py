@@ -12,8 +12,8 @@ import httpx
 import pytest
 
 from mockprovider.supervisor import serving
-from sim.provider.behaviour import Plan, ProviderState
 from sim.gateway.language import load
+from sim.provider.behaviour import Plan, ProviderState
 from sim.workload.prompt_text import write_prompt
 from tests.mockprovider.conftest import Handle
 

@@ -22,6 +22,8 @@ from mockprovider.evidence.truth_log import BLOCK_ROWS, TRUTH, TRUTH_COLUMNS, Tr
 from sim.workload.prompt_text import count_tokens
 from tests.mockprovider.conftest import Handle
 
+SHORT = {"kind": "constant", "value": "1ms"}
+
 
 def test_a_passage_is_its_tokens_and_needs_no_escaping() -> None:
     for start, tokens in ((0, 5), (len(TOKENS) - 2, 7), (2**64 - 1, 3), (123, len(TOKENS) * 2 + 5)):
@@ -140,3 +142,16 @@ def test_faults_come_and_go_at_run_time(openai_mock: Handle) -> None:
     assert [(fault["kind"], fault["injected"]) for fault in httpx.get(url).json()] == [("outage", True)]
     assert httpx.delete(url).json() == {"removed": 1}
     assert openai_mock.post("/v1/chat/completions", json=body).status_code == 200
+
+
+@pytest.mark.sockets
+@pytest.mark.parametrize(
+    ("fault", "error"),
+    [({"model": "nobody"}, "provider openai has no model 'nobody'"), ({"every": SHORT, "lasting": SHORT}, "more than 100000 times")],
+)
+def test_a_fault_that_cannot_strike_is_refused(openai_mock: Handle, fault: dict[str, object], error: str) -> None:
+    url = f"{openai_mock.url}/_mock/faults"
+    response = httpx.post(url, json={"kind": "outage", "for": "10h", **fault})
+    assert response.status_code == 400
+    assert error in response.json()["error"]
+    assert httpx.get(url).json() == []

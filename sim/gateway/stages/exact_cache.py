@@ -6,6 +6,7 @@ history are never looked up: their answer depends on more than the prompt.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from math import inf
 from typing import Annotated, Any, Literal
 
@@ -15,6 +16,8 @@ from sim.data.outcomes import CACHE_HIT, OK, TIMEOUT
 from sim.gateway.call import CONTINUE, WAIT
 from sim.kernel.containers import NOBODY, Keyed, Line, append, forget, remove, take_first, wake
 from sim.kernel.state import state
+from sim.scenario.errors import did_you_mean
+from sim.scenario.finding import Finding
 from sim.scenario.values import Count, Duration, Model, Name
 
 
@@ -75,6 +78,15 @@ class Call:
 
 COLUMNS = {"coalesced_s": ("f8", "waiting for the answer to an identical prompt under way")}
 PARTS = {"coalesced_s": "waiting for an identical prompt"}
+
+
+def check(scenario: Any) -> Iterator[Finding]:
+    known = [each.name for each in scenario.workload.requests]
+    for number, cache in enumerate(scenario.gateway.cache):
+        for place, name in enumerate(cache.classes):
+            if name not in known:
+                hint = did_you_mean(name, known) or f"the workload has {', '.join(known[:8])}{', …' if len(known) > 8 else ''}"
+                yield Finding(("gateway", "cache", number, "classes", place), f"no request class is called {name!r}", hint)
 
 
 def build(scenario: Any, seed: int) -> Any:

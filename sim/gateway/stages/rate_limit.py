@@ -16,7 +16,7 @@ from sim.gateway.call import CONTINUE
 from sim.kernel.containers import Keyed
 from sim.kernel.refusals import refusal
 from sim.kernel.state import state
-from sim.provider.rate_limiter import Limit, give_back, limit_of, ring_of, take
+from sim.provider.rate_limiter import TOKEN_BUCKET, Limit, give_back, limit_of, ring_of, take
 from sim.scenario.finding import Finding
 from sim.scenario.limits import Limits, check_limits
 from sim.scenario.values import Model
@@ -125,9 +125,14 @@ def enter(g: Any, c: Any, now_s: float) -> int:
 def leave(g: Any, c: Any, now_s: float) -> None:
     """Settle: what was used instead of what was charged. A call that no provider answered has used its prompt alone."""
     if c.user_charged >= 0:
-        give_back(g.user_tokens[c.user], now_s, float(c.user_charged - used(c)))
+        settle(g.user_tokens[c.user], c, c.user_charged, now_s)
     if c.all_charged >= 0:
-        give_back(g.all_tokens[0], now_s, float(c.all_charged - used(c)))
+        settle(g.all_tokens[0], c, c.all_charged, now_s)
+
+
+def settle(limit: Any, c: Any, charged: int, now_s: float) -> None:
+    if limit.algorithm == TOKEN_BUCKET or limit.at_s <= c.arrival_s:  # a window that has begun since then was not charged
+        give_back(limit, now_s, float(charged - used(c)))
 
 
 def used(c: Any) -> int:

@@ -10,6 +10,7 @@ from pydantic import Field, GetJsonSchemaHandler, model_validator
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema
 
+from sim.data.outcomes import OK
 from sim.gateway.call import CONTINUE
 from sim.gateway.hooks import permits
 from sim.kernel.containers import NOBODY, Keyed
@@ -25,6 +26,8 @@ from sim.scenario.values import Duration, Model, Name, Target
 KINDS = ("round-robin", "least-busy", "cheapest", "fastest", "weighted", "capability")
 ROUND_ROBIN, LEAST_BUSY, CHEAPEST, FASTEST, WEIGHTED, CAPABILITY = range(6)
 WEIGHTS = 62  # purpose of the draws
+SMOOTHING = 0.1
+DEFAULT = "default"  # the capability of a request class that needs nothing
 
 
 class Pool(Model):
@@ -102,6 +105,8 @@ class Call:
 
 
 def check(scenario: Any) -> Iterator[Finding]:
+    if getattr(scenario.gateway.routing, "memory", 1.0) == 0:
+        yield Finding(("gateway", "routing", "memory"), "expected a duration above zero", "leave it out for 30s")
     yield from routes_lead_somewhere(scenario)
     yield from needs_are_met(scenario)
 
@@ -129,7 +134,7 @@ def needs_are_met(scenario: Any) -> Iterator[Finding]:
         return
     for index, each in enumerate(scenario.workload.requests):
         here: Steps = ("workload", "requests", index)
-        if each.needs is None and "default" not in routing.capabilities:
+        if each.needs is None and DEFAULT not in routing.capabilities:
             hint = f"add `needs` with one of {', '.join(routing.capabilities)}, or a capability called default"
             yield Finding(here, f"request class {each.name!r} needs nothing, so capability routing has no target for it", hint)
         elif each.needs is not None and each.needs not in routing.capabilities:
@@ -146,9 +151,9 @@ def pools_of(scenario: Any) -> dict[str, tuple[str, ...]]:
 
 
 def pool_of(scenario: Any, needs: str | None) -> int:
-    """The number of the pool for what a request needs; the first one where there is none of that name."""
-    names = list(pools_of(scenario))
-    return names.index(needs) if needs in names else 0
+    """The number of the pool for what a request needs, ``default`` if it needs nothing; the first one where there is none of that name."""
+    names, wanted = list(pools_of(scenario)), DEFAULT if needs is None else needs
+    return names.index(wanted) if wanted in names else 0
 
 
 CLASS = {"needs": lambda scenario, each: pool_of(scenario, each.needs)}
@@ -212,6 +217,11 @@ def enter(g: Any, c: Any, now_s: float) -> int:
     if count > 1 and (s.kind == LEAST_BUSY or s.kind == CHEAPEST or s.kind == FASTEST):
         sort_by_score(g, c, order, count, now_s)
     return CONTINUE
+
+
+def leave(g: Any, c: Any, now_s: float) -> None:
+    if c.outcome == OK:
+        g.route.answer_tokens += SMOOTHING * (c.output_tokens - g.route.answer_tokens)
 
 
 def place_by_weight(weights: Any, size: int, draw: float) -> int:

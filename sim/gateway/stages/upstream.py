@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from math import inf, nan
+from math import exp, inf, nan
 from typing import Any
 
 from pydantic import Field
@@ -150,13 +150,16 @@ def woken(g: Any, c: Any, now_s: float) -> int:
     c.first_token_s = c.attempt_first_s
     c.generation_s = c.attempt_s - c.attempt_first_s
     c.output_tokens = c.produced_tokens
-    observe(g.targets[c.target], c.attempt_s, now_s)
+    observe(g.targets[c.target], c.attempt_s, now_s, g.route.memory_s)
     return OK
 
 
-def observe(target: Any, latency_s: float, now_s: float) -> None:
-    """Exponentially weighted moving average over answers."""
-    target.latency_s = latency_s if target.latency_s == 0.0 else target.latency_s + SMOOTHING * (latency_s - target.latency_s)
+def observe(target: Any, latency_s: float, now_s: float, memory_s: float) -> None:
+    """Exponentially weighted moving average over answers. What is older than a fraction of ``memory_s`` weighs exp(-age / memory_s)."""
+    weight, age_s = SMOOTHING, now_s - target.measured_s
+    if age_s > SMOOTHING * memory_s:
+        weight = max(SMOOTHING, 1.0 - exp(-age_s / memory_s))
+    target.latency_s = latency_s if target.latency_s == 0.0 else target.latency_s + weight * (latency_s - target.latency_s)
     target.measured_s = now_s
 
 

@@ -81,6 +81,18 @@ def test_who_leaves_speeds_up_the_rest_and_is_billed_for_what_was_done(mock: Han
     assert shared_s - 0.03 < stayed["duration_s"] < shared_s + 0.12, "neither as if alone, 0.3 s, nor as if both had stayed, 0.6 s"
 
 
+def test_an_answer_that_outlasts_a_run_keeps_its_pace_and_is_no_company_in_the_next(mock: Handle) -> None:
+    before = threading.Thread(target=ask, args=(mock,))
+    before.start()
+    time.sleep(0.15)
+    mock.restart()
+    ask(mock)
+    before.join()
+    old, new = sorted(mock.settled(2), key=lambda row: row["started_s"])
+    assert old["started_s"] < 0.0 < new["started_s"], "seconds after the second run's start"
+    assert all(row["end"] == "complete" and 0.299 < row["duration_s"] < 0.45 for row in (old, new)), "each as if alone"
+
+
 def shared_equally(starts_s: list[float], work_s: float) -> list[float]:
     """How long each of several requests takes that share one server equally: processor sharing, step by step."""
     left: dict[int, float] = {}
