@@ -91,9 +91,10 @@ WORDS = {
     "batch_latency_s": "batch latency",
     "batch_availability": "whole batches",
     "ttft_s": "first token",
+    "added_latency_s": "added latency",
     "throughput_rps": "throughput",
     "cache_hit_rate": "cache hits",
-    "fallback_rate": "fallbacks",
+    "degraded_rate": "degraded",
     "attempts_per_request": "attempts per request",
     "cost_usd": "cost",
 }

@@ -16,6 +16,7 @@ LAYERS = (
     "sim.scenario",
     "sim.data",
     "sim.stochastics",
+    "sim.kernel",
     "sim.workload",
     "sim.provider",
     "sim.gateway",
@@ -44,7 +45,7 @@ OUTSIDE = ("sim.flow", "sim.world", "sim.coroutines", "sim.requests", "sim.compi
 ENGINES = {"simpy", "aiohttp", "locust", "asyncio", "httpx"}
 PURE = ("sim.scenario", "sim.policy", "sim.workload", "sim.stochastics", "sim.provider", "sim.gateway", "sim.data", "sim.flow")
 READERS = ("sim.analysis", "sim.results", "sim.report")
-RUNNING = ("sim.engine", "sim.world", "sim.flow", "sim.compiled", "sim.gateway", "simpy")
+RUNNING = ("sim.engine", "sim.world", "sim.flow", "sim.compiled", "sim.gateway.assembled", "simpy")
 LOCUST = "loadtest.generator.locustfile"
 
 

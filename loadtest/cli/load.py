@@ -47,8 +47,8 @@ def command(
     from loadtest.cli.progress import RunProgress, ends_cleanly
     from loadtest.processes.http_control import is_loopback, speaks_http
     from loadtest.processes.supervisor import RunFailed
-    from sim.results.store import StoreError, whole_directory
     from sim.gateway.language import load
+    from sim.results.store import StoreError, whole_directory
     from sim.scenario.size import refuse_too_many
 
     for each in (url, *mocks):
@@ -147,18 +147,18 @@ def tell_start(clocks: dict[str, str], t0: float) -> None:
 
 
 def figures(scenario: Any, samples: Any) -> dict[str, Any]:
-    """Outcomes and exact quantiles after the warm-up; latencies of requests that were served."""
+    """Outcomes and exact quantiles after the warm-up; latencies of requests that were answered."""
     import numpy as np
 
-    from sim.data.schema import OUTCOMES, Outcome
+    from sim.data.outcomes import count_by_name, is_available
 
     counted = samples[samples["arrival_s"] >= scenario.workload.warmup_s]
-    served = counted[counted["outcome"] <= Outcome.FALLBACK]
+    answered = counted[is_available(counted["outcome"])]
     quantiles = {
-        name: {f"p{q}": float(np.nanquantile(served[name], q / 100)) if np.isfinite(served[name]).any() else None for q in (50, 95, 99)}
+        name: {f"p{q}": float(np.nanquantile(answered[name], q / 100)) if np.isfinite(answered[name]).any() else None for q in (50, 95, 99)}
         for name in ("latency_s", "ttft_s")
     }
-    outcomes = dict(zip(OUTCOMES, np.bincount(counted["outcome"], minlength=len(OUTCOMES)).tolist(), strict=True))
+    outcomes = count_by_name(counted["outcome"])
     errors, counts = np.unique(counted["error"][counted["error"] != b""], return_counts=True)
     frequent = np.argsort(-counts)[:5]
     told = [{"error": errors[place].decode("utf-8", "replace"), "requests": int(counts[place])} for place in frequent]
@@ -174,7 +174,7 @@ def print_document(document: dict[str, Any]) -> None:
     table = Table(box=None, pad_edge=False)
     for column in ("", "p50", "p95", "p99"):
         table.add_column(column, justify="right" if column else "left")
-    for name, words in (("latency_s", "latency of served requests"), ("ttft_s", "time to first token")):
+    for name, words in (("latency_s", "latency of answered requests"), ("ttft_s", "time to first token")):
         table.add_row(words, *("-" if value is None else f"{value:.3f} s" for value in document[name].values()))
     console.print(table)
     ended = ", ".join(f"{count:,} {outcome}" for outcome, count in document["outcomes"].items() if count)

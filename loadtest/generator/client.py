@@ -13,7 +13,7 @@ import aiohttp
 
 from loadtest.generator.samples import outcome_of
 from loadtest.protocol.chat_stream import BrokenAnswer, ChatStream, error_text, read_whole
-from sim.data.schema import Outcome
+from sim.data.outcomes import ABANDONED, ERROR, TIMEOUT, name_of
 
 # Shorter than any server's own keep-alive (uvicorn: 5 s), so that no request is sent into a connection that is about to be closed.
 KEEPALIVE_S = 4.0
@@ -33,12 +33,12 @@ class Exchange:
         self.tag = tag
         self.sent = self.headers = self.first_content = self.ended = math.nan
         self.status = self.deltas = self.input_tokens = self.output_tokens = self.dropped = 0
-        self.outcome = Outcome.ERROR
+        self.outcome = ERROR
         self.error = ""
 
     def __repr__(self) -> str:
         said = f": {self.error}" if self.error else ""
-        return f"<Exchange {self.outcome.name.lower()} {self.status} after {self.ended - self.due:.3f} s, {self.deltas} deltas{said}>"
+        return f"<Exchange {name_of(self.outcome)} {self.status} after {self.ended - self.due:.3f} s, {self.deltas} deltas{said}>"
 
 
 async def _stamp_sent(_session: Any, context: SimpleNamespace, _params: Any) -> None:
@@ -87,12 +87,12 @@ class Client:
                 await self._exchange(exchange, body, headers)
             return exchange
         except TimeoutError:
-            exchange.outcome, exchange.error = Outcome.ABANDONED, f"the client left after {self.timeout_s:g} s"
+            exchange.outcome, exchange.error = ABANDONED, f"the client left after {self.timeout_s:g} s"
         except BrokenAnswer as broken:
-            exchange.outcome = Outcome.TIMEOUT if "timeout" in broken.kind else Outcome.ERROR
+            exchange.outcome = TIMEOUT if "timeout" in broken.kind else ERROR
             exchange.error = str(broken)
         except (aiohttp.ClientError, OSError, ValueError) as error:
-            exchange.outcome, exchange.error = Outcome.ERROR, f"{type(error).__name__}: {error}"
+            exchange.outcome, exchange.error = ERROR, f"{type(error).__name__}: {error}"
         exchange.ended = time.monotonic()
         return exchange
 

@@ -19,7 +19,7 @@ from loadtest.generator.plan import LoadPlan
 from loadtest.generator.request_bodies import Bodies, BodyWriter, Call
 from loadtest.generator.samples import blank_row
 from mockprovider.delivery.clock import Deadlines
-from sim.data.schema import Outcome
+from sim.data.outcomes import ABANDONED
 from sim.scenario.model import Scenario
 
 FLUSH_S = 0.1
@@ -136,7 +136,7 @@ class Engine:
         exchange = self.flying.pop(task)
         if task.cancelled():
             exchange.ended = time.monotonic()
-            exchange.outcome, exchange.error = Outcome.ABANDONED, f"no answer {self.plan.drain_s:g} s after the last request was sent"
+            exchange.outcome, exchange.error = ABANDONED, f"no answer {self.plan.drain_s:g} s after the last request was sent"
         else:
             self.finished += 1
         self.ended.append(exchange)
@@ -188,7 +188,7 @@ def _columns(exchanges: list[Exchange], origin: float) -> dict[str, Any]:
     }
     for name in ("outcome", "status", "deltas", "dropped", "input_tokens", "output_tokens"):
         columns[name] = [getattr(exchange, name) for exchange in exchanges]
-    whole = np.array([exchange.outcome != Outcome.ABANDONED and exchange.status == 200 for exchange in exchanges])
+    whole = np.array([exchange.outcome != ABANDONED and exchange.status == 200 for exchange in exchanges])
     return {
         **columns,
         "arrival_s": due - origin, "sent_s": sent - origin, "headers_s": headers - origin, "ended_s": ended - origin,

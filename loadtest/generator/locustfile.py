@@ -27,7 +27,7 @@ from locust.stats import CSV_STATS_INTERVAL_SEC
 
 from loadtest.generator.frames import read_frames
 from loadtest.generator.plan import LoadPlan
-from sim.data.schema import Outcome
+from sim.data.outcomes import SERVED, name_of
 
 PLAN_PATH = Path(os.environ["TENFOLD_PLAN"])
 PARTS = int(os.environ.get("TENFOLD_PARTS", "1"))
@@ -86,13 +86,13 @@ class EngineProcess:
         fire = self.environment.events.request.fire
         now_s = time.time()
         for row in rows:
-            outcome = Outcome(int(row["outcome"]))
+            outcome = int(row["outcome"])
             fire(
                 request_type="POST",
                 name=self.names[int(row["kind"])],
                 response_time=float(row["latency_s"]) * 1e3,
                 response_length=int(row["output_tokens"]),
-                exception=None if outcome.served else Failed(f"{outcome.name.lower()}: {row['error'].decode('utf-8', 'replace')}"),
+                exception=None if outcome in SERVED else Failed(f"{name_of(outcome)}: {row['error'].decode('utf-8', 'replace')}"),
                 context={"ttft_s": float(row["ttft_s"]), "status": int(row["status"])},
                 start_time=now_s - float(row["latency_s"]),
                 url="",

@@ -10,9 +10,10 @@ from typing import Any
 
 import numpy as np
 
-from sim.data.schema import REQUEST_COLUMNS, REQUESTS, Outcome
+from sim.data.outcomes import BY_NAME, ERROR, OK, RATE_LIMITED, REJECTED, TIMEOUT, is_served
+from sim.gateway.rows import REQUEST_COLUMNS, REQUESTS, WAITS
 
-# Beyond the columns of schema.REQUESTS. Times are seconds after the run's t0, on the load generator's clock.
+# Beyond the columns of a request's row. Times are seconds after the run's t0, on the load generator's clock.
 EXTRA_COLUMNS: dict[str, tuple[str, str]] = {
     "sent_s": ("f8", "when the request's headers were written to the socket; nan if never"),
     "headers_s": ("f8", "when the answer's headers came; nan if none"),
@@ -25,20 +26,19 @@ EXTRA_COLUMNS: dict[str, tuple[str, str]] = {
 SAMPLES = np.dtype([(name, code) for name, (code, _) in {**REQUEST_COLUMNS, **EXTRA_COLUMNS}.items()])
 PATTERN = "samples-*.bin"
 
-STATUS_OUTCOMES = {429: Outcome.RATE_LIMITED, 503: Outcome.REJECTED, 504: Outcome.TIMEOUT, 408: Outcome.TIMEOUT}
-TOLD_OUTCOMES = {outcome.name.lower(): outcome for outcome in Outcome}
+STATUS_OUTCOMES = {429: RATE_LIMITED, 503: REJECTED, 504: TIMEOUT, 408: TIMEOUT}
 
 
-def outcome_of(status: int, told: str | None = None) -> Outcome:
-    """What an HTTP answer means.
+def outcome_of(status: int, told: str | None = None) -> int:
+    """What an HTTP answer means, as a code of ``sim.data.outcomes``.
 
     ``told`` is the reference gateway's x-tenfold-outcome; gateways of others are judged by the status alone.
     """
-    if told in TOLD_OUTCOMES:
-        return TOLD_OUTCOMES[told]
+    if told is not None and told in BY_NAME:
+        return BY_NAME[told].code
     if 200 <= status < 300:
-        return Outcome.OK
-    return STATUS_OUTCOMES.get(status, Outcome.ERROR)
+        return OK
+    return STATUS_OUTCOMES.get(status, ERROR)
 
 
 def blank_row() -> np.ndarray:
@@ -47,9 +47,9 @@ def blank_row() -> np.ndarray:
     for name, (code, _) in {**REQUEST_COLUMNS, **EXTRA_COLUMNS}.items():
         if code == "f8":
             row[name] = np.nan
-    for name in ("queue_wait_s", "coalesced_s", "cpu_s", "failed_s", "backoff_s", "cost_usd"):
+    for name in (*WAITS, "cost_usd"):
         row[name] = 0.0
-    row["target"] = -1
+    row["target"] = row["key"] = -1
     return row
 
 
@@ -70,7 +70,7 @@ def read(directory: Path) -> np.ndarray:
 
 
 def to_requests(samples: np.ndarray) -> np.ndarray:
-    """The part of the samples that is a schema.REQUESTS row."""
+    """The part of the samples that is a request's row."""
     rows = np.zeros(len(samples), REQUESTS)
     for name in REQUESTS.names or ():
         rows[name] = samples[name]
@@ -79,7 +79,7 @@ def to_requests(samples: np.ndarray) -> np.ndarray:
 
 def frequent_errors(samples: np.ndarray, most: int = 5) -> list[dict[str, Any]]:
     """What requests that were not served got instead, most frequent first: ``status`` (0: no answer), ``error``, ``requests``."""
-    failed = samples[samples["outcome"] > Outcome.FALLBACK][["status", "error"]]
+    failed = samples[~is_served(samples["outcome"])][["status", "error"]]
     kinds, counts = np.unique(failed, return_counts=True)
     return [
         {

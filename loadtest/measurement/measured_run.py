@@ -1,6 +1,7 @@
 """From the logs of a real run to a Run: outcomes and latencies as the load generator saw them, attempts and cost as the providers did.
 
-Where the time went in between (queue, backoff …) only the gateway knows; a gateway that was not written here does not tell.
+Where the time went in between (queue, pauses …) and which limit said no only the gateway knows; one that was not written here does not
+tell. What the answering attempt took is then what its provider says.
 """
 
 from __future__ import annotations
@@ -11,15 +12,19 @@ from loadtest.generator.samples import to_requests
 from loadtest.targets.base import GatewayLog
 from mockprovider.delivery.playback import End
 from sim.analysis.utilization import add_usage
+from sim.data.outcomes import OK
 from sim.data.run import Run
-from sim.data.schema import ATTEMPTS, CANCELLED, REFUSED, TIMED_OUT, TIMELINE
-from sim.scenario.targets import target_names
+from sim.data.schema import ATTEMPTS, TIMELINE
+from sim.data.statuses import CANCELLED, REFUSED, TIMED_OUT
+from sim.gateway.rows import STAGE_COLUMNS
+from sim.kernel.refusals import names_in
 from sim.provider.pricing import cached_prices, unit_prices
 from sim.scenario.model import Scenario
+from sim.scenario.targets import target_names
 
-FROM_GATEWAY = (
-    "queue_wait_s", "coalesced_s", "cpu_s", "failed_s", "backoff_s", "first_token_s", "generation_s", "target", "input_tokens",
-)  # fmt: skip
+KNOWN_BETTER = ("attempts", "output_tokens", "cached_tokens", "cost_usd")
+"""What providers, or the client, know better than the gateway."""
+FROM_GATEWAY = ("refused_by", *(name for name in STAGE_COLUMNS if name not in KNOWN_BETTER))
 
 LEFT = (End.CLIENT_LEFT, End.STALLED, End.HANG, End.CUT_OFF)
 BROKEN = (End.RESET, End.TRUNCATED, End.STREAM_ERROR, End.MALFORMED)  # an answer began, but whoever read it has none
@@ -36,6 +41,7 @@ def measured_run(
         overlay(requests, gateway.requests)
         name_cuts(attempts, gateway.attempts)
     spend(requests, attempts)
+    time_answers(requests, attempts)
     run = Run(
         kind="measurement",
         scenario=scenario,
@@ -47,7 +53,7 @@ def measured_run(
         attempts=attempts,
         timeline=gateway.timeline if gateway is not None else np.zeros(0, TIMELINE),
         events=gateway.events if gateway is not None else [],
-        limited=gateway.limited if gateway is not None else {"global": 0, "per_user": 0},
+        refusals=names_in(requests["refused_by"], attempts["refused_by"]),
         wall_s=wall_s,
     )
     return add_usage(run)
@@ -60,7 +66,7 @@ def attempt_rows(scenario: Scenario, truth: dict[str, np.ndarray], samples: np.n
     parts = [np.zeros(0, ATTEMPTS)]
     for provider, rows in truth.items():
         part = np.zeros(len(rows), ATTEMPTS)
-        for name in ("request", "key", "prompt", "occurrence", "started_s", "duration_s", "status"):
+        for name in ("request", "key", "prompt", "occurrence", "started_s", "duration_s", "status", "refused_by"):
             part[name] = rows[name]
         names = [f"{provider}/{model}" for model in scenario.providers[provider].models]
         part["target"] = np.array([targets[name] for name in names])[rows["model"]]
@@ -72,8 +78,9 @@ def attempt_rows(scenario: Scenario, truth: dict[str, np.ndarray], samples: np.n
         part["input_tokens"] = np.where(billed, rows["input_tokens"], 0)
         part["output_tokens"] = np.where(billed, rows["output_tokens"], 0)
         usd = np.array([(*prices[name], cached.get(name, prices[name][0])) for name in names])[rows["model"]]
-        from_cache = np.where(billed, rows["cached_tokens"], 0)
-        part["cost_usd"] = part["input_tokens"] * usd[:, 0] + part["output_tokens"] * usd[:, 1] - from_cache * (usd[:, 0] - usd[:, 2])
+        part["cached_tokens"] = np.where(billed, rows["cached_tokens"], 0)
+        saved_usd = part["cached_tokens"] * (usd[:, 0] - usd[:, 2])
+        part["cost_usd"] = part["input_tokens"] * usd[:, 0] + part["output_tokens"] * usd[:, 1] - saved_usd
         parts.append(part[rows["model"] >= 0])
     attempts = np.concatenate(parts)
     attempts = attempts[np.argsort(attempts["started_s"], kind="stable")]
@@ -121,12 +128,30 @@ def name_cuts(attempts: np.ndarray, told: np.ndarray) -> None:
 
 
 def spend(requests: np.ndarray, attempts: np.ndarray) -> None:
-    """Attempts and their cost, summed by request."""
-    known = attempts[attempts["request"] >= 0]
+    """Attempts, their cost and what they read from prompt caches, summed by request."""
+    place, mine = places_of(requests, attempts)
+    size = len(requests)
+    requests["attempts"] = np.bincount(place, minlength=size)
+    requests["cost_usd"] = np.bincount(place, weights=attempts["cost_usd"][mine], minlength=size)
+    requests["cached_tokens"] = np.bincount(place, weights=attempts["cached_tokens"][mine], minlength=size)
+
+
+def time_answers(requests: np.ndarray, attempts: np.ndarray) -> None:
+    """How long the answering attempt took, by its provider's clock, where the gateway does not say."""
+    answers = attempts[attempts["status"] == 200]
+    place, mine = places_of(requests, answers)
+    silent = (requests["outcome"][place] == OK) & np.isnan(requests["first_token_s"][place])
+    answers, place = answers[mine][silent], place[silent]
+    requests["first_token_s"][place] = answers["first_token_s"]
+    requests["generation_s"][place] = answers["duration_s"] - answers["first_token_s"]
+
+
+def places_of(requests: np.ndarray, attempts: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The place of each attempt's request, and a mask of the attempts that have one."""
+    if not len(requests):
+        return np.zeros(0, np.int64), np.zeros(len(attempts), bool)
     order = np.argsort(requests["request"], kind="stable")
-    place = (
-        order[np.clip(np.searchsorted(requests["request"][order], known["request"]), 0, max(0, len(order) - 1))] if len(order) else order
-    )
-    mine = requests["request"][place] == known["request"] if len(order) else np.zeros(0, bool)
-    requests["attempts"] = np.bincount(place[mine], minlength=len(requests)) if len(order) else 0
-    requests["cost_usd"] = np.bincount(place[mine], weights=known["cost_usd"][mine], minlength=len(requests)) if len(order) else 0.0
+    found = np.clip(np.searchsorted(requests["request"][order], attempts["request"]), 0, len(order) - 1)
+    place = order[found]
+    mine = (attempts["request"] >= 0) & (requests["request"][place] == attempts["request"])
+    return place[mine], mine

@@ -30,11 +30,11 @@ from loadtest.targets import find_target
 from loadtest.targets.base import Place, Running
 from mockprovider.delivery.playback import End
 from mockprovider.evidence.truth_log import TRUTH
+from sim.data.outcomes import OK
 from sim.data.run import Run
-from sim.data.schema import Outcome
 from sim.data.temp_folders import make_work_folder
-from sim.scenario.errors import Problem, ScenarioError
 from sim.gateway.language import load
+from sim.scenario.errors import Problem, ScenarioError
 from sim.scenario.load import Loaded
 from sim.scenario.model import Scenario
 
@@ -114,7 +114,7 @@ def measure(order: Order, say: Say, progress: Progress) -> Measured:
     run = measured_run(order.loaded.scenario, order.scale, samples, truth, gateway, time.monotonic() - started)
     certificate = certify_run(order.loaded.scenario, order.scale, samples, reports)
     reasons = [*certificate.reasons, *(f"mock of {name}: {why}" for name, each in certificates.items() for why in each["why_invalid"])]
-    if not any(map(len, truth.values())) and (run.requests["outcome"] == Outcome.OK).any():
+    if not any(map(len, truth.values())) and (run.requests["outcome"] == OK).any():
         reasons.append(f"answers came, but no mock was asked for any: does the target send to {' and '.join(mocks.values())}?")
     counted = samples[samples["arrival_s"] >= order.loaded.scenario.workload.warmup_s]
     return Measured(run, certificate, certificates, tuple(reasons), tuple(sample_files.frequent_errors(counted)))
@@ -183,7 +183,7 @@ def settle(mocks: dict[str, str]) -> None:
 
 def bearable_lateness_s(samples: np.ndarray) -> float:
     """P99 lateness of the mocks that the measurement can bear: a hundredth of its P99 latency, a tenth of the tolerance on that."""
-    answered = samples["latency_s"][samples["outcome"] == Outcome.OK]
+    answered = samples["latency_s"][samples["outcome"] == OK]
     return 0.01 * float(np.quantile(answered, 0.99)) if len(answered) else 0.0
 
 

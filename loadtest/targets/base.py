@@ -14,13 +14,12 @@ from sim.scenario.load import Loaded
 
 @dataclass(frozen=True)
 class GatewayLog:
-    """What a gateway of ours recorded: requests (dtype REQUESTS), attempts (ATTEMPTS), timeline (TIMELINE), events, refusals by limit."""
+    """What a gateway of ours recorded: requests (dtype REQUESTS), attempts (ATTEMPTS), timeline (TIMELINE), events."""
 
     requests: np.ndarray
     attempts: np.ndarray
     timeline: np.ndarray
     events: list[dict[str, Any]] = field(default_factory=list)
-    limited: dict[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

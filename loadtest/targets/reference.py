@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 
 from loadtest.processes.http_control import fetch, post
@@ -40,9 +39,7 @@ class RunningReference:
     def collect(self) -> GatewayLog:
         from loadtest.gateway.log import unpack
 
-        requests, attempts, timeline, events = unpack(fetch("the gateway", f"{self.url}/_tenfold/log"))
-        limited = json.loads(fetch("the gateway", f"{self.url}/_tenfold/usage"))["limited"]
-        return GatewayLog(requests, attempts, timeline, events, limited)
+        return GatewayLog(*unpack(fetch("the gateway", f"{self.url}/_tenfold/log")))
 
 
 TARGET = Reference()

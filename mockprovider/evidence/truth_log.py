@@ -21,6 +21,7 @@ TRUTH_COLUMNS: dict[str, tuple[str, str]] = {
     "model": ("i2", "index into the provider's models; -1 none"),
     "key": ("i2", "of the provider's key pool; -1 none"),
     "status": ("i2", "HTTP status; 0 refused or reset before an answer"),
+    "refused_by": ("i2", "the limit or fault that said no, a code of sim.kernel.refusals; 0 none"),
     "end": ("i2", "playback.End"),
     "stream": ("i2", "1 if the answer was streamed"),
     "sdk_retry": ("i2", "x-stainless-retry-count of the official SDKs; -1 not sent"),

@@ -222,6 +222,7 @@ class Service:
             self.models[call.model],
             plan.key,
             plan.status,
+            plan.plan_refused_by,
             end,
             call.stream,
             number_in(request, "x-stainless-retry-count"),

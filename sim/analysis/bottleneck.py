@@ -1,4 +1,4 @@
-"""What binds: the limit that the offered traffic reaches first, and what is refused, in one sentence with its numbers."""
+"""The bottleneck: the limit that refuses the most, else the one that the offered traffic comes closest to, in one sentence with numbers."""
 
 from __future__ import annotations
 
@@ -8,46 +8,48 @@ from sim.data.run import Run
 from sim.formatting import percent
 
 NEAR = 0.9
-"""Load from which a limit is said to bind: random traffic feels a limit before the average reaches it."""
+"""Load from which a limit is said to bind although it refuses nothing: random traffic waits before the average reaches the capacity."""
 NOTICED = 0.001
-"""Share refused from which a limit is said to refuse: bursts reach a limit that the average is far from."""
+"""Share refused from which a limit is said to bind."""
 
 
 def ranked_limits(run: Run) -> list[dict[str, Any]]:
-    """``Run.usage``, the limit with the highest load (offered demand / capacity) first."""
-    return sorted(run.usage, key=lambda row: -float(row["load"]))
+    """``Run.usage``, the limit with the highest load (offered demand / capacity) first, those without a load last."""
+    return sorted(run.usage, key=lambda row: (row["load"] is None, -(row["load"] or 0.0)))
 
 
 def most_refusing(ranked: list[dict[str, Any]]) -> dict[str, Any] | None:
-    """The limit that refuses the most, if that is more than NOTICED of what comes to it."""
-    refusing = [row for row in ranked if row.get("refused_share", 0.0) > NOTICED]
+    """The limit that refused the most, if that is more than NOTICED of what came to it."""
+    refusing = [row for row in ranked if row["refused_share"] > NOTICED]
     return max(refusing, key=lambda row: int(row["refused"]), default=None)
 
 
-def binding_limit(run: Run) -> dict[str, Any] | None:
-    """The row of the limit that binds first, else of the one that refuses the most; None when every load is below NEAR and none refuses."""
+def bottleneck(run: Run) -> dict[str, Any] | None:
+    """The row of the limit that refused the most; of none that did, the one with the highest load. None when every load is below NEAR."""
     ranked = ranked_limits(run)
-    return ranked[0] if ranked and ranked[0]["load"] >= NEAR else most_refusing(ranked)
+    loaded = ranked[0] if ranked and (ranked[0]["load"] or 0.0) >= NEAR else None
+    return most_refusing(ranked) or loaded
 
 
-def binding(run: Run) -> str:
-    """``the gateway's concurrency binds: 92 requests in service asked of 64 (load 1.44), refuses 7.20 % of requests; … refuses most …``."""
-    ranked = ranked_limits(run)
-    if not ranked:
-        return "nothing binds: the scenario sets no limit that was used"
-    first, refusing = ranked[0], most_refusing(ranked)
-    if first["load"] < NEAR:
-        if refusing is None:
-            return f"nothing binds; the nearest limit is {first['limit']}: {asked(first)}"
-        return f"{refusing['limit']} refuses {refused(refusing)} in bursts: on average {asked(refusing)}"
-    sentence = f"{first['limit']} binds: {asked(first)}"
-    if first.get("refused_share"):
-        sentence += f", refuses {refused(first)}"
-    if refusing is not None and refusing is not first:
-        return f"{sentence}; {refusing['limit']} refuses most: {refused(refusing)} (load {refusing['load']:.2f})"
-    if len(ranked) > 1:
-        sentence += f"; next {ranked[1]['limit']} (load {ranked[1]['load']:.2f})"
-    return sentence
+def bottleneck_in_words(run: Run) -> str:
+    """``the gateway's concurrency binds: 92 requests in service asked of 64 (load 1.44), refuses 7.2 % of requests; next … (load 1.2)``."""
+    ranked = [row for row in ranked_limits(run) if row["load"] is not None]
+    row = bottleneck(run)
+    if row is None:
+        if not ranked:
+            return "nothing binds: the scenario sets no limit that was used"
+        return f"nothing binds; the nearest limit is {ranked[0]['limit']}: {asked(ranked[0])}"
+    others = [other for other in ranked if other is not row]
+    return sentence(row) + (f"; next {others[0]['limit']} (load {others[0]['load']:.2f})" if others else "")
+
+
+def sentence(row: dict[str, Any]) -> str:
+    """One limit, with what is asked of it and what it refuses."""
+    if row["load"] is None:
+        return f"{row['limit']} refuses {refused(row)}"
+    if row["load"] < NEAR:
+        return f"{row['limit']} refuses {refused(row)} in bursts: on average {asked(row)}"
+    return f"{row['limit']} binds: {asked(row)}" + (f", refuses {refused(row)}" if row["refused"] else "")
 
 
 def asked(row: dict[str, Any]) -> str:

@@ -9,13 +9,31 @@ import numpy as np
 from sim.analysis.estimators import Estimate, mean_estimate, quantile_estimate, ratio_estimate, share_estimate
 from sim.analysis.metrics import DAY_S, MONTH_DAYS, ended, mean_of, quantile_of
 from sim.analysis.window import Window
-from sim.data.schema import OUTCOMES, Outcome
+from sim.data.outcomes import KINDS, count_by_name
+from sim.data.statuses import CANCELLED, REFUSED, TIMED_OUT
+from sim.kernel.refusals import NAMES, NOT_REFUSED
 from sim.scenario.metric_names import QUANTILES
 
 
 def outcomes(window: Window) -> dict[str, int]:
     """Requests by how they ended, all replications together; sums to len(window)."""
-    return dict(zip(OUTCOMES, np.bincount(window["outcome"], minlength=len(OUTCOMES)).tolist(), strict=True))
+    return count_by_name(window["outcome"])
+
+
+def refused_by(window: Window) -> dict[str, int]:
+    """Requests by the limit of the gateway that said no, most frequent first; also of those that got a degraded answer instead."""
+    return count_refusals(window, window["refused_by"])
+
+
+def attempts_refused_by(window: Window) -> dict[str, int]:
+    """Attempts by the limit of a provider that said no, most frequent first."""
+    return count_refusals(window, window.attempts["refused_by"])
+
+
+def count_refusals(window: Window, codes: np.ndarray) -> dict[str, int]:
+    names = NAMES | window.run.refusals
+    found = zip(*(each.tolist() for each in np.unique(codes[codes != NOT_REFUSED], return_counts=True)), strict=True)
+    return {names.get(code, f"limit {code}"): count for code, count in sorted(found, key=lambda each: (-each[1], each[0]))}
 
 
 def cost_by_model(window: Window) -> dict[str, Estimate]:
@@ -47,39 +65,40 @@ def cost_by_feature(window: Window) -> dict[str, Estimate]:
 
 
 def latency_by_outcome(window: Window) -> dict[str, dict[str, Estimate]]:
-    """Mean, P50 and P99 seconds until each kind of end, also of requests that were not served."""
+    """Mean, P50 and P99 seconds until each kind of end, also of requests that got no answer."""
     return {
-        outcome: {
-            "mean": mean_of("latency_s", ended(Outcome(index)))(window),
-            "p50": quantile_of("latency_s", 0.5, ended(Outcome(index)))(window),
-            "p99": quantile_of("latency_s", 0.99, ended(Outcome(index)))(window),
+        kind.name: {
+            "mean": mean_of("latency_s", ended(kind.code))(window),
+            "p50": quantile_of("latency_s", 0.5, ended(kind.code))(window),
+            "p99": quantile_of("latency_s", 0.99, ended(kind.code))(window),
         }
-        for index, outcome in enumerate(OUTCOMES)
-        if np.any(window["outcome"] == index)
+        for kind in KINDS
+        if np.any(window["outcome"] == kind.code)
     }
 
 
 def attempts_by_status(window: Window) -> dict[str, int]:
     """Attempts by how they ended: an HTTP status, or refused, timed_out, cancelled."""
-    words = {0: "refused", -1: "timed_out", -2: "cancelled"}
+    words = {REFUSED: "refused", TIMED_OUT: "timed_out", CANCELLED: "cancelled"}
     statuses, counts = np.unique(window.attempts["status"], return_counts=True)
     return {words.get(status, str(status)): count for status, count in zip(statuses.tolist(), counts.tolist(), strict=True)}
 
 
 def by_class(window: Window) -> dict[str, dict[str, Any]]:
-    """Each request class's requests, priority, availability, latency of the served and mean wait in the queue; empty for a single class."""
+    """Each request class's requests, priority, availability, share served, latency and mean wait in the queue; empty for a single class."""
     classes = window.run.scenario.workload.requests
     if len(classes) < 2:
         return {}
     figures: dict[str, dict[str, Any]] = {}
     for kind, each in enumerate(classes):
         mine = window["kind"] == kind
-        answered = mine & window.served & ~np.isnan(window["latency_s"])
+        answered = mine & window.available & ~np.isnan(window["latency_s"])
         latencies = window.split(window["latency_s"], answered)
         figures[each.name] = {
             "requests": int(np.count_nonzero(mine)),
             "priority": each.priority,
-            "availability": share_estimate(window.count(mine & window.served), window.count(mine)),
+            "availability": share_estimate(window.count(mine & window.available), window.count(mine)),
+            "served": share_estimate(window.count(mine & window.served), window.count(mine)),
             "latency_s": {name: quantile_estimate(latencies, QUANTILES[name]) for name in ("p50", "p99")},
             "queue_wait_s": {"mean": ratio_estimate(window.sum(window["queue_wait_s"], mine), window.count(mine))},
         }

@@ -5,33 +5,25 @@ from __future__ import annotations
 import numpy as np
 
 from sim.analysis.window import Window
+from sim.gateway.rows import PARTS
 
-PARTS = {
-    "queue_wait_s": "queue",
-    "coalesced_s": "same prompt under way",
-    "cpu_s": "gateway CPU",
-    "failed_s": "failed attempts",
-    "backoff_s": "backoff",
-    "first_token_s": "first token",
-    "generation_s": "generation",
-}
 OTHER = "other"
 NEIGHBOURHOOD = {0.5: 0.05, 0.95: 0.01, 0.99: 0.005}
 LEAST_NEIGHBOURS = 5
 
 
 def where_time_went(window: Window, quantile: float = 0.99) -> dict[str, float]:
-    """Mean seconds of each part over the served requests whose latency lies around ``quantile`` (P99: between P98.5 and P99.5).
+    """Mean seconds of each part over the answered requests whose latency lies around ``quantile`` (P99: between P98.5 and P99.5).
 
     ``other`` is what no part accounts for: the network, the client, a gateway that does not say. Empty with fewer than five such requests.
     """
     latency_s = window["latency_s"]
-    served = window.served & ~np.isnan(latency_s)
-    if not served.any():
+    answered = window.available & ~np.isnan(latency_s)
+    if not answered.any():
         return {}
     reach = NEIGHBOURHOOD[quantile]
-    low, high = np.quantile(latency_s[served], (quantile - reach, quantile + reach))
-    near = served & (latency_s >= low) & (latency_s <= high)
+    low, high = np.quantile(latency_s[answered], (quantile - reach, quantile + reach))
+    near = answered & (latency_s >= low) & (latency_s <= high)
     if np.count_nonzero(near) < LEAST_NEIGHBOURS:
         return {}
     parts = {words: float(np.nan_to_num(window[column][near]).mean()) for column, words in PARTS.items()}

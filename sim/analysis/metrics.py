@@ -1,8 +1,9 @@
 """Every figure of a run, as a table: the formula over a Window of rows of each name that ``sim.scenario.metric_names`` has.
 
-What counts: requests that arrive after the warm-up (see Window). Latencies are those of *served* requests (ok, cache hit, fallback),
-measured from the intended send time: refusals are quick, and would flatter them. Quantiles are exact. Money per day and month extrapolates
-the counted window as it stands, so a ten-minute peak gives the cost of a month of peak; users scale with the run's ``scale``.
+What counts: requests that arrive after the warm-up (see Window). Latencies are those of *answered* requests (ok, cache hit), measured
+from the intended send time: refusals and prepared apologies are quick, and would flatter them. Quantiles are exact. Money per day and
+month extrapolates the counted window as it stands, so a ten-minute peak gives the cost of a month of peak; users scale with the run's
+``scale``.
 """
 
 from __future__ import annotations
@@ -17,9 +18,12 @@ from sim.analysis.batch_latency import has_batches
 from sim.analysis.estimators import INSUFFICIENT, Estimate, mean_estimate, quantile_estimate, ratio_estimate, share_estimate
 from sim.analysis.objectives import objectives
 from sim.analysis.window import Window
+from sim.data.outcomes import CACHE_HIT, FAILURES, KINDS, is_available
 from sim.data.run import Run
-from sim.data.schema import Outcome
-from sim.scenario.metric_names import BATCHES, METRIC_NAMES, QUANTILES, UNSERVED, MetricName
+from sim.data.statuses import CANCELLED
+from sim.gateway.stages.breaker import IS_OPEN
+from sim.gateway.stages.retry import NO_TARGET
+from sim.scenario.metric_names import BATCHES, METRIC_NAMES, QUANTILES, MetricName
 from sim.workload.calls import stated_population
 
 DAY_S = 86_400.0
@@ -45,8 +49,16 @@ class Metric(MetricName):
 
 
 # ---- which requests ---------------------------------------------------------------------------------------------------
+def available(window: Window) -> np.ndarray:
+    return window.available
+
+
 def served(window: Window) -> np.ndarray:
     return window.served
+
+
+def degraded(window: Window) -> np.ndarray:
+    return window.served & ~window.available
 
 
 def everyone(window: Window) -> np.ndarray:
@@ -54,11 +66,10 @@ def everyone(window: Window) -> np.ndarray:
 
 
 def queued(window: Window) -> np.ndarray:
-    """Came to the admission queue and was let in or waited: not refused or out of time before it, not answered from the cache."""
-    outcome, wait = window["outcome"], window["queue_wait_s"]
-    before = (outcome == Outcome.RATE_LIMITED) | (outcome == Outcome.CACHE_HIT)
-    turned_away = (outcome == Outcome.REJECTED) | ((outcome == Outcome.TIMEOUT) & (window["attempts"] == 0))
-    return ~before & (~turned_away | (wait > 0)) & ~np.isnan(wait)
+    """Came to the admission queue and waited there, or was let in: it sent an attempt, or found no target that would take one."""
+    wait = window["queue_wait_s"]
+    let_in = (window["attempts"] > 0) | np.isin(window["refused_by"], (IS_OPEN, NO_TARGET))
+    return (let_in | (wait > 0)) & ~np.isnan(wait)
 
 
 # ---- formulas ---------------------------------------------------------------------------------------------------------
@@ -96,7 +107,7 @@ def per_second(of: Callable[[Window], np.ndarray], times: float = 1.0) -> Formul
     return lambda window: mean_estimate(of(window) / window.seconds).times(times) if window.seconds > 0 else INSUFFICIENT
 
 
-def ended(outcome: Outcome) -> Callable[[Window], np.ndarray]:
+def ended(outcome: int) -> Callable[[Window], np.ndarray]:
     return lambda window: window["outcome"] == outcome
 
 
@@ -105,24 +116,29 @@ def waited(window: Window) -> np.ndarray:
 
 
 def good(window: Window) -> np.ndarray:
-    """Served, and within the scenario's own latency objectives."""
-    mask = window.served
+    """Answered, and within the scenario's own latency objectives."""
+    mask = window.available
     for column, limit_s in objectives(window.run.scenario).items():
         mask = mask & ~(window[column] > limit_s)
     return mask
 
 
 def completed(window: Window) -> np.ndarray:
-    """Served requests that *ended* in the window, whenever they arrived: what the system delivered, also when it falls behind."""
+    """Answered requests that *ended* in the window, whenever they arrived: what the system delivered, also when it falls behind."""
     rows = window.run.requests
     end_s = rows["arrival_s"] + rows["latency_s"]
-    inside = rows["outcome"] <= Outcome.FALLBACK
+    inside = is_available(rows["outcome"])
     inside &= np.logical_or.reduce([(end_s >= start) & (end_s < end) for start, end in window.spans])
     return np.bincount(rows["replication"][inside], minlength=window.run.replications)
 
 
 def spending(window: Window) -> np.ndarray:
     return window.sum(window["cost_usd"])
+
+
+def cost_per_answer(window: Window) -> Estimate:
+    """Everything spent, also on what came to nothing, over the answers that it bought."""
+    return ratio_estimate(spending(window), window.count(window.available))
 
 
 def cost_per_conversation(window: Window) -> Estimate:
@@ -157,7 +173,7 @@ def highest(column: str) -> Formula:
 
 def attempt_failures(window: Window) -> Estimate:
     attempts = window.attempts
-    failed = (attempts["status"] != 200) & (attempts["status"] != -2)
+    failed = (attempts["status"] != 200) & (attempts["status"] != CANCELLED)
     replication, n = attempts["replication"], window.run.replications
     return share_estimate(np.bincount(replication[failed], minlength=n), np.bincount(replication, minlength=n))
 
@@ -167,7 +183,7 @@ def batch_mean(window: Window) -> Estimate:
     if not has_batches(window.run.scenario.workload):
         return INSUFFICIENT
     batches, n = window.batches, window.run.replications
-    return ratio_estimate(batches.sums(n), batches.number(n, batches.served))
+    return ratio_estimate(batches.sums(n), batches.number(n, batches.available))
 
 
 def batch_quantile(quantile: float) -> Formula:
@@ -179,11 +195,11 @@ def batch_quantile(quantile: float) -> Formula:
     return formula
 
 
-def batches_served(window: Window) -> Estimate:
+def batches_available(window: Window) -> Estimate:
     if not has_batches(window.run.scenario.workload):
         return INSUFFICIENT
     batches, n = window.batches, window.run.replications
-    return share_estimate(batches.number(n, batches.served), batches.number(n))
+    return share_estimate(batches.number(n, batches.available), batches.number(n))
 
 
 # ---- the table --------------------------------------------------------------------------------------------------------
@@ -193,20 +209,22 @@ def delays(family: str, of: Callable[[Window], np.ndarray]) -> dict[str, Formula
 
 
 FORMULAS: dict[str, Formula] = {
-    **delays("latency_s", served),
-    **delays("ttft_s", served),
+    **delays("latency_s", available),
+    **delays("ttft_s", available),
+    **delays("added_latency_s", available),
     **delays("queue_wait_s", queued),
     "queue_wait_s.p_wait": share_of(waited, queued),
     f"{BATCHES}latency_s.mean": batch_mean,
     **{f"{BATCHES}latency_s.{name}": batch_quantile(quantile) for name, quantile in QUANTILES.items()},
-    f"{BATCHES}availability": batches_served,
-    "availability": share_of(served),
+    f"{BATCHES}availability": batches_available,
+    "availability": share_of(available),
+    "served": share_of(served),
+    "degraded_rate": share_of(degraded),
     "goodput": share_of(good),
     "error_rate.total": share_of(lambda window: ~window.served),
-    **{f"error_rate.{outcome}": share_of(ended(Outcome[outcome.upper()])) for outcome in UNSERVED},
+    **{f"error_rate.{kind.name}": share_of(ended(kind.code)) for kind in KINDS if kind.code >= FAILURES},
     "error_rate.attempts": attempt_failures,
-    "cache_hit_rate": share_of(ended(Outcome.CACHE_HIT)),
-    "fallback_rate": share_of(ended(Outcome.FALLBACK)),
+    "cache_hit_rate": share_of(ended(CACHE_HIT)),
     "attempts_per_request": per_request("attempts"),
     "offered_rps": per_second(lambda window: window.count()),
     "throughput_rps": per_second(completed),
@@ -220,6 +238,7 @@ FORMULAS: dict[str, Formula] = {
     "tokens.input_per_s": per_second(lambda window: window.sum(window["input_tokens"])),
     "tokens.output_per_s": per_second(lambda window: window.sum(window["output_tokens"])),
     "cost_usd.per_request": per_request("cost_usd"),
+    "cost_usd.per_answer": cost_per_answer,
     "cost_usd.per_conversation": cost_per_conversation,
     "cost_usd.per_user_month": cost_per_user_month,
     "cost_usd.per_day": per_second(spending, DAY_S),

@@ -18,13 +18,13 @@ from typing import NamedTuple
 import numpy as np
 
 from sim.analysis.estimators import CONFIDENCE, Estimate, mean_estimate
-from sim.analysis.metrics import METRICS, measure, queued, served
+from sim.analysis.metrics import METRICS, available, measure, queued
 from sim.analysis.window import Window
 from sim.data.run import Run
 from sim.scenario.metric_names import QUANTILES
 
 FIGURES = ("latency_s.mean", "latency_s.p50", "latency_s.p99", "ttft_s.p99", "availability", "cost_usd.per_request")
-DELAYS = {"latency_s": served, "ttft_s": served, "queue_wait_s": queued}
+DELAYS = {"latency_s": available, "ttft_s": available, "added_latency_s": available, "queue_wait_s": queued}
 """Columns of which a quantile is taken, and of which requests."""
 SAME = 1e-9
 """Relative difference up to which two figures are one: sums of the same numbers in another order differ by less."""

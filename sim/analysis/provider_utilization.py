@@ -2,24 +2,27 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from math import inf
 
 import numpy as np
 
-from sim.analysis.utilization_row import Row, blame, row
+from sim.analysis.utilization_row import Refusals, Row, row
 from sim.data.table import Columns
-from sim.provider.pricing import cached_prices, unit_prices
+from sim.kernel.refusals import NOT_REFUSED
+from sim.provider.attempt import CONCURRENCY, CONTEXT_WINDOW, SLOTS
+from sim.provider.rate_limits import INPUT_TOKENS, OUTPUT_TOKENS, REQUESTS, TOKENS
 from sim.scenario.distributions import mean
 from sim.scenario.model import Batching, Provider, ProviderModel, Scenario
 
-TOO_LONG, TOO_MANY = 400, 429
+IN_SERVICE = "requests in service"
 
 
 class Sent:
     """Attempts of a run, by mask; each stands for ``rps`` of offered traffic."""
 
     def __init__(self, attempts: Columns, rps: float, names: tuple[str, ...]) -> None:
-        self.target, self.status = attempts["target"], attempts["status"]
+        self.target, self.status, self.refused_by = attempts["target"], attempts["status"], attempts["refused_by"]
         self.rps, self.names, self.columns = rps, names, attempts
 
     def per_second(self, among: np.ndarray) -> float:
@@ -32,91 +35,68 @@ class Sent:
 
     def in_service(self, among: np.ndarray) -> float:
         """Attempts at once if none were turned away."""
-        return self.per_second(among) * self.average("duration_s", among & (self.status != TOO_MANY))
+        return self.per_second(among) * self.average("duration_s", among & (self.refused_by == NOT_REFUSED))
 
     def average(self, name: str, among: np.ndarray) -> float:
         return float(self.columns[name].mean(where=among)) if among.any() else 0.0
 
 
-def provider_rows(scenario: Scenario, per_attempt_rps: float, requests: Columns, attempts: Columns, names: tuple[str, ...]) -> list[Row]:
-    """Rows of all providers that were asked; an attempt in ``attempts`` stands for ``per_attempt_rps`` of offered traffic.
-
-    An answer 429 is counted once: of all limits that might have given it, under the one with the highest load. It counts there too if
-    a fault or a random error gave it; those of a provider without limits are in no row. Likewise 400 and the context window.
-    """
+def provider_rows(
+    scenario: Scenario, per_attempt_rps: float, requests: Columns, attempts: Columns, names: tuple[str, ...], refusals: Mapping[int, str]
+) -> list[Row]:
+    """Rows of all providers that were asked; an attempt in ``attempts`` stands for ``per_attempt_rps`` of offered traffic."""
     rows: list[Row] = []
     sent = Sent(attempts, per_attempt_rps, names)
+    refused = Refusals("attempts", attempts["refused_by"], sent.target)
     for name, provider in scenario.providers.items():
         places = [place for place, target in enumerate(names) if target.split("/", 1)[0] == name]
         mine = np.isin(sent.target, places)
         if not mine.any():
             continue
-        shared = key_rows(scenario, name, sent, mine)
+        rows += key_rows(name, provider, sent, mine, refused, places)
         if provider.concurrency is not None:
-            shared.append(attempts_in_service(f"{name}'s concurrency", provider.concurrency, sent.in_service(mine)))
-        rows += shared
+            words, demand = f"{name}'s concurrency", sent.in_service(mine)
+            rows.append(row(words, float(provider.concurrency), IN_SERVICE, demand, refused, (CONCURRENCY,), places))
         for place in places:
             here = sent.target == place
-            if not here.any():
-                continue
-            model = provider.models[names[place].split("/", 1)[1]]
-            slots = slot_rows(names[place], model, sent, here)
-            window = window_rows(names[place], model, sent, here, requests, place)
-            blame([*shared, *slots], int((sent.status[here] == TOO_MANY).sum()), len(here))
-            blame(window, int((sent.status[here] == TOO_LONG).sum()), len(here))
-            rows += [*slots, *speed_rows(names[place], model, sent, here), *window]
+            if here.any():
+                model = provider.models[names[place].split("/", 1)[1]]
+                rows += slot_rows(names[place], model, sent, here, refused, place)
+                rows += speed_rows(names[place], model, sent, here, refused)
+                rows += window_rows(names[place], model, sent, here, requests, refused, place)
+        rows += refused.rest(refusals, places, f" at {name}")
     return rows
 
 
-def attempts_in_service(words: str, capacity: float, demand: float) -> Row:
-    return row(words, float(capacity), "requests in service", demand, "attempts")
-
-
-def key_rows(scenario: Scenario, name: str, sent: Sent, mine: np.ndarray) -> list[Row]:
+def key_rows(name: str, provider: Provider, sent: Sent, mine: np.ndarray, refused: Refusals, places: list[int]) -> list[Row]:
     """What all keys of a provider may do together."""
-    provider = scenario.providers[name]
     limits = provider.limits
     tokens_in, tokens_out = sent.tokens(mine)
+    cached = sent.average("cached_tokens", mine & (sent.status == 200))
     charged = {
-        "request": (limits.requests, 1.0),
-        "token": (limits.tokens, tokens_in + (tokens_out if limits.reserve is None else limits.reserve)),
-        "input token": (limits.input_tokens, tokens_in - cached_tokens(scenario, provider, sent, mine)),
-        "output token": (limits.output_tokens, tokens_out),
+        "request": (limits.requests, 1.0, REQUESTS),
+        "token": (limits.tokens, tokens_in + (tokens_out if limits.reserve is None else limits.reserve), TOKENS),
+        "input token": (limits.input_tokens, tokens_in - cached, INPUT_TOKENS),
+        "output token": (limits.output_tokens, tokens_out, OUTPUT_TOKENS),
     }
     return [
         row(
             f"{name}'s {what} limit", limit.rps * provider.keys * 60, f"{what.split()[-1]}s/min", sent.per_second(mine) * each * 60,
-            "attempts",
+            refused, (code,), places,
         )
-        for what, (limit, each) in charged.items()
+        for what, (limit, each, code) in charged.items()
         if limit is not None
     ]  # fmt: skip
 
 
-def cached_tokens(scenario: Scenario, provider: Provider, sent: Sent, mine: np.ndarray) -> float:
-    """Input tokens of an answer that came from the prompt cache, found by what they saved; 0 where they cost as much as any."""
-    if provider.prompt_cache is None or provider.limits.input_tokens is None:
-        return 0.0
-    prices, cached_usd = unit_prices(scenario), cached_prices(scenario)
-    answered = mine & (sent.status == 200)
-    cached = 0.0
-    for place, target in enumerate(sent.names):
-        here = answered & (sent.target == place)
-        input_usd, output_usd = prices[target]
-        saving_usd = input_usd - cached_usd.get(target, input_usd)
-        if saving_usd > 0 and here.any():
-            full_usd = sent.average("input_tokens", here) * input_usd + sent.average("output_tokens", here) * output_usd
-            cached += int(here.sum()) * (full_usd - sent.average("cost_usd", here)) / saving_usd
-    return cached / max(1, int(answered.sum()))
-
-
-def slot_rows(target: str, model: ProviderModel, sent: Sent, here: np.ndarray) -> list[Row]:
+def slot_rows(target: str, model: ProviderModel, sent: Sent, here: np.ndarray, refused: Refusals, place: int) -> list[Row]:
     if model.batching is None or model.batching.slots == "unlimited":
         return []
-    return [attempts_in_service(f"{target}'s batching slots", model.batching.slots, sent.in_service(here))]
+    words, slots = f"{target}'s batching slots", float(model.batching.slots)
+    return [row(words, slots, IN_SERVICE, sent.in_service(here), refused, (SLOTS,), (place,))]
 
 
-def speed_rows(target: str, model: ProviderModel, sent: Sent, here: np.ndarray) -> list[Row]:
+def speed_rows(target: str, model: ProviderModel, sent: Sent, here: np.ndarray, refused: Refusals) -> list[Row]:
     """A shared server refuses nothing for being slow: the load says when it no longer keeps up."""
     if model.batching is None or (capacity := most_work(model.batching)) == inf:
         return []
@@ -124,7 +104,7 @@ def speed_rows(target: str, model: ProviderModel, sent: Sent, here: np.ndarray) 
     each_s = 0.0 if model.per_token is None else mean(model.per_token)
     first_s = mean(model.latency) if model.latency is not None else mean(model.ttft) if model.ttft is not None else 0.0
     work = sent.per_second(here) * (first_s + max(0.0, tokens_out - 1) * each_s)
-    return [row(f"{target}'s shared speed", capacity, "requests at full speed", work, "attempts")]
+    return [row(f"{target}'s shared speed", capacity, "requests at full speed", work, refused, ())]
 
 
 def most_work(batching: Batching) -> float:
@@ -136,11 +116,14 @@ def most_work(batching: Batching) -> float:
     return n / (1 + batching.slowdown * n)
 
 
-def window_rows(target: str, model: ProviderModel, sent: Sent, here: np.ndarray, requests: Columns, place: int) -> list[Row]:
+def window_rows(
+    target: str, model: ProviderModel, sent: Sent, here: np.ndarray, requests: Columns, refused: Refusals, place: int
+) -> list[Row]:
     """The context window, against the 99th percentile of what is sent: it does not fill up with traffic, but it refuses."""
     longest = requests["input_tokens"][(requests["target"] == place) & (requests["attempts"] > 0)]
     if model.context is None or not len(longest):
         return []
     _, tokens_out = sent.tokens(here)
     tokens = float(np.quantile(longest, 0.99)) + tokens_out
-    return [row(f"{target}'s context window", float(model.context), "tokens (request at the 99th percentile)", tokens, "attempts")]
+    words, unit = f"{target}'s context window", "tokens (request at the 99th percentile)"
+    return [row(words, float(model.context), unit, tokens, refused, (CONTEXT_WINDOW,), (place,))]

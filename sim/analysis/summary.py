@@ -9,8 +9,17 @@ from typing import Any
 import numpy as np
 
 from sim.analysis.batch_latency import has_batches
-from sim.analysis.bottleneck import binding, ranked_limits
-from sim.analysis.breakdowns import attempts_by_status, by_class, cost_by_feature, cost_by_model, latency_by_outcome, outcomes
+from sim.analysis.bottleneck import bottleneck_in_words, ranked_limits
+from sim.analysis.breakdowns import (
+    attempts_by_status,
+    attempts_refused_by,
+    by_class,
+    cost_by_feature,
+    cost_by_model,
+    latency_by_outcome,
+    outcomes,
+    refused_by,
+)
 from sim.analysis.budgets import Judgement, judge
 from sim.analysis.estimators import Estimate
 from sim.analysis.latency_breakdown import where_time_went
@@ -19,7 +28,7 @@ from sim.analysis.window import Window
 from sim.data.run import Run
 from sim.scenario.metric_names import BATCHES
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 PLAIN = ("attempts_per_request", "queue_depth.max")
 """Metrics that the document gives as a bare number, without an interval."""
 
@@ -54,11 +63,13 @@ def summarize_run(run: Run) -> dict[str, Any]:
         "replications": run.replications,
         **figures,
         "outcomes": outcomes(window),
+        "refused_by": refused_by(window),
         "by_class": plain(by_class(window)),
         "attempts_by_status": attempts_by_status(window),
+        "attempts_refused_by": attempts_refused_by(window),
         "p50_parts_s": where_time_went(window, 0.5),
         "p99_parts_s": where_time_went(window, 0.99),
-        "binding": binding(run),
+        "binding": bottleneck_in_words(run),
         "limits": [clean(row) for row in ranked_limits(run)],
         "budgets": [judged(judgement) for judgement in judge(run, window=window)],
         "counted_s": window.seconds,

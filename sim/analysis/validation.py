@@ -17,15 +17,18 @@ from sim.analysis.estimators import Estimate, least_samples
 from sim.analysis.metrics import METRICS, measure
 from sim.analysis.summary import SCHEMA_VERSION
 from sim.analysis.window import Window
+from sim.data.outcomes import name_of
 from sim.data.run import Run
-from sim.data.schema import OUTCOMES
 
 Verdict = Literal["pass", "fail", "invalid"]
 FIGURES = (
     *(f"{family}.{name}" for family in ("latency_s", "ttft_s") for name in ("mean", "p50", "p95", "p99")),
-    "throughput_rps", "availability", "cache_hit_rate", "fallback_rate", "attempts_per_request",
+    "added_latency_s.p50", "added_latency_s.p99",
+    "throughput_rps", "availability", "served", "cache_hit_rate", "degraded_rate", "attempts_per_request",
 )  # fmt: skip
 COST = "cost_usd"
+CODES = 128
+"""More than the highest code of an outcome."""
 LEAST_PAIRED = 0.99
 """Share of either side's requests that must have a partner for a comparison to mean anything."""
 
@@ -71,11 +74,11 @@ class Figure:
 
 @dataclass(frozen=True)
 class Paired:
-    """Requests that both runs counted. Latency differences are measured − predicted seconds, over pairs served on both sides."""
+    """Requests that both runs counted. Latency differences are measured − predicted seconds, over pairs answered on both sides."""
 
     requests: int
     same_outcome: float | None
-    served: int
+    answered: int
     difference_s: dict[str, float | None]
     moved: dict[str, int] = field(default_factory=dict)  # "ok → timeout": how many, most frequent first
     why_not: str = ""  # the requests of these runs have no partners
@@ -127,7 +130,7 @@ class Comparison:
             "paired": {
                 "requests": self.paired.requests,
                 "same_outcome": self.paired.same_outcome,
-                "served": self.paired.served,
+                "answered": self.paired.answered,
                 "latency_difference_s": self.paired.difference_s,
                 "moved": self.paired.moved,
                 "why_not": self.paired.why_not,
@@ -203,23 +206,22 @@ def spent(window: Window) -> Estimate:
 
 def paired_figures(predicted: Window, measured: Window, left: np.ndarray, right: np.ndarray) -> Paired:
     before, after = predicted["outcome"][left], measured["outcome"][right]
-    both = predicted.served[left] & measured.served[right]
+    both = predicted.available[left] & measured.available[right]
     difference_s = (measured["latency_s"][right] - predicted["latency_s"][left])[both]
     difference_s = difference_s[~np.isnan(difference_s)]
-    size = len(OUTCOMES)
-    counts = np.bincount(before.astype(int) * size + after, minlength=size * size)
-    moves = [(OUTCOMES[code // size], OUTCOMES[code % size], int(counts[code])) for code in np.argsort(-counts, kind="stable")]
+    codes, counts = np.unique(before.astype(int) * CODES + after, return_counts=True)
+    moves = [(*divmod(int(codes[place]), CODES), int(counts[place])) for place in np.argsort(-counts, kind="stable")]
     known = len(difference_s) > 0
     return Paired(
         requests=len(left),
         same_outcome=float(np.mean(before == after)) if len(left) else None,
-        served=int(both.sum()),
+        answered=int(both.sum()),
         difference_s={
             "mean": float(difference_s.mean()) if known else None,
             "p50": float(np.median(difference_s)) if known else None,
             "p95_abs": float(np.quantile(np.abs(difference_s), 0.95)) if known else None,
         },
-        moved={f"{one} → {other}": count for one, other, count in moves if count and one != other},
+        moved={f"{name_of(one)} → {name_of(other)}": count for one, other, count in moves if one != other},
     )
 
 
@@ -231,7 +233,7 @@ def outcomes_in_common(predicted: Window, measured: Window) -> float | None:
     """1 − the total variation distance of the two sides' shares of outcomes: what pairs that end alike could be at most."""
     if not len(predicted) or not len(measured):
         return None
-    shares = [np.bincount(window["outcome"], minlength=len(OUTCOMES)) / len(window) for window in (predicted, measured)]
+    shares = [np.bincount(window["outcome"], minlength=CODES) / len(window) for window in (predicted, measured)]
     return float(np.minimum(*shares).sum())
 
 
@@ -266,14 +268,14 @@ def lost(predicted: Window, measured: Window, paired: int) -> list[str]:
 def unanswered(checks: Sequence[Check], predicted: Window, measured: Window) -> list[str]:
     """Tolerances that nothing can be held to. A target that reports no cost is not held to one.
 
-    One that does not serve what was predicted to be served has no latencies for that very reason: a disagreement, and none too few.
+    One that does not answer what was predicted to be answered has no latencies for that very reason: a disagreement, and none too few.
     """
     if len(measured) >= least_samples(LEAST_JUDGED) and any(check.name in OUTCOME_CHECKS and check.ok is False for check in checks):
         return []
-    served = min(int(window.served.sum()) for window in (predicted, measured))
+    answered = min(int(window.available.sum()) for window in (predicted, measured))
     least = {"latency_s.p50": least_samples(0.5), "latency_s.p99": least_samples(0.99)}
     return [
-        f"too few requests for {check.name}: {served} were served, {least[check.name]} are needed; run for longer"
+        f"too few requests for {check.name}: {answered} were answered, {least[check.name]} are needed; run for longer"
         for check in checks
         if check.ok is None and check.name in least
     ]

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from sim.data.schema import Outcome
+from sim.data.outcomes import is_available
 from sim.data.table import Columns, Rows
 from sim.scenario.errors import Problem, ScenarioError
 from sim.scenario.model import Scenario
@@ -42,13 +42,13 @@ def mser(series: np.ndarray, batch: int = BATCH) -> int:
 
 def find_warmup_s(requests: Rows, duration_s: float) -> float:
     """The warm-up of a run by MSER-5 on the mean latency over time, all replications together. Raises NoSteadyState."""
-    served = Columns(requests, requests["outcome"] <= Outcome.FALLBACK)
-    bins = min(BINS, len(served) // LEAST_PER_BIN)
+    answered = Columns(requests, is_available(requests["outcome"]))
+    bins = min(BINS, len(answered) // LEAST_PER_BIN)
     if bins < 4 * BATCH:
-        raise NoSteadyState(f"{len(served)} served requests are too few to find a warm-up in")
-    place = np.minimum((served["arrival_s"] / duration_s * bins).astype(np.int64), bins - 1)
+        raise NoSteadyState(f"{len(answered)} answered requests are too few to find a warm-up in")
+    place = np.minimum((answered["arrival_s"] / duration_s * bins).astype(np.int64), bins - 1)
     count = np.bincount(place, minlength=bins)
-    level = np.bincount(place, weights=served["latency_s"], minlength=bins)
+    level = np.bincount(place, weights=answered["latency_s"], minlength=bins)
     return mser(level[count > 0] / count[count > 0]) * duration_s / bins
 
 

@@ -8,7 +8,6 @@ import json
 import numpy as np
 
 from sim.data.run import Run
-from sim.data.schema import ATTEMPTS, REQUESTS
 from sim.data.table import Rows, Table
 
 BLOCK = 4096
@@ -20,14 +19,14 @@ def fingerprint(run: Run) -> str:
 
     It does not depend on who computed the replications, nor on whether their rows stand in memory or on disk.
     """
-    parts = (table_digest("requests", run.requests, REQUESTS), table_digest("attempts", run.attempts, ATTEMPTS))
+    parts = (table_digest("requests", run.requests), table_digest("attempts", run.attempts))
     told = json.dumps([run.replications, run.targets, run.events], sort_keys=True)
     return hashlib.sha256("\n".join((*parts, told)).encode()).hexdigest()
 
 
-def table_digest(name: str, rows: Rows, dtype: np.dtype) -> str:
+def table_digest(name: str, rows: Rows) -> str:
     """One line for each column: its name, type and the SHA-256 of its values as little-endian bytes, part after part of the run."""
-    kinds = {column: dtype[column].newbyteorder("<") for column in dtype.names or ()}
+    kinds = {column: rows.dtype[column].newbyteorder("<") for column in rows.dtype.names or ()}
     digests = {column: hashlib.sha256() for column in kinds}
     for part in rows.parts if isinstance(rows, Table) else (rows,):
         for block in blocks(part):

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+import numpy as np
+
 
 class OutcomeKind(NamedTuple):
     """``available``: the client has a fresh answer. ``served``: it has some answer, perhaps a stale or a canned one."""
@@ -36,3 +38,26 @@ NAMES: dict[int, str] = {kind.code: kind.name for kind in KINDS}
 BY_NAME: dict[str, OutcomeKind] = {kind.name: kind for kind in KINDS}
 AVAILABLE = tuple(kind.code for kind in KINDS if kind.available)
 SERVED = tuple(kind.code for kind in KINDS if kind.served)
+
+
+def name_of(code: int) -> str:
+    """Also of a code that a later version has written."""
+    return NAMES.get(code, f"outcome {code}")
+
+
+def is_available(outcomes: np.ndarray) -> np.ndarray:
+    """Mask: the client has a fresh answer."""
+    return np.isin(outcomes, AVAILABLE)
+
+
+def is_served(outcomes: np.ndarray) -> np.ndarray:
+    """Mask: the client has an answer, perhaps a stale or a canned one."""
+    return np.isin(outcomes, SERVED)
+
+
+def count_by_name(outcomes: np.ndarray) -> dict[str, int]:
+    """How many requests ended in each way; every outcome is there, in the order of KINDS."""
+    counts = dict.fromkeys(NAMES.values(), 0)
+    for code, count in zip(*(each.tolist() for each in np.unique(outcomes, return_counts=True)), strict=True):
+        counts[name_of(code)] = count
+    return counts

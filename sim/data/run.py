@@ -17,11 +17,11 @@ from sim.scenario.model import Scenario
 class Run:
     """Rows of all replications together, warm-up included (``counted`` leaves it out).
 
-    ``requests`` has dtype schema.REQUESTS and ``attempts`` schema.ATTEMPTS, in memory or, of long runs, on disk; ``timeline`` has
-    dtype schema.TIMELINE, one row per second and replication (fewer on long runs); ``events`` are dicts
+    ``requests`` has dtype ``sim.gateway.rows.REQUESTS`` and ``attempts`` schema.ATTEMPTS, in memory or, of long runs, on disk;
+    ``timeline`` has dtype schema.TIMELINE, one row per second and replication (fewer on long runs); ``events`` are dicts
     ``{"at_s", "replication", "event", …}`` (breaker moves, faults). ``targets`` are the provider/model names that ``target`` columns
-    index. ``usage`` are the rows of ``sim.analysis.utilization``; ``limited`` counts requests refused by the "global" and the "per_user"
-    limit. ``engine`` is the one that predicted it; ``precision`` what was asked for and reached, where replications were added until
+    index, ``refusals`` the names of the codes in ``refused_by`` columns. ``usage`` are the rows of ``sim.analysis.utilization``.
+    ``engine`` is the one that predicted it; ``precision`` what was asked for and reached, where replications were added until
     they sufficed.
     """
 
@@ -36,7 +36,7 @@ class Run:
     timeline: np.ndarray
     events: list[dict[str, Any]] = field(default_factory=list)
     usage: list[dict[str, Any]] = field(default_factory=list)
-    limited: dict[str, int] = field(default_factory=dict)
+    refusals: dict[int, str] = field(default_factory=dict)
     wall_s: float = 0.0
     engine: str = ""
     precision: Precision | None = None

@@ -2,37 +2,11 @@
 
 from __future__ import annotations
 
-from enum import IntEnum
 from typing import Literal
 
 import numpy as np
 
-OUTCOMES = ("ok", "cache_hit", "fallback", "rejected", "rate_limited", "timeout", "error", "abandoned")
-
-
-class Outcome(IntEnum):
-    """How a request ended. The first three count as served."""
-
-    OK = 0
-    CACHE_HIT = 1
-    FALLBACK = 2
-    REJECTED = 3  # no room at the gateway: queue full, or waited for longer than the queue's own timeout
-    RATE_LIMITED = 4
-    TIMEOUT = 5  # the gateway's total timeout, wherever the request was then, or an attempt's for its first token
-    ERROR = 6
-    ABANDONED = 7  # the client left
-
-    @property
-    def served(self) -> bool:
-        return self <= Outcome.FALLBACK
-
-
 Kind = Literal["prediction", "measurement"]
-
-# an attempt's status where there is no HTTP status
-REFUSED = 0  # connection refused or reset
-TIMED_OUT = -1
-CANCELLED = -2
 
 # name, dtype, unit and meaning. Times are seconds from the start of the run; -1 in an index means none; nan: never happened.
 REQUEST_COLUMNS: dict[str, tuple[str, str]] = {
@@ -62,7 +36,7 @@ ATTEMPT_COLUMNS: dict[str, tuple[str, str]] = {
     "started_s": ("f8", ""),
     "first_token_s": ("f8", "seconds after started_s; nan if none came"),
     "duration_s": ("f8", "seconds after started_s until it ended or was cut"),
-    "status": ("i2", "HTTP status, or REFUSED, TIMED_OUT, CANCELLED"),
+    "status": ("i2", "HTTP status, or one of sim.data.statuses"),
     "input_tokens": ("i8", "billed"),
     "output_tokens": ("i8", "produced and billed, also when nobody read them"),
     "cached_tokens": ("i8", "of the input, read from the provider's prompt cache"),

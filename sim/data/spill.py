@@ -36,12 +36,16 @@ class CannotSpill(Exception):
 
 
 class Spilled:
-    """Rows in one row group of a Parquet file. ``keeps``: what must live for as long as the file is read."""
+    """Rows in one row group of a Parquet file. ``keeps``: what must live for as long as the file is read; ``missing``: columns that the
+    file is known not to have, read as zeros.
+    """
 
-    __slots__ = ("count", "dtype", "group", "keeps", "path")
+    __slots__ = ("count", "dtype", "group", "keeps", "missing", "path")
 
-    def __init__(self, path: Path, dtype: np.dtype, count: int, group: int = 0, keeps: object = None) -> None:
-        self.path, self.dtype, self.count, self.group, self.keeps = path, dtype, count, group, keeps
+    def __init__(
+        self, path: Path, dtype: np.dtype, count: int, group: int = 0, keeps: object = None, missing: frozenset[str] = frozenset()
+    ) -> None:
+        self.path, self.dtype, self.count, self.group, self.keeps, self.missing = path, dtype, count, group, keeps, missing
 
     def __len__(self) -> int:
         return self.count
@@ -63,6 +67,8 @@ class Spilled:
 
     def column(self, file: Any, name: str) -> np.ndarray:
         """Of the open file. Raises KeyError for one that it does not have."""
+        if name in self.missing:
+            return np.zeros(self.count, self.dtype[name])
         column: np.ndarray = file.read_row_group(self.group, [name]).column(name).to_numpy()
         return column
 

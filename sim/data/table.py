@@ -17,6 +17,9 @@ class Rows(Protocol):
     ``rows["latency_s"]`` is a column; ``rows[mask]`` are those rows as a structured array, for masks that select few.
     """
 
+    @property
+    def dtype(self) -> np.dtype: ...
+
     def __len__(self) -> int: ...
 
     def __getitem__(self, which: Any, /) -> Any: ...
@@ -25,14 +28,15 @@ class Rows(Protocol):
 class Table:
     """Rows of one dtype in parts that are Rows themselves, one after the other: a replication each, in memory or spilled.
 
-    Nothing is put together before it is asked for, so that a run takes hardly more room than its parts.
+    Nothing is put together before it is asked for, so that a run takes hardly more room than its parts. ``dtype``: default that of the
+    first part.
     """
 
     __slots__ = ("dtype", "parts")
 
-    def __init__(self, parts: Sequence[Rows], dtype: np.dtype) -> None:
+    def __init__(self, parts: Sequence[Rows], dtype: np.dtype | None = None) -> None:
         self.parts = tuple(parts)
-        self.dtype = dtype
+        self.dtype = parts[0].dtype if dtype is None else dtype
 
     def __len__(self) -> int:
         return sum(map(len, self.parts))

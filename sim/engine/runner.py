@@ -10,7 +10,6 @@ from dataclasses import replace
 from sim.analysis.utilization import add_usage
 from sim.analysis.warmup import with_warmup
 from sim.data.run import Run
-from sim.data.schema import ATTEMPTS, REQUESTS
 from sim.data.spill import RowKeeper
 from sim.data.table import Table
 from sim.engine.executors import in_order
@@ -111,7 +110,7 @@ def at_once(scenario: Scenario, scale: float, keeper: RowKeeper) -> int:
 
 def as_run(engine: str, scenario: Scenario, scale: float, seed: int, parts: list[Part], wall_s: float) -> Run:
     """The parts as one Run."""
-    requests = Table([part.requests for part in parts], REQUESTS)
+    requests = Table([part.requests for part in parts])
     run = Run(
         kind="prediction",
         scenario=with_warmup(scenario, requests),
@@ -121,10 +120,10 @@ def as_run(engine: str, scenario: Scenario, scale: float, seed: int, parts: list
         replications=len(parts),
         targets=target_names(scenario),
         requests=requests,
-        attempts=Table([part.attempts for part in parts], ATTEMPTS),
+        attempts=Table([part.attempts for part in parts]),
         timeline=joined([part.timeline for part in parts]),
         events=[event for part in parts for event in part.events],
-        limited={by: sum(part.limited[by] for part in parts) for by in parts[0].limited},
+        refusals={code: name for part in parts for code, name in sorted(part.refusals.items())},
         wall_s=wall_s,
     )
     return add_usage(run)

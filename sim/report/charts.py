@@ -10,10 +10,11 @@ import numpy as np
 from sim.analysis.estimators import student_t
 from sim.analysis.validation import pair
 from sim.analysis.window import Window
+from sim.data.outcomes import KINDS, is_available
 from sim.data.run import Run
-from sim.data.schema import OUTCOMES, Outcome
 from sim.data.table import Columns
 from sim.formatting import Document, dollars, seconds, times
+from sim.report.colors import outcome_roles
 from sim.report.panels import Shown
 from sim.report.svg import COLOR, chart
 from sim.scenario.budgets import parse_budgets
@@ -140,7 +141,7 @@ def mark_budgets(axes: Axes, run: Run, column: str) -> None:
 def curve(window: Window, column: str) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
     """Rarity 1 / (1 − q), the quantile there, its interval over three replications or more; as far as LEAST_BEYOND samples lie beyond."""
     nothing = np.empty(0), np.empty(0), np.empty(0), np.empty(0)
-    mask = window.served & ~np.isnan(window[column])
+    mask = window.available & ~np.isnan(window[column])
     samples = [sample for sample in window.split(window[column], mask) if len(sample)]
     if not samples:
         return nothing
@@ -162,10 +163,10 @@ def curve(window: Window, column: str) -> tuple[np.ndarray, np.ndarray, np.ndarr
 
 
 def paired_differences(prediction: Run, measurement: Run) -> str:
-    """Histogram of measured − predicted latency over pairs served on both sides, its middle 99 %."""
+    """Histogram of measured − predicted latency over pairs answered on both sides, its middle 99 %."""
     predicted, measured = Window(prediction.first(1)), Window(measurement.first(1))
     left, right = pair(predicted, measured)
-    both = predicted.served[left] & measured.served[right]
+    both = predicted.available[left] & measured.available[right]
     difference_s = (measured["latency_s"][right] - predicted["latency_s"][left])[both]
     difference_s = difference_s[~np.isnan(difference_s)]
     if len(difference_s) < LEAST_PAIRS:
@@ -209,7 +210,7 @@ class Clock:
 
 
 def rates_over_time(run: Run, name: str) -> str:
-    """Requests per second by when they arrived: all of them, and how many were not served or got less than a fresh answer."""
+    """Requests per second by when they arrived: all of them, and how many ended in each way."""
     rows, clock = run.requests, Clock(run)
     if not len(rows):
         return ""
@@ -218,11 +219,12 @@ def rates_over_time(run: Run, name: str) -> str:
         arrived = clock.rate(rows["arrival_s"], run.replications)
         axes.plot(clock.middle_s, arrived, color=COLOR["ink"], label="arrived", linewidth=1, drawstyle="steps-mid")
         bottom = np.zeros(clock.count)
-        for index, outcome in enumerate(OUTCOMES):
-            ended = rows["outcome"] == index
+        color_of = outcome_roles()
+        for kind in KINDS:
+            ended = rows["outcome"] == kind.code
             if ended.any():
                 rate = clock.rate(rows["arrival_s"][ended], run.replications)
-                color, words = COLOR[outcome.replace("_", "-")], outcome.replace("_", " ")
+                color, words = COLOR[color_of[kind.name]], kind.name.replace("_", " ")
                 axes.fill_between(clock.middle_s, bottom, bottom + rate, color=color, alpha=0.75, linewidth=0, label=words, step="mid")
                 bottom = bottom + rate
         axes.set_ylim(bottom=0)
@@ -232,16 +234,16 @@ def rates_over_time(run: Run, name: str) -> str:
 
 
 def latency_over_time(shown: Shown, name: str, other: Shown | None = None) -> str:
-    """Latency quantiles of served requests by when they arrived; with ``other`` (a measurement), beside it, dotted."""
+    """Latency quantiles of answered requests by when they arrived; with ``other`` (a measurement), beside it, dotted."""
     lines: list[np.ndarray] = []
     with chart(f"{name}-latency", "latency over time") as drawing:
         axes = drawing.axes
         for one in filter(None, (shown, other)):
             rows = one.run.requests
-            served = Columns(rows, (rows["outcome"] <= Outcome.FALLBACK) & ~np.isnan(rows["latency_s"]))
-            clock = Clock(one.run, len(served) / EACH_PART)
+            answered = Columns(rows, is_available(rows["outcome"]) & ~np.isnan(rows["latency_s"]))
+            clock = Clock(one.run, len(answered) / EACH_PART)
             for quantile, words, role in OVER_TIME[: 2 if other is not None else 3]:
-                line = clock.quantile(served["arrival_s"], served["latency_s"], quantile)
+                line = clock.quantile(answered["arrival_s"], answered["latency_s"], quantile)
                 if not np.isnan(line).all():
                     label = f"{words} {one.name}" if other is not None else words
                     axes.plot(clock.middle_s, line, color=COLOR[role], label=label, linestyle=":" if one is other else "-")

@@ -49,9 +49,10 @@ def markdown(summary: Document) -> str:
     for words, value in (
         ("latency P50", lambda run: seconds(run["latency_s"]["p50"]["value"])),
         ("latency P99", lambda run: seconds(run["latency_s"]["p99"]["value"])),
-        ("served", lambda run: percent(run["availability"]["value"])),
+        ("available", lambda run: percent(run["availability"]["value"])),
+        ("served", lambda run: percent(run["served"]["value"])),
         ("cost a month", lambda run: dollars(run["cost_usd"]["per_month"]["value"])),
-        ("binding", lambda run: run["binding"]),
+        ("bottleneck", lambda run: run["binding"]),
     ):
         lines.append(row([words, *(value(run) for run in runs)]))
     lines += ["", f"Scenario `{summary['scenario_sha256'][:12]}`, seed {summary['seed']}, {runs[0]['replications']} replications."]

@@ -17,9 +17,9 @@ from sim.report.terminal import console_of, print_first_that_fits
 from sim.scenario.load import Loaded
 
 STYLES = {"better": "green", "worse": "red", "no difference seen": "dim", "insufficient": "yellow"}
-OF_SERVED = ("latency_s", "ttft_s", "cost_usd")
+OF_ANSWERS = ("latency_s", "ttft_s", "cost_usd")
 """Families of figures that look better the more requests are refused."""
-SERVED_ALIKE = 0.01
+ALIKE = 0.01
 """Difference of availabilities beyond which such figures are of different requests, and none of them better or worse."""
 
 
@@ -48,9 +48,9 @@ def differences(baseline: Loaded, candidate: Loaded, before: Sequence[Run], afte
 
 
 def entries(found: Mapping[str, Difference]) -> dict[str, dict[str, Any]]:
-    served = found["availability"]
-    alike = served.baseline is None or served.candidate is None or abs(served.candidate - served.baseline) <= SERVED_ALIKE
-    return {name: entry(name, one, alike or name.partition(".")[0] not in OF_SERVED) for name, one in found.items()}
+    answered = found["availability"]
+    alike = answered.baseline is None or answered.candidate is None or abs(answered.candidate - answered.baseline) <= ALIKE
+    return {name: entry(name, one, alike or name.partition(".")[0] not in OF_ANSWERS) for name, one in found.items()}
 
 
 def entry(name: str, found: Difference, comparable: bool = True) -> dict[str, Any]:
@@ -102,7 +102,7 @@ def sentences(scale: Document) -> Iterator[str]:
     changed = [name for name, figure in figures.items() if figure["verdict"] not in ("no difference seen", "insufficient")]
     yield from (change_in_words(name, figures[name]) for name in changed if figures[name]["comparable"])
     if others := [change_in_words(name, figures[name]) for name in changed if not figures[name]["comparable"]]:
-        yield f"{served_words(figures['availability'])}, not the same requests: {listed(others)}"
+        yield f"{answered_words(figures['availability'])}, not the same requests: {listed(others)}"
     if not changed and any(figure["verdict"] == "no difference seen" for figure in figures.values()):
         yield "no difference seen"
     if lacking := [metric_words(name) for name, figure in figures.items() if figure["verdict"] == "insufficient"]:
@@ -113,8 +113,8 @@ def change_in_words(name: str, figure: Document) -> str:
     return f"{metric_words(name)} {figure['verdict']} by {change_of(abs(figure['change']['value']), METRICS[name].unit)}"
 
 
-def served_words(availability: Document) -> str:
-    return f"of the {percent(availability['baseline'])} / {percent(availability['candidate'])} served"
+def answered_words(availability: Document) -> str:
+    return f"of the {percent(availability['baseline'])} / {percent(availability['candidate'])} answered"
 
 
 def table(scale: Document, narrow: bool = False) -> Table:

@@ -10,19 +10,18 @@ from typing import Any
 import jinja2
 from markupsafe import Markup
 
-from sim.analysis.latency_breakdown import OTHER, PARTS
 from sim.analysis.metrics import METRICS
-from sim.data.schema import OUTCOMES
+from sim.data.outcomes import FAILURES, KINDS
 from sim.formatting import NOT_KNOWN, Document, dollars, interval, metric_words, number, percent, say, seconds, times
 from sim.report import charts
+from sim.report.colors import outcome_roles, part_roles
 from sim.report.panels import Shown, shown_runs
-from sim.report.terminal import at, beside, compared, error, figures_of, outcome_share, survivors
+from sim.report.terminal import at, beside, compared, error, figures_of, share_of, survivors
 from sim.report.verdicts import budget_value, imprecise, verdict
 from sim.results.results import Results
 from sim.scenario.model import Fault
 
 FOLDER = Path(__file__).parent
-PART_COLORS = dict(zip([*PARTS.values(), OTHER], [f"series-{number}" for number in (3, 7, 5, 6, 2, 0, 1)] + ["shade"], strict=True))
 STATES = {"pass": "Holds", "partly": "Holds in part", "fail": "Does not hold", "invalid": "Invalid", "unknown": "Note"}
 
 
@@ -54,18 +53,20 @@ def page(results: Results) -> dict[str, Any]:
         "manifest": results.manifest,
         "entries": [one.entry | {"name": one.name, "at": one.at} for one in shown],
         "parts": time_parts(shown),
-        "part_colors": PART_COLORS,
+        "part_colors": part_roles(),
+        "outcome_colors": outcome_roles(),
         "figures": [
             (words, [(say(at(entry, name)["value"], unit), beside(entry, name, unit)) for entry in entries])
             for words, name, unit in figures_of(entries)
         ],
         "outcomes": [
-            (outcome, [(entry["outcomes"][outcome], outcome_share(entry, outcome)) for entry in entries])
-            for outcome in OUTCOMES
-            if any(entry["outcomes"][outcome] for entry in entries)
+            (kind.name, kind.meaning, [(entry["outcomes"][kind.name], share_of(entry, "outcomes", kind.name)) for entry in entries])
+            for kind in KINDS
+            if any(entry["outcomes"][kind.name] for entry in entries)
         ],
+        "refusals": refusal_rows(entries),
         "imprecise": imprecise(summary["runs"]),
-        "outcome_share": outcome_share,
+        "share_of": share_of,
         "survivors": survivors,
         "budgets": budget_rows(entries, invalid=state == "invalid"),
         "document": document,
@@ -77,6 +78,15 @@ def page(results: Results) -> dict[str, Any]:
         "replay": replay(results),
         "rows_kept": [entry["rows_kept"]["says"] for entry in summary["runs"] if "rows_kept" in entry],
     }
+
+
+def refusal_rows(entries: Sequence[Document]) -> list[tuple[str, list[int]]]:
+    """What refused requests, and attempts at providers, with how many in each run; what refused most in the first run comes first."""
+    rows = []
+    for key, of in (("refused_by", "requests"), ("attempts_refused_by", "attempts")):
+        names = dict.fromkeys(name for entry in entries for name in entry[key])
+        rows += [(f"{name} ({of})", [entry[key].get(name, 0) for entry in entries]) for name in names]
+    return rows
 
 
 def budget_rows(entries: Sequence[Document], invalid: bool) -> list[tuple[str, list[dict[str, Any]]]]:
@@ -143,11 +153,11 @@ def drawings(results: Results, shown: Sequence[Shown]) -> dict[str, str]:
         for word, role, key in (("P50", "series-0", "p50"), ("P95", "series-4", "p95"), ("P99", "series-3", "p99"))
     ]
     failures = [
-        (outcome.replace("_", " "), outcome.replace("_", "-"), lambda entry, outcome=outcome: entry["error_rate"][outcome])
-        for outcome in OUTCOMES[3:]
-        if any(entry["outcomes"][outcome] for entry in entries)
+        (kind.name.replace("_", " "), outcome_roles()[kind.name], lambda entry, name=kind.name: entry["error_rate"][name])
+        for kind in KINDS
+        if kind.code >= FAILURES and any(entry["outcomes"][kind.name] for entry in entries)
     ]
-    every = [("not served", "ink", lambda entry: entry["error_rate"]["total"]), *failures]
+    every = [("no answer", "ink", lambda entry: entry["error_rate"]["total"]), *failures]
     measurement = results.measurement
     pairs = charts.paired_differences(results.predictions[0], measurement) if measurement and results.predictions else ""
     cost = [("USD a month", "series-0", lambda entry: entry["cost_usd"]["per_month"])]
@@ -156,7 +166,7 @@ def drawings(results: Results, shown: Sequence[Shown]) -> dict[str, str]:
         "first_token": charts.percentile_curve(shown, "ttft_s"),
         "pairs": pairs,
         "scale_latency": charts.scale_curve("latency", "latency by scale", entries, quantile_lines, "s"),
-        "scale_errors": charts.scale_curve("errors", "share of requests not served by scale", entries, every, "share"),
+        "scale_errors": charts.scale_curve("errors", "share of requests without an answer by scale", entries, every, "share"),
         "scale_cost": charts.scale_curve("cost", "cost a month by scale", entries, cost, "USD"),
     }
 
@@ -165,7 +175,7 @@ def time_parts(shown: Sequence[Shown]) -> tuple[list[str], list[tuple[str, float
     """The parts worth showing, and for each run and percentile (label, total seconds, (part, seconds))."""
     quantiles = (("P50", "p50_parts_s"), ("P99", "p99_parts_s"))
     bars = [(f"{words} {one.name}", one.entry[key]) for words, key in quantiles for one in shown]
-    seen = [part for part in PART_COLORS if any(parts.get(part, 0) > 0.005 * sum(parts.values()) for _, parts in bars)]
+    seen = [part for part in part_roles() if any(parts.get(part, 0) > 0.005 * sum(parts.values()) for _, parts in bars)]
     return seen, [(label, sum(parts.values()), [(part, parts[part]) for part in seen]) for label, parts in bars if parts]
 
 
@@ -175,7 +185,7 @@ def timeline(one: Shown, index: int, shown: Sequence[Shown]) -> dict[str, Markup
     other = next((each for each in shown if each.dashed), None) if one.name == "predicted" else None
     drawn = {
         "Requests per second": charts.rates_over_time(run, name),
-        "Latency of served requests": charts.latency_over_time(one, name, other),
+        "Latency of answered requests": charts.latency_over_time(one, name, other),
         "In service and waiting": charts.sampled_over_time(
             run, name, (("in_service", "in service", "series-0"), ("waiting", "waiting", "series-3")), "requests in service and waiting"
         ),

@@ -12,13 +12,15 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
+from sim.report.colors import OUTCOMES, SERIES
+
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 ROLES = (
     "ink", "muted", "line", "surface", "fault", "shade",
-    *(f"series-{number}" for number in range(8)),
-    "ok", "cache-hit", "fallback", "rejected", "rate-limited", "timeout", "error", "abandoned",
+    *SERIES,
+    *OUTCOMES.values(),
 )  # fmt: skip
 COLOR = {role: f"#01{number:02x}fe" for number, role in enumerate(ROLES)}
 SIZE_INCHES = (4.9, 2.9)

@@ -33,9 +33,12 @@ FIGURES: tuple[tuple[str, str, str], ...] = (
     ("batch latency P99", "batch_latency_s.p99", "s"),
     ("first token P50", "ttft_s.p50", "s"),
     ("first token P99", "ttft_s.p99", "s"),
+    ("added latency P50", "added_latency_s.p50", "s"),
+    ("added latency P99", "added_latency_s.p99", "s"),
     ("had to wait", "queue_wait_s.p_wait", "share"),
     ("queue wait P99", "queue_wait_s.p99", "s"),
     ("availability", "availability", "share"),
+    ("served", "served", "share"),
     ("whole batches", "batch_availability", "share"),
     ("goodput", "goodput", "share"),
     ("cache hits", "cache_hit_rate", "share"),
@@ -119,7 +122,9 @@ def figures_table(runs: Sequence[Document], narrow: bool = False) -> Table:
     add_plain(table, runs, "deepest queue", lambda run: number(run["queue_depth"]["max"]))
     for outcome in runs[0]["outcomes"]:
         if any(run["outcomes"][outcome] for run in runs):
-            add_plain(table, runs, outcome.replace("_", " "), lambda run, outcome=outcome: outcome_share(run, outcome))
+            add_plain(table, runs, outcome.replace("_", " "), lambda run, outcome=outcome: share_of(run, "outcomes", outcome))
+    for name in dict.fromkeys(name for run in runs for name in run["refused_by"]):
+        add_plain(table, runs, f"refused by: {name}", lambda run, name=name: share_of(run, "refused_by", name))
     return table
 
 
@@ -135,7 +140,7 @@ def classes_table(runs: Sequence[Document], narrow: bool = False) -> Table:
         table.add_column(words)
     for run in runs:
         at_scale = times(run["scale"])
-        for words in ("served", "P99") if narrow else ("served", "P50", "P99", "mean wait"):
+        for words in ("available", "P99") if narrow else ("available", "P50", "P99", "mean wait"):
             table.add_column(f"{words} {at_scale}", justify="right")
     for name, first in sorted(runs[0]["by_class"].items(), key=lambda entry: -entry[1]["priority"]):
         cells = [name, str(first["priority"])]
@@ -156,9 +161,9 @@ def beside(run: Document, name: str, unit: str) -> str:
 
 
 def survivors(run: Document) -> str:
-    """``of the 57.0 % served``; empty when nearly everyone was, or no one."""
+    """``of the 57.0 % answered``; empty when nearly everyone was, or no one."""
     availability = run["availability"]["value"]
-    return f"of the {percent(availability)} served" if availability and availability < OVERLOADED else ""
+    return f"of the {percent(availability)} answered" if availability and availability < OVERLOADED else ""
 
 
 def add_plain(table: Table, runs: Sequence[Document], words: str, value: Callable[..., str]) -> None:
@@ -167,8 +172,9 @@ def add_plain(table: Table, runs: Sequence[Document], words: str, value: Callabl
     table.add_row(words, *(cell for run in runs for cell in (value(run), *[""] * beside_each)))
 
 
-def outcome_share(run: Document, outcome: str) -> str:
-    return percent(run["outcomes"][outcome] / run["requests"]) if run["requests"] else percent(None)
+def share_of(run: Document, what: str, name: str) -> str:
+    """Of all requests: those that ended in one way (``outcomes``), or were refused by one limit (``refused_by``)."""
+    return percent(run[what].get(name, 0) / run["requests"]) if run["requests"] else percent(None)
 
 
 def budgets_table(runs: Sequence[Document], narrow: bool = False) -> Table:
@@ -233,7 +239,7 @@ def footnote(summary: Document) -> str:
     return (
         f"{summary['scenario']} · seed {summary['seed']} · scenario {summary['scenario_sha256'][:12]} · "
         f"{', '.join(sized(one) for one in summary['runs'])} · {seconds(run['counted_s'])} counted after the warm-up · "
-        "latencies of served requests; costs as if this traffic went on"
+        "latencies of answered requests; costs as if this traffic went on"
     )
 
 

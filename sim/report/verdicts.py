@@ -28,7 +28,7 @@ def verify_verdict(document: Document) -> tuple[str, str]:
 
 
 def unlike_outcomes(document: Document) -> str:
-    """What was served instead of what had been predicted, and what the target said to that; empty where outcomes are alike."""
+    """What was answered instead of what had been predicted, and what the target said to that; empty where outcomes are alike."""
     if not any(check["check"] in ("same_outcome", "outcome_shares") and check["ok"] is False for check in document["checks"]):
         return ""
     served = document["comparison"]["availability"]
@@ -85,7 +85,7 @@ def typical(run: Document) -> str:
     latency, availability = run["latency_s"], run["availability"]["value"]
     return (
         f"At {times(run['scale'])}: P50 {seconds(latency['p50']['value'])}, P99 {seconds(latency['p99']['value'])}, "
-        f"{percent(availability)} served."
+        f"{percent(availability)} available."
     )
 
 

@@ -13,8 +13,8 @@ from sim.data.run import Run
 from sim.results.provenance import command_line, commit, host, versions
 from sim.scenario.model import Scenario
 
-FORMAT = 1
-"""Version of the run directory's layout."""
+FORMAT = 2
+"""Version of the run directory's layout. 2: outcomes by code, `refused_by` and `cached_tokens` in the rows."""
 
 
 @dataclass(frozen=True)
@@ -75,6 +75,7 @@ def gather(
         "versions": versions(),
         "commit": commit(),
         "host": host(),
+        "refused_by": {str(code): name for run in runs for code, name in run.refusals.items()},
         "runs": [
             {
                 "kind": run.kind,
@@ -83,7 +84,6 @@ def gather(
                 "replications": run.replications,
                 "targets": list(run.targets),
                 "usage": [clean(row) for row in run.usage],
-                "limited": run.limited,
                 "wall_s": run.wall_s,
             }
             for run in runs

@@ -1,8 +1,9 @@
 """The run directory: everything a result consists of, written whole or not at all, and read back without trust.
 
-manifest.json     versions, commit, command line, seed, hashes, host; one entry per run
+manifest.json     versions, commit, command line, seed, hashes, host; one entry per run;
 scenario.yaml     the resolved scenario
-requests.parquet  one flat row per request, with ``run``, an index into the manifest's runs (schema.REQUEST_COLUMNS);
+                  ``refused_by`` names the codes in the columns of that name
+requests.parquet  one flat row per request, with ``run``, an index into the manifest's runs (gateway.rows.REQUEST_COLUMNS);
                   of long runs those of the first replications, which summary.json then says
 attempts.parquet  likewise, schema.ATTEMPT_COLUMNS
 timeline.parquet  likewise, schema.TIMELINE
@@ -29,12 +30,13 @@ import numpy as np
 from sim.analysis.summary import clean
 from sim.analysis.warmup import warmed
 from sim.data.run import Run
-from sim.data.schema import ATTEMPTS, REQUESTS, TIMELINE
+from sim.data.schema import TIMELINE
 from sim.data.spill import Spilled, arrow_table, most_in_memory
 from sim.data.table import Rows, Table
+from sim.gateway.language import Scenario
+from sim.gateway.rows import ATTEMPTS, BASE, REQUESTS
 from sim.results.results import FORMAT, Results
 from sim.scenario.errors import ScenarioError
-from sim.scenario.model import Scenario
 from sim.scenario.tree import Source, read_text, read_tree
 
 MOST_ROWS = 300_000
@@ -166,7 +168,7 @@ def by_replication(rows: Rows) -> Iterator[np.ndarray]:
 
 # ---- reading ----------------------------------------------------------------------------------------------------------
 def read_results(place: Path) -> Results:
-    """Read a run directory back. Raises StoreError for what is not one, is damaged, or comes from a later version."""
+    """Read a run directory back. Raises StoreError for what is not one, is damaged, or has another format."""
     if not place.is_dir():
         raise StoreError(f"{place}: no such run directory")
     if not (place / "manifest.json").is_file():
@@ -176,6 +178,11 @@ def read_results(place: Path) -> Results:
         raise StoreError(f"{place} is not a run directory: its manifest.json is not one of Tenfold's")
     if manifest["format"] > FORMAT:
         raise StoreError(f"{place} was written by a later version of Tenfold (format {manifest['format']}, this one reads {FORMAT})")
+    if manifest["format"] < FORMAT:
+        raise StoreError(
+            f"{place} was written by an earlier version of Tenfold (format {manifest['format']}), whose rows cannot be read any more "
+            f"(this one reads format {FORMAT}): run it again; its report.html and summary.json stay as they are"
+        )
     try:
         return read_whole(place, manifest)
     except (KeyError, TypeError, ValueError, AttributeError, IndexError) as error:
@@ -191,6 +198,7 @@ def read_whole(place: Path, manifest: dict[str, Any]) -> Results:
     text, scenario = read_scenario(place)
     tables = {table: read_table(place / f"{table}.parquet", dtype, len(manifest["runs"])) for table, dtype in TABLES.items()}
     events = [json.loads(line) for line in (place / "events.jsonl").read_text(encoding="utf-8").splitlines()]
+    refusals = {int(code): str(name) for code, name in manifest["refused_by"].items()}
     runs = []
     for index, entry in enumerate(manifest["runs"]):
         rows: dict[str, Any] = {table: found[index] for table, found in tables.items()}
@@ -205,7 +213,7 @@ def read_whole(place: Path, manifest: dict[str, Any]) -> Results:
                 targets=tuple(entry["targets"]),
                 events=mine,
                 usage=entry["usage"],
-                limited=entry["limited"],
+                refusals=refusals,
                 wall_s=float(entry["wall_s"]),
                 **rows,
             )
@@ -225,16 +233,22 @@ def read_scenario(place: Path) -> tuple[str, Scenario]:
 
 
 def read_table(path: Path, dtype: np.dtype, runs: int) -> list[Rows]:
-    """The rows of each run; those of a table that memory should not hold stay where they are. Columns not known here are left out."""
+    """The rows of each run; those of a table that memory should not hold stay where they are.
+
+    Columns not known here are left out. Those of a stage that the gateway did not have then are missing, and read as zeros.
+    """
     import pyarrow as pa
     import pyarrow.parquet as pq
 
     try:
         parts: list[list[Spilled]] = [[] for _ in range(runs)]
         with pq.ParquetFile(path) as file:
+            missing = set(dtype.names or ()) - set(file.schema_arrow.names)
+            if missing & (set(BASE) if dtype is REQUESTS else set(dtype.names or ())):
+                raise StoreError(f"{path.parent} is damaged: {path.name} has no column {sorted(missing)[0]}")
             for group in range(file.num_row_groups):
                 numbers = file.read_row_group(group, ["run"]).column("run").to_numpy()
-                parts[numbers[0]].append(Spilled(path, dtype, len(numbers), group))
+                parts[numbers[0]].append(Spilled(path, dtype, len(numbers), group, missing=frozenset(missing)))
             long = file.metadata.num_rows > most_in_memory()
         tables: list[Rows] = [Table(mine, dtype) for mine in parts]
         return tables if long else [np.asarray(table) for table in tables]

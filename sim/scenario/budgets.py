@@ -20,9 +20,13 @@ from sim.scenario.units import NUMBER, finite, parse_duration, parse_rate
 Span = tuple[float, float]
 BUDGET = re.compile(r"\s*([A-Za-z_][\w.]*?)\s*(<=|>=|<|>|==?)\s*([^@]+?)\s*(?:@\s*(\S.*?))?\s*")
 COMPARISONS: dict[str, Callable[[float, float], bool]] = {"<": operator.lt, "<=": operator.le, ">": operator.gt, ">=": operator.ge}
-FAMILIES = {"latency": "latency_s", "batch_latency": "batch_latency_s", "ttft": "ttft_s", "queue_wait": "queue_wait_s", "cost": "cost_usd"}
+FAMILIES = {
+    "latency": "latency_s", "batch_latency": "batch_latency_s", "ttft": "ttft_s", "added_latency": "added_latency_s",
+    "queue_wait": "queue_wait_s", "cost": "cost_usd",
+}  # fmt: skip
 SHORT = {
     "cost.request": "cost_usd.per_request",
+    "cost.answer": "cost_usd.per_answer",
     "cost.conversation": "cost_usd.per_conversation",
     "cost.user": "cost_usd.per_user_month",
     "cost.user_month": "cost_usd.per_user_month",

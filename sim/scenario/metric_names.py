@@ -9,7 +9,7 @@ Unit = Literal["s", "share", "USD", "/s", "requests", "tokens", "attempts", "bre
 Direction = Literal["lower", "higher", "neither"]
 QUANTILES = {"p50": 0.5, "p90": 0.9, "p95": 0.95, "p99": 0.99, "p999": 0.999}
 UNSERVED = ("rejected", "rate_limited", "timeout", "error", "abandoned")
-"""Outcomes of requests that were not served."""
+"""Outcomes of requests that got no answer."""
 BATCHES = "batch_"
 """How the names of figures begin that only scenarios with batches have."""
 
@@ -29,23 +29,25 @@ def delays(family: str, says: str) -> list[MetricName]:
 
 
 TABLE: tuple[MetricName, ...] = (
-    *delays("latency_s", "intended send time to last byte, served requests"),
-    *delays("ttft_s", "intended send time to first content, served requests"),
+    *delays("latency_s", "intended send time to last byte, answered requests"),
+    *delays("ttft_s", "intended send time to first content, answered requests"),
+    *delays("added_latency_s", "latency less the answering attempt's time at the provider, answered requests"),
     *delays("queue_wait_s", "waiting for admission, requests that came to the queue"),
     MetricName("queue_wait_s.p_wait", "share", "lower", "requests that came to the queue and had to wait"),
-    *delays(f"{BATCHES}latency_s", "intended send time until the slowest of the calls that came together is served"),
-    MetricName(f"{BATCHES}availability", "share", "higher", "batches all of whose calls were served"),
-    MetricName("availability", "share", "higher", "requests that were served"),
-    MetricName("goodput", "share", "higher", "served within the scenario's own latency objectives"),
-    MetricName("error_rate.total", "share", "lower", "requests that were not served"),
+    *delays(f"{BATCHES}latency_s", "intended send time until the slowest of the calls that came together is answered"),
+    MetricName(f"{BATCHES}availability", "share", "higher", "batches all of whose calls were answered"),
+    MetricName("availability", "share", "higher", "requests that got a fresh answer, by whichever provider or cache"),
+    MetricName("served", "share", "higher", "requests that got an answer, stale and prepared ones included"),
+    MetricName("degraded_rate", "share", "lower", "requests that got a stale or a prepared answer"),
+    MetricName("goodput", "share", "higher", "answered within the scenario's own latency objectives"),
+    MetricName("error_rate.total", "share", "lower", "requests that got no answer at all"),
     *(MetricName(f"error_rate.{outcome}", "share", "lower", f"requests that ended {outcome}") for outcome in UNSERVED),
     MetricName("error_rate.attempts", "share", "lower", "attempts upstream that failed or timed out"),
     MetricName("cache_hit_rate", "share", "higher", "requests answered from the cache"),
-    MetricName("fallback_rate", "share", "lower", "requests that got a fallback answer"),
     MetricName("attempts_per_request", "attempts", "lower", "sent to providers, per request"),
     MetricName("offered_rps", "/s", "neither", "requests that arrived"),
-    MetricName("throughput_rps", "/s", "higher", "served requests that ended in the window"),
-    MetricName("goodput_rps", "/s", "higher", "requests served within the objectives"),
+    MetricName("throughput_rps", "/s", "higher", "answered requests that ended in the window"),
+    MetricName("goodput_rps", "/s", "higher", "requests answered within the objectives"),
     MetricName("queue_depth.mean", "requests", "lower", "waiting for admission, over time"),
     MetricName("queue_depth.max", "requests", "lower", "waiting for admission, most seen"),
     MetricName("in_service.mean", "requests", "neither", "in service at once, over time"),
@@ -55,6 +57,7 @@ TABLE: tuple[MetricName, ...] = (
     MetricName("tokens.input_per_s", "/s", "neither", "input tokens"),
     MetricName("tokens.output_per_s", "/s", "neither", "output tokens"),
     MetricName("cost_usd.per_request", "USD", "lower", "of all attempts, per request"),
+    MetricName("cost_usd.per_answer", "USD", "lower", "of all attempts, per answered request"),
     MetricName("cost_usd.per_conversation", "USD", "lower", "per conversation begun"),
     MetricName("cost_usd.per_user_month", "USD", "lower", "per user of the population and 30 days of this traffic"),
     MetricName("cost_usd.per_day", "USD", "lower", "24 hours of this traffic"),

@@ -6,9 +6,9 @@ import copy
 import json
 from typing import Any
 
+from pydantic import BaseModel
 from pydantic.json_schema import GenerateJsonSchema
 
-from pydantic import BaseModel
 from sim.scenario.units import Seconds
 
 EXTENDS = {"type": "string", "description": "another scenario file, relative to this one, of which this file states the differences"}

@@ -25,7 +25,7 @@ from loadtest.generator.plan import LoadPlan
 from loadtest.measurement.verify import Order, dump, start_mocks
 from loadtest.processes.http_control import fetch, post
 from loadtest.processes.supervisor import Crew
-from sim.data.schema import Outcome
+from sim.data.outcomes import OK
 from sim.gateway.language import load
 from sim.scenario.load import Loaded
 from sim.workload.schedule import build_schedule
@@ -80,7 +80,7 @@ def row(
     loaded: Loaded, rate_rps: int, through_gateway: bool, rows: np.ndarray, reports: list[dict[str, Any]], gateway_s: float
 ) -> dict[str, Any]:
     certificate = certify(build_schedule(loaded.scenario).arrival_s, rows, reports)
-    served = rows[rows["outcome"] == Outcome.OK]
+    served = rows[rows["outcome"] == OK]
     added_ms = (served["latency_s"] - PLANNED_S) * 1e3
     return {
         "path": "through the gateway" if through_gateway else "straight to the mock", "rps": rate_rps, "requests": len(rows),

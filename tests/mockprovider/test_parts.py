@@ -56,7 +56,7 @@ def test_the_truth_reads_back_as_it_was_written_across_blocks() -> None:
     log = TruthLog()
     rows = BLOCK_ROWS * 2 + 3
     for number in range(rows):
-        log.add(number, -number, 0, 1, 2, 200, End.COMPLETE, True, -1, 10, 0, 5, 1.5, 0.1, 0.01, 0.2, 0.0, 0.0, 0.0)
+        log.add(number, -number, 0, 1, 2, 200, 0, End.COMPLETE, True, -1, 10, 0, 5, 1.5, 0.1, 0.01, 0.2, 0.0, 0.0, 0.0)
     read = log.read()
     assert read.dtype == TRUTH
     assert len(read) == rows

@@ -4,9 +4,13 @@ from typing import Any
 
 import numpy as np
 
+from sim.data.outcomes import CACHE_HIT, CANNED, ERROR, FAILURES, OK, REJECTED, STALE
 from sim.data.run import Run
-from sim.data.schema import ATTEMPTS, REQUESTS, TIMELINE, Kind, Outcome
-from sim.scenario.model import Scenario
+from sim.data.schema import ATTEMPTS, TIMELINE, Kind
+from sim.gateway.language import Scenario
+from sim.gateway.rows import REQUESTS
+from sim.gateway.stages.admission import FULL
+from sim.gateway.stages.rate_limit import ALL_REQUESTS
 
 TARGETS = ("openai/gpt-4o-mini", "openai/gpt-4o", "anthropic/claude-haiku-4-5")
 COLD = {"input": {"kind": "constant", "value": 100}, "output": {"kind": "constant", "value": 10}}
@@ -34,7 +38,7 @@ def scenario(**changes: Any) -> Scenario:
             "anthropic": {"models": {"claude-haiku-4-5": {"latency": {"kind": "constant", "value": "1s"}}}},
         },
         "faults": [{"kind": "outage", "provider": "openai", "at": "5m", "for": "90s"}],
-        "budgets": ["ttft.p99 < 4s", "latency.p99 < 30s", "availability > 99.5%", "cost.month < 60000 USD"],
+        "budgets": ["ttft.p99 < 4s", "latency.p99 < 30s", "served > 99.5%", "cost.month < 60000 USD"],
     }
     return Scenario.model_validate(plain | changes)
 
@@ -61,7 +65,7 @@ def run_of(requests: np.ndarray, **changes: Any) -> Run:
 
 
 def synthetic_run(scale: float = 1.0, replications: int = 3, kind: Kind = "prediction", noise: float = 0.0, **changes: Any) -> Run:
-    """A whole Run: an outage of openai in minutes 5 to 6.5, a queue at higher scales, cache hits, fallbacks, refusals, costs.
+    """A whole Run: an outage of openai in minutes 5 to 6.5, a queue at higher scales, cache hits, degraded answers, refusals, costs.
 
     ``noise`` shifts latencies and flips a few outcomes, as a measurement of the same requests would.
     """
@@ -75,15 +79,15 @@ def synthetic_run(scale: float = 1.0, replications: int = 3, kind: Kind = "predi
         for at_s, event in [(300.0, "fault_started"), (304.0, "breaker_opened"), (390.0, "fault_ended"), (405.0, "breaker_closed")]:
             events.append({"at_s": at_s, "replication": replication, "event": event, "target": TARGETS[0]})
     usage = [
-        {"limit": "gateway queue concurrency", "capacity": 64.0, "unit": "requests in service", "demand": 9.2 * scale,
+        {"limit": "the gateway's concurrency", "capacity": 64.0, "unit": "requests in service", "demand": 9.2 * scale,
          "load": 9.2 * scale / 64, "refused": int(scale), "refused_share": scale / 6489, "refused_of": "requests"},
-        {"limit": "global rate limit", "capacity": 100.0, "unit": "requests/s", "demand": 4.0 * scale,
+        {"limit": "the gateway's global request limit", "capacity": 100.0, "unit": "requests/s", "demand": 4.0 * scale,
          "load": 0.04 * scale, "refused": 0, "refused_share": 0.0, "refused_of": "requests"},
     ]  # fmt: skip
     return Run(
         kind=kind, scenario=plan, scale=scale, seed=plan.seed, replications=replications, targets=TARGETS,
         requests=np.concatenate(requests), attempts=np.concatenate(attempts), timeline=np.concatenate(timeline),
-        events=events, usage=usage, wall_s=0.5 * scale, **changes,
+        events=events, usage=usage, refusals={FULL: "queue", ALL_REQUESTS: "global requests"}, wall_s=0.5 * scale, **changes,
     )  # fmt: skip
 
 
@@ -103,43 +107,49 @@ def replicate(plan: Scenario, scale: float, replication: int, noise: float) -> n
     made["queue_wait_s"] = np.where(rng.random(n) < min(0.9, 0.02 * scale), rng.exponential(0.02 * scale, n), 0.0)
     luck = rng.random((4, n))
     outage = (made["arrival_s"] >= 300) & (made["arrival_s"] < 390)
-    made["outcome"][(made["kind"] == 0) & (luck[0] < 0.25)] = Outcome.CACHE_HIT
-    made["outcome"][outage & (luck[1] < 0.3)] = Outcome.FALLBACK
-    made["outcome"][outage & (luck[1] > 0.97)] = Outcome.ERROR
-    made["outcome"][luck[2] < 0.0004 * scale] = Outcome.REJECTED
-    struck = outage & (made["outcome"] == Outcome.OK)
+    made["outcome"][(made["kind"] == 0) & (luck[0] < 0.25)] = CACHE_HIT
+    made["outcome"][outage & (luck[1] < 0.3)] = STALE
+    made["outcome"][outage & (luck[1] < 0.1)] = CANNED
+    made["outcome"][outage & (luck[1] > 0.97)] = ERROR
+    made["outcome"][luck[2] < 0.0004 * scale] = REJECTED
+    made["refused_by"][made["outcome"] == REJECTED] = FULL
+    struck = outage & (made["outcome"] == OK)
     made["attempts"] = np.where(struck, 2, 1)
     made["failed_s"][struck], made["backoff_s"][struck] = 0.1, luck[3][struck] * 0.5
-    free = (made["outcome"] == Outcome.CACHE_HIT) | (made["outcome"] == Outcome.REJECTED)
-    for column in ("attempts", "first_token_s", "generation_s", "output_tokens"):
-        made[column][free] = 0
-    made["target"][free] = -1
+    free = (made["outcome"] == CACHE_HIT) | (made["outcome"] == REJECTED)
+    unanswered = made["outcome"] != OK
+    made["failed_s"][unanswered & ~free] = 0.3
+    made["output_tokens"][unanswered] = made["attempts"][free] = 0
+    made["first_token_s"][unanswered] = made["generation_s"][unanswered] = np.nan
+    made["target"][free] = made["key"][free] = -1
+    made["cached_tokens"] = np.where(unanswered, 0, made["input_tokens"] // 2)
     if noise:
         shake = np.random.default_rng([99, replication])
         made["first_token_s"] *= shake.lognormal(noise / 2, noise, n)
-        made["outcome"][shake.random(n) < noise / 10] = Outcome.ERROR
+        made["outcome"][shake.random(n) < noise / 10] = ERROR
     parts = ("queue_wait_s", "cpu_s", "failed_s", "backoff_s", "first_token_s")
-    made["ttft_s"] = sum(made[part] for part in parts)
-    made["latency_s"] = made["ttft_s"] + made["generation_s"]
-    made["ttft_s"][made["outcome"] > Outcome.FALLBACK] = np.nan
+    made["ttft_s"] = sum(np.nan_to_num(made[part]) for part in parts)
+    made["latency_s"] = made["ttft_s"] + np.nan_to_num(made["generation_s"])
+    made["ttft_s"][made["outcome"] >= FAILURES] = np.nan
     price = np.array([(0.15, 0.6), (2.5, 10.0), (1.0, 5.0), (0.0, 0.0)])[made["target"]] * 1e-6
     made["cost_usd"] = made["input_tokens"] * price[:, 0] + made["output_tokens"] * price[:, 1]
     return made
 
 
 def attempts_of(requests: np.ndarray) -> np.ndarray:
-    """One attempt that answered for every request that sent any, and a failed one before it where there were two."""
+    """One attempt for every request that sent any, which answered if that did, and a failed one before it where there were two."""
     sent = requests[requests["attempts"] > 0]
     struck = sent[sent["attempts"] > 1]
     made = np.zeros(len(sent) + len(struck), ATTEMPTS)
     for part, source, status in [(made[: len(sent)], sent, 200), (made[len(sent) :], struck, 503)]:
         for column in ("request", "replication", "target", "prompt", "input_tokens"):
             part[column] = source[column]
-        part["started_s"], part["status"] = source["arrival_s"] + source["queue_wait_s"], status
+        part["started_s"], part["status"] = source["arrival_s"] + source["queue_wait_s"], np.where(source["outcome"] == OK, status, 503)
     made["attempt"][: len(sent)] = sent["attempts"] - 1
     made["first_token_s"][: len(sent)] = sent["first_token_s"]
     made["duration_s"][: len(sent)] = sent["first_token_s"] + sent["generation_s"]
-    made["output_tokens"][: len(sent)], made["cost_usd"][: len(sent)] = sent["output_tokens"], sent["cost_usd"]
+    for column in ("output_tokens", "cached_tokens", "cost_usd"):
+        made[column][: len(sent)] = sent[column]
     made["first_token_s"][len(sent) :], made["duration_s"][len(sent) :] = np.nan, 0.1
     return made
 

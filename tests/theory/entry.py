@@ -11,17 +11,16 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from sim.compiled.refusals import why_not
 
 from sim.analysis.estimators import Estimate, mean_estimate
 from sim.analysis.metrics import everyone, mean_of, measure, quantile_of, queued, share_of
 from sim.analysis.window import Window
-from sim.compiled.refusals import why_not
+from sim.data.outcomes import OK
 from sim.data.run import Run
-from sim.data.schema import Outcome
 from sim.engine.runner import predict
+from sim.gateway.language import Scenario, load
 from sim.scenario.distributions import mean
-from sim.gateway.language import load
-from sim.scenario.model import Scenario
 
 BASE = Path(__file__).parents[2] / "scenarios" / "validation" / "mm1.yaml"
 VALUES: dict[str, Any] = json.loads(Path(__file__).with_name("values.json").read_text())
@@ -101,14 +100,14 @@ def wait_over(limit_s: float) -> Of:
 
 
 def accepted(window: Window) -> np.ndarray:
-    return window["outcome"] == Outcome.OK
+    return window["outcome"] == OK
 
 
 def accepted_wait_quantile(quantile: float) -> Of:
     return quantile_of("queue_wait_s", quantile, accepted)
 
 
-def share_that(outcome: Outcome) -> Of:
+def share_that(outcome: int) -> Of:
     return share_of(lambda window: window["outcome"] == outcome)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from sim.analysis.metrics import mean_of
-from sim.data.schema import Outcome
+from sim.data.outcomes import RATE_LIMITED
 from tests.theory.closed_forms import delayed_hits
 from tests.theory.entry import MEANS, RARE, VALUES, Entry, Figure, metric, service, share_that
 
@@ -25,7 +25,7 @@ def rate_limiters() -> Iterator[Entry]:
         for prefix in used:
             limits = f"gateway.limits.global={{requests: {limit}, algorithm: {algorithms[prefix]}}}"
             loss = VALUES[name][f"{prefix}_loss"]
-            figures = [Figure("share refused", share_that(Outcome.RATE_LIMITED), loss, MEANS if loss > 0.01 else RARE)]
+            figures = [Figure("share refused", share_that(RATE_LIMITED), loss, MEANS if loss > 0.01 else RARE)]
             sets = [f"workload.arrivals.rate={rate}/s", NO_QUEUE, INSTANT, limits]
             yield Entry(f"{name} {algorithms[prefix]}", sets, figures, requests / rate, 10.0)
 

@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterator
 
 from sim.analysis.metrics import mean_of
-from sim.data.schema import Outcome
+from sim.data.outcomes import ABANDONED, ERROR, REJECTED
 from tests.theory.closed_forms import erlang_c
 from tests.theory.entry import (
     MEANS,
@@ -65,7 +65,7 @@ def finite() -> Iterator[Entry]:
         values = VALUES[name]
         sets = [RATE.format(values["lam"]), SLOTS.format(values["c"]), ROOM.format(values["K"] - values["c"])]
         figures = [
-            Figure("P(block)", share_that(Outcome.REJECTED), values["P_block"], MEANS),
+            Figure("P(block)", share_that(REJECTED), values["P_block"], MEANS),
             Figure("throughput", metric("throughput_rps"), values["throughput"], MEANS),
             Figure("mean wait, accepted", metric("queue_wait_s.mean"), values["Wq_accepted"], MEANS),
             Figure("mean time in system, accepted", metric("latency_s.mean"), values["T_accepted"], MEANS),
@@ -97,7 +97,7 @@ def erlang_b() -> Iterator[Entry]:
         ("B_c20_a200_10x", 20, 200, "exponential", 10_000, 1),
     ):
         sets = [RATE.format(load), SLOTS.format(slots), ROOM.format(0), service(laws[law])]
-        figures = [Figure("P(block)", share_that(Outcome.REJECTED), values[key], MEANS)]
+        figures = [Figure("P(block)", share_that(REJECTED), values[key], MEANS)]
         yield Entry(f"erlang_b/{key} {law}", sets, figures, requests / load, 20.0, seeds=seeds, quick=0.03)
 
 
@@ -145,7 +145,7 @@ def impatience() -> Iterator[Entry]:
         values = VALUES[name]
         patience = f"workload.client.patience={{kind: exponential, mean: {1 / values['theta']:.12g}s}}"
         figures = [
-            Figure("P(abandon)", share_that(Outcome.ABANDONED), values["P_abandon"], MEANS),
+            Figure("P(abandon)", share_that(ABANDONED), values["P_abandon"], MEANS),
             Figure("P(wait)", metric("queue_wait_s.p_wait"), values["P_wait"], MEANS),
             Figure("mean wait, everyone", wait_of_everyone, values["Wq_mean_all"], MEANS),
             Figure("mean number waiting", metric("queue_depth.mean"), values["Lq"], MEANS),
@@ -155,7 +155,7 @@ def impatience() -> Iterator[Entry]:
     for name, tau, seconds in (("mmc_plus_D/lam9_c10_tau1", 1, 17_000.0), ("mmc_plus_D/10x_lam80_c10_tau2", 2, 100.0)):
         values = VALUES[name]
         figures = [
-            Figure("P(abandon)", share_that(Outcome.REJECTED), values["P_abandon"], MEANS),
+            Figure("P(abandon)", share_that(REJECTED), values["P_abandon"], MEANS),
             Figure("P(wait)", metric("queue_wait_s.p_wait"), values["P_wait"], MEANS),
             Figure("mean wait, everyone", wait_of_everyone, values["E_actual_wait"], MEANS),
         ]
@@ -231,7 +231,7 @@ def sharing() -> Iterator[Entry]:
         ]  # fmt: skip
         figures = [
             Figure("mean time, accepted", metric("latency_s.mean"), values["T_mean_accepted"], MEANS),
-            Figure("P(block)", share_that(Outcome.ERROR), values["P_block"], RARE),
+            Figure("P(block)", share_that(ERROR), values["P_block"], RARE),
             Figure("mean number in service", metric("in_service.mean"), values["L"], MEANS),
             Figure("throughput", metric("throughput_rps"), values["throughput"], MEANS),
         ]

@@ -10,7 +10,8 @@ import pytest
 
 from loadtest.generator.frames import FrameWriter, read_frames
 from loadtest.generator.samples import SAMPLES, blank_row, frequent_errors, outcome_of, read, to_requests, write_parquet
-from sim.data.schema import REQUESTS, Outcome
+from sim.data.outcomes import CACHE_HIT, CANNED, ERROR, OK, RATE_LIMITED, REJECTED
+from sim.gateway.rows import REQUESTS
 
 
 def rows(*requests: int) -> np.ndarray:
@@ -71,16 +72,16 @@ def test_what_goes_through_the_pipe_is_on_disk_and_a_torn_frame_ends_the_reading
 
 
 def test_a_gateway_of_ours_names_the_outcome_and_others_are_judged_by_their_status() -> None:
-    assert outcome_of(200, "fallback") == Outcome.FALLBACK
-    assert outcome_of(200) == Outcome.OK
-    assert outcome_of(200, "something else") == Outcome.OK
-    assert outcome_of(429, None) == Outcome.RATE_LIMITED
-    assert outcome_of(418) == Outcome.ERROR
+    assert outcome_of(200, "canned") == CANNED
+    assert outcome_of(200) == OK
+    assert outcome_of(200, "something else") == OK
+    assert outcome_of(429, None) == RATE_LIMITED
+    assert outcome_of(418) == ERROR
 
 
 def test_what_failed_requests_got_is_counted_most_frequent_first() -> None:
     rows = np.concatenate([blank_row() for _ in range(6)])
-    rows["outcome"] = [Outcome.ERROR, Outcome.ERROR, Outcome.OK, Outcome.REJECTED, Outcome.ERROR, Outcome.CACHE_HIT]
+    rows["outcome"] = [ERROR, ERROR, OK, REJECTED, ERROR, CACHE_HIT]
     rows["status"] = [500, 500, 200, 503, 0, 200]
     rows["error"] = [b"boom", b"boom", b"", b"full", b"reset", b""]
     assert frequent_errors(rows) == [

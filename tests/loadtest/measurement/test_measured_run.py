@@ -10,7 +10,13 @@ from loadtest.measurement.measured_run import measured_run
 from loadtest.targets.base import GatewayLog
 from mockprovider.delivery.playback import End
 from mockprovider.evidence.truth_log import TRUTH
-from sim.data.schema import ATTEMPTS, CANCELLED, REQUESTS, TIMED_OUT, TIMELINE, Outcome
+from sim.analysis.window import Window
+from sim.data.outcomes import OK
+from sim.data.schema import ATTEMPTS, TIMELINE
+from sim.data.statuses import CANCELLED, TIMED_OUT
+from sim.gateway.rows import REQUESTS
+from sim.gateway.stages.admission import FULL
+from sim.provider.rate_limits import TOKENS
 from tests.loadtest.gateway.fakes import scenario
 
 WHAT = scenario(dialects=("openai", "anthropic"))
@@ -22,7 +28,7 @@ def samples(*prompts: int) -> np.ndarray:
     rows["request"] = np.arange(len(prompts))
     rows["arrival_s"] = rows["sent_s"] = np.arange(len(prompts), dtype=float)
     rows["prompt"] = prompts
-    rows["outcome"] = Outcome.OK
+    rows["outcome"] = OK
     rows["latency_s"] = 0.5
     rows["output_tokens"] = 9
     return rows
@@ -76,17 +82,34 @@ def test_attempts_without_a_request_number_belong_to_the_last_request_of_their_p
 def test_what_only_the_gateway_knows_comes_from_its_log() -> None:
     requests = np.zeros(2, REQUESTS)
     requests["request"], requests["queue_wait_s"], requests["target"], requests["input_tokens"] = [1, 0], [0.3, 0.1], [1, 0], [250, 150]
-    requests["latency_s"] = 99.0
+    requests["latency_s"], requests["refused_by"], requests["first_token_s"] = 99.0, [FULL, 0], 0.2
     attempts = np.zeros(1, ATTEMPTS)
     attempts["request"], attempts["status"] = 1, CANCELLED
-    log = GatewayLog(requests, attempts, np.zeros(3, TIMELINE), [{"event": "breaker"}], {"global": 4, "per_user": 0})
+    log = GatewayLog(requests, attempts, np.zeros(3, TIMELINE), [{"event": "breaker"}])
     told = {"p0": truth(request=[0, 1], end=[End.COMPLETE, End.CLIENT_LEFT]), "p1": truth(request=np.zeros(0))[:0]}
     run = measured_run(WHAT, 1.0, samples(7, 8), told, log, 1.0)
     assert run.requests["queue_wait_s"].tolist() == [0.1, 0.3]
     assert run.requests["input_tokens"].tolist() == [150, 250]
     assert run.requests["latency_s"].tolist() == [0.5, 0.5]
+    assert run.requests["refused_by"].tolist() == [0, FULL]
+    assert run.refusals == {FULL: "queue"}
+    assert run.requests["first_token_s"].tolist() == [0.2, 0.2], "as it saw them, not as the provider did"
     assert run.attempts["status"].tolist() == [200, CANCELLED]
-    assert (len(run.timeline), run.events, run.limited["global"]) == (3, [{"event": "breaker"}], 4)
+    assert (len(run.timeline), run.events) == (3, [{"event": "breaker"}])
+
+
+def test_of_a_gateway_that_says_nothing_the_answers_time_is_the_providers() -> None:
+    told = {
+        "p0": truth(request=[0, 1], status=[429, 429], first_token_s=np.nan, refused_by=TOKENS, output_tokens=0),
+        "p1": truth(request=[0], started_s=[0.2], cached_tokens=60),
+    }
+    run = measured_run(WHAT, 1.0, samples(7, 8), told, None, 1.0)
+    assert run.requests["first_token_s"][0] + run.requests["generation_s"][0] == pytest.approx(0.4)
+    assert np.isnan(run.requests["first_token_s"][1]), "no attempt answered"
+    assert Window(run).added_latency_s[0] == pytest.approx(0.1)
+    assert run.requests["cached_tokens"].tolist() == [60, 0]
+    assert run.attempts["refused_by"].tolist().count(TOKENS) == 2
+    assert run.refusals == {TOKENS: "provider tokens limit"}
 
 
 def test_a_run_in_which_no_provider_was_asked_is_a_run() -> None:

@@ -8,9 +8,9 @@ from sim.analysis.batch_latency import batches_of
 from sim.analysis.metrics import measure
 from sim.analysis.summary import summarize
 from sim.analysis.window import Window
-from sim.data.schema import Outcome
-from sim.report.terminal import print_summary
+from sim.data.outcomes import TIMEOUT
 from sim.gateway.language import load
+from sim.report.terminal import print_summary
 from tests.sim.synthetic_runs import rows, run_of, scenario
 
 PLAIN = scenario()
@@ -40,7 +40,7 @@ def test_a_batch_takes_as_long_as_its_slowest_call():
 def test_a_batch_with_a_call_that_was_not_served_is_not_whole_and_has_no_latency():
     requests = run(latency_s=[1.0, 4.0, 2.0])
     lost = np.flatnonzero((requests["arrival_s"] < 150) & (requests["latency_s"] == 2.0))
-    requests["outcome"][lost], requests["latency_s"][lost] = Outcome.TIMEOUT, 30.0
+    requests["outcome"][lost], requests["latency_s"][lost] = TIMEOUT, 30.0
     found = run_of(requests, scenario=BURSTS)
     assert measure(found, "batch_availability").value == pytest.approx(350 / 400)
     assert measure(found, "availability").value == pytest.approx(1150 / 1200)

@@ -10,8 +10,8 @@ import pytest
 from sim.analysis.estimators import Estimate, mean_estimate
 from sim.analysis.paired_comparison import FIGURES, Difference, by_replication, difference, paired_differences
 from sim.engine.runner import predict
-from sim.report.comparison_table import entries
 from sim.gateway.language import load
+from sim.report.comparison_table import entries
 
 MM1 = Path(__file__).parents[3] / "scenarios" / "validation" / "mm1.yaml"
 SHORT = ["workload.duration=3000s", "workload.warmup=100s"]

@@ -10,8 +10,9 @@ from sim.analysis.latency_breakdown import where_time_went
 from sim.analysis.metrics import measure
 from sim.analysis.summary import summarize
 from sim.analysis.window import Window
+from sim.data.outcomes import ERROR, NAMES
 from sim.data.run import Run
-from sim.data.schema import ATTEMPTS, OUTCOMES, Outcome
+from sim.data.schema import ATTEMPTS
 from tests.sim.golden import matches_golden_json
 from tests.sim.synthetic_runs import rows, run_of, scenario, synthetic_run
 
@@ -32,24 +33,28 @@ def estimates(document: Any) -> list[dict[str, Any]]:
         synthetic_run(scale=10, replications=2),
         synthetic_run(scale=1, replications=1, kind="measurement", noise=0.02),
         run_of(rows(0)),
-        run_of(rows(100, outcome=Outcome.ERROR, latency_s=np.nan, ttft_s=np.nan, cost_usd=np.nan)),
+        run_of(rows(100, outcome=ERROR, latency_s=np.nan, ttft_s=np.nan, cost_usd=np.nan)),
     ],
     ids=["1x", "10x", "measurement", "nothing arrived", "nothing known"],
 )
 def test_the_contract_holds(run: Run) -> None:
     document = json.loads(json.dumps(summarize([run], SHA), allow_nan=False))
     (said,) = document["runs"]
-    assert (document["schema_version"], document["scenario"], document["seed"]) == (1, "synthetic-launch", 7)
+    assert (document["schema_version"], document["scenario"], document["seed"]) == (2, "synthetic-launch", 7)
     assert document["scenario_sha256"] == SHA
     for block in ("latency_s", "ttft_s"):
         assert {"mean", "p50", "p95", "p99"} <= said[block].keys()
     assert {"mean", "p99", "p_wait"} <= said["queue_wait_s"].keys()
     costs = {"per_request", "per_conversation", "per_user_month", "per_day", "per_month", "by_model", "by_feature"}
     assert costs <= said["cost_usd"].keys()
-    assert list(said["outcomes"]) == list(OUTCOMES)
+    assert list(said["outcomes"]) == list(NAMES.values())
     assert sum(said["outcomes"].values()) == said["requests"]
-    served = sum(said["outcomes"][name] for name in ("ok", "cache_hit", "fallback"))
-    assert said["availability"]["value"] == (pytest.approx(served / said["requests"]) if said["requests"] else None)
+    shares = {"availability": ("ok", "cache_hit"), "served": ("ok", "cache_hit", "stale", "canned")}
+    for name, kinds in shares.items():
+        counted = sum(said["outcomes"][kind] for kind in kinds)
+        assert said[name]["value"] == (pytest.approx(counted / said["requests"]) if said["requests"] else None), name
+    assert {"p50", "p99"} <= said["added_latency_s"].keys()
+    assert sum(said["refused_by"].values()) >= said["outcomes"]["rejected"] + said["outcomes"]["rate_limited"]
     assert isinstance(said["binding"], str)
     assert [set(budget) >= {"budget", "value", "ok"} for budget in said["budgets"]] == [True] * 4
     for estimate in estimates(said):

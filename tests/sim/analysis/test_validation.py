@@ -8,8 +8,8 @@ import pytest
 
 from mockprovider.evidence.certificate import BOUND_S
 from sim.analysis.validation import Check, NotComparable, Tolerances, compare
+from sim.data.outcomes import CANNED, ERROR, TIMEOUT
 from sim.data.run import Run
-from sim.data.schema import Outcome
 from sim.report.verdicts import verify_verdict
 from tests.sim.synthetic_runs import rows, run_of, scenario, synthetic_run
 
@@ -39,7 +39,9 @@ def test_the_document_keeps_the_contract() -> None:
     comparison = compare(synthetic_run(), synthetic_run(replications=1, kind="measurement", noise=0.02), certificate=certificate)
     document = json.loads(json.dumps(comparison.as_dict(), allow_nan=False))
     assert document["verdict"] in ("pass", "fail", "invalid")
-    for name in ("latency_s.p50", "latency_s.p99", "ttft_s.p50", "throughput_rps", "availability", "cost_usd"):
+    assert document["schema_version"] == 2
+    figures = ("latency_s.p50", "latency_s.p99", "ttft_s.p50", "added_latency_s.p50", "added_latency_s.p99", "throughput_rps")
+    for name in (*figures, "availability", "served", "cost_usd"):
         assert {"predicted", "measured", "error"} <= document["comparison"][name].keys()
     assert {"requests", "same_outcome", "latency_difference_s"} <= document["paired"].keys()
     assert {"p50", "p95_abs"} <= document["paired"]["latency_difference_s"].keys()
@@ -98,7 +100,7 @@ def test_as_a_regression_gate_only_worse_fails() -> None:
 
 
 def test_each_tolerance_alone_can_fail_it() -> None:
-    few = (np.arange(1060) % 10 == 0) * int(Outcome.ERROR)
+    few = (np.arange(1060) % 10 == 0) * ERROR
     tail = made(kind="measurement", latency_s=np.where(np.arange(1060) % 50 == 0, LATENCY * 10, LATENCY))
     for measured, name in [(tail, "latency_s.p99"), (made(outcome=few), "same_outcome"), (made(cost_usd=0.0103), "cost_usd")]:
         comparison = compare(made(), measured)
@@ -119,12 +121,12 @@ def test_a_broken_certificate_is_neither_a_pass_nor_a_failure() -> None:
 def test_too_few_requests_for_a_p99_make_it_invalid() -> None:
     comparison = compare(made(n=300), made(n=300, kind="measurement"))
     assert comparison.verdict == "invalid"
-    assert comparison.why_invalid == ("too few requests for latency_s.p99: 240 were served, 368 are needed; run for longer",)
+    assert comparison.why_invalid == ("too few requests for latency_s.p99: 240 were answered, 368 are needed; run for longer",)
 
 
 def test_a_target_that_fails_everything_disagrees_and_is_quoted() -> None:
     told = [{"status": 500, "error": "boom", "requests": 990}, {"status": 0, "error": "ClientOSError: reset", "requests": 10}]
-    comparison = compare(made(), made(kind="measurement", outcome=int(Outcome.ERROR), cost_usd=0.0), errors=told)
+    comparison = compare(made(), made(kind="measurement", outcome=ERROR, cost_usd=0.0), errors=told)
     assert (comparison.verdict, comparison.why_invalid) == ("fail", ())
     says = verify_verdict(comparison.as_dict())[1]
     assert "Availability: 100 % predicted, 0 % measured." in says
@@ -132,13 +134,13 @@ def test_a_target_that_fails_everything_disagrees_and_is_quoted() -> None:
 
 
 def test_a_prediction_of_failures_disagrees_with_a_target_that_serves() -> None:
-    assert compare(made(outcome=int(Outcome.ERROR)), made(kind="measurement")).verdict == "fail"
+    assert compare(made(outcome=ERROR), made(kind="measurement")).verdict == "fail"
 
 
 def test_a_handful_of_failures_is_too_few_to_say() -> None:
-    comparison = compare(made(n=120), made(n=120, kind="measurement", outcome=int(Outcome.ERROR)))
+    comparison = compare(made(n=120), made(n=120, kind="measurement", outcome=ERROR))
     assert comparison.verdict == "invalid"
-    assert comparison.why_invalid[0].startswith("too few requests for latency_s.p50: 0 were served")
+    assert comparison.why_invalid[0].startswith("too few requests for latency_s.p50: 0 were answered")
 
 
 def test_requests_that_were_never_measured_make_it_invalid() -> None:
@@ -167,8 +169,24 @@ def test_only_replication_zero_is_compared() -> None:
 
 
 def test_outcomes_that_moved_are_counted() -> None:
-    moved = compare(made(), made(outcome=(np.arange(1060) % 100 == 0) * int(Outcome.TIMEOUT))).paired.moved
+    moved = compare(made(), made(outcome=(np.arange(1060) % 100 == 0) * TIMEOUT)).paired.moved
     assert moved == {"ok → timeout": 10}
+
+
+def test_an_apology_on_one_side_is_another_outcome_and_no_pair_of_latencies() -> None:
+    degraded = np.arange(1060) % 2 == 0
+    comparison = compare(made(), made(outcome=degraded * CANNED, latency_s=np.where(degraded, 0.001, LATENCY), kind="measurement"))
+    assert comparison.paired.moved == {"ok → canned": 500}
+    assert comparison.paired.answered == 500
+    assert comparison.paired.difference_s["p95_abs"] == 0.0
+    assert comparison.figures["availability"].measured.value == 0.5
+    assert comparison.figures["served"].measured.value == 1.0
+
+
+def test_the_latency_that_each_side_adds_is_compared() -> None:
+    predicted = made(latency_s=LATENCY + 0.010, first_token_s=LATENCY, generation_s=0.0)
+    measured = made(kind="measurement", latency_s=LATENCY + 0.008, first_token_s=LATENCY, generation_s=0.0)
+    assert compare(predicted, measured).figures["added_latency_s.p50"].error == pytest.approx(0.25)
 
 
 def test_runs_of_different_requests_are_refused() -> None:
@@ -201,7 +219,7 @@ def test_closed_workloads_are_compared_as_distributions() -> None:
 
 
 def test_closed_workloads_disagree_by_latency_throughput_or_outcomes() -> None:
-    few = (np.arange(1060) % 10 == 0) * int(Outcome.ERROR)
+    few = (np.arange(1060) % 10 == 0) * ERROR
     for measured, name in [
         (closed(1.2, "measurement"), "latency_s.p99"),
         (closed(kind="measurement", n=900), "throughput_rps"),

@@ -9,8 +9,8 @@ import pytest
 
 from sim.analysis.warmup import NoSteadyState, mser
 from sim.engine.runner import predict
-from sim.scenario.errors import ScenarioError
 from sim.gateway.language import load
+from sim.scenario.errors import ScenarioError
 from tests.theory.entry import VALUES
 
 MM1 = Path(__file__).parents[3] / "scenarios" / "validation" / "mm1.yaml"

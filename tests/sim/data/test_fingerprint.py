@@ -13,9 +13,10 @@ import pytest
 from sim.data import fingerprint as module
 from sim.data.fingerprint import fingerprint
 from sim.data.run import Run
-from sim.data.schema import ATTEMPTS, REQUESTS
+from sim.data.schema import ATTEMPTS
 from sim.data.spill import RowKeeper
 from sim.data.table import Table
+from sim.gateway.rows import REQUESTS
 from tests.sim.synthetic_runs import synthetic_run
 
 

@@ -24,11 +24,11 @@ from sim.data.spill import MOST_IN_MEMORY, VARIABLE, CannotSpill, RowKeeper, Spi
 from sim.data.table import Table
 from sim.engine.executors import in_order
 from sim.engine.runner import predict, predict_to_precision
+from sim.gateway.language import Scenario, load
 from sim.results import store
 from sim.results.results import gather
 from sim.results.store import read_results, write_results
-from sim.scenario.load import canonical, load, to_yaml
-from sim.scenario.model import Scenario
+from sim.scenario.load import canonical, to_yaml
 
 MM1 = Path(__file__).parents[3] / "scenarios" / "validation" / "mm1.yaml"
 

@@ -8,9 +8,10 @@ import numpy as np
 import pytest
 
 from sim.data import table
-from sim.data.schema import ATTEMPTS, REQUESTS
+from sim.data.schema import ATTEMPTS
 from sim.data.spill import spill
 from sim.data.table import Columns, Table
+from sim.gateway.rows import REQUESTS
 from tests.sim.synthetic_runs import rows
 
 LENGTHS = (30, 0, 12)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 
 import numpy as np
@@ -9,9 +10,14 @@ import pytest
 
 import sim.engine.replication
 from sim.data.fingerprint import fingerprint
-from sim.engine.invariants import InvariantViolated, Level, Replication, violations
+from sim.data.outcomes import ERROR, OK, REJECTED
+from sim.data.schema import ATTEMPTS, TIMELINE
+from sim.engine.invariants import Inside, InvariantViolated, Leftovers, Replication, hold, violations
 from sim.engine.runner import predict
 from sim.gateway.language import load
+from sim.gateway.rows import WAITS
+from sim.kernel.refusals import names_in
+from tests.sim.synthetic_runs import rows
 
 EVERYTHING = Path(__file__).parents[2] / "equivalence" / "everything.yaml"
 MM1 = Path(__file__).parents[3] / "scenarios" / "validation" / "mm1.yaml"
@@ -29,59 +35,133 @@ def held(scenario):
     seen = []
     patch = pytest.MonkeyPatch()
     patch.setattr(sim.engine.replication, "hold", lambda replication, replay: seen.append((replication, replay)))
-    predict(scenario, replications=2)
+    predict(scenario, replications=2, engine="simpy")
     patch.undo()
-    return seen[1]
+    return seen[1][0]
+
+
+def said(replication: Replication) -> list[str]:
+    return [violation.says for violation in violations(replication)]
 
 
 def broken(held: Replication, **columns) -> list[str]:
     """What is said about a copy of the run in which one row's columns are moved by so much."""
-    rows = held.requests.copy()
+    requests = held.requests.copy()
     for column, by in columns.items():
-        rows[column][17] += by
-    return [violation.says for violation in violations(held._replace(requests=rows))]
+        requests[column][17] += by
+    return said(held._replace(requests=requests))
+
+
+def made_up(count: int, retried: int = 0) -> Replication:
+    """Requests that wait for 0.1 s and are answered in a second; the first ``retried`` of them at the second attempt."""
+    requests = rows(count, latency_s=1.1, queue_wait_s=0.1, cost_usd=0.01, cached_tokens=5)
+    requests["attempts"][:retried] = 2
+    attempts = np.zeros(count + retried, ATTEMPTS)
+    attempts["request"] = np.concatenate([np.arange(count), np.arange(retried)])
+    attempts["status"][:count], attempts["status"][count:] = 200, 503
+    attempts["cost_usd"][:count], attempts["cached_tokens"][:count] = 0.01, 5
+    inside = Inside(count, 0, float(requests["latency_s"].sum()), float(count + 1))
+    leftovers = Leftovers(seen=len(attempts), waited_s=float(requests["queue_wait_s"].sum()), concurrency=22.0, capacity=50.0)
+    return Replication(requests, attempts, np.zeros(9, TIMELINE), inside, leftovers)
 
 
 def test_a_run_with_everything_in_it_holds(held):
-    assert list(violations(held[0])) == []
-    assert held[0].gateway.admission.waited_s > 0
+    assert said(held) == []
+    assert held.leftovers.waited_s > 0
+    assert set(names_in(held.requests["refused_by"], held.attempts["refused_by"]).values()) >= {"queue", "requests per user"}
+
+
+def test_rows_made_up_by_the_laws_hold():
+    assert said(made_up(100, retried=30)) == []
 
 
 def test_conservation_notices_a_request_that_never_ended(held):
-    short = held[0]._replace(requests=held[0].requests[:-1], system_s=held[0].system_s[:-1])
-    assert any("arrived" in violation.says for violation in violations(short))
+    assert any("arrived" in each for each in said(held._replace(requests=held.requests[:-1])))
+
+
+@pytest.mark.parametrize(
+    ("what", "says"),
+    [
+        ({"in_service": 1}, "1 slots"), ({"waiting": 2}, "2 places in the line"), ({"in_flight": {"a/one": 3}}, "3 calls to a/one"),
+        ({"leaders": 4}, "4 identical prompts under way"), ({"at_provider": {"a": 5}}, "5 places at a"),
+    ],
+)  # fmt: skip
+def test_whatever_is_still_held_at_the_end_is_noticed(what, says):
+    whole = made_up(10)
+    assert said(whole._replace(leftovers=whole.leftovers._replace(**what))) == [f"when everything was over, {says} were still held"]
+
+
+def test_attempts_that_only_one_side_has_seen_are_noticed():
+    whole = made_up(10)
+    assert said(whole._replace(leftovers=whole.leftovers._replace(seen=11))) == ["providers saw 11 attempts, the gateway made 10"]
 
 
 def test_littles_law_notices_a_wait_that_was_a_little_longer(held):
-    assert any("Little's law in the admission queue" in each for each in broken(held[0], queue_wait_s=1e-5))
+    assert any("Little's law in the admission queue" in each for each in broken(held, queue_wait_s=1e-5))
 
 
 def test_littles_law_notices_a_stay_that_was_a_little_longer(held):
-    system_s = held[0].system_s.copy()
-    system_s[3] += 1e-5
-    assert any("Little's law in the system" in each.says for each in violations(held[0]._replace(system_s=system_s)))
+    assert any("Little's law in the system" in each for each in broken(held, latency_s=1e-5))
 
 
 @pytest.mark.parametrize(
     ("column", "by", "says"),
-    [("cost_usd", 1e-6, "cost"), ("attempts", 1, "attempts"), ("backoff_s", -99.0, "backoff_s is negative"), ("outcome", 9, "no outcome")],
+    [
+        ("cost_usd", 1e-6, "the cost of a request"),
+        ("cached_tokens", 1, "the cached tokens of a request"),
+        ("attempts", 1, "disagree on their number"),
+        ("outcome", 9, "no outcome"),
+        ("outcome", REJECTED, "no limit says that it did"),
+        ("latency_s", -2.0, "latency_s is negative"),
+        ("request", -1, "ended twice"),
+        *((column, 99.0, "waited for longer") for column in WAITS),
+        *((column, -99.0, f"{column} is negative") for column in WAITS),
+        *((column, -(10**6), f"{column} is negative") for column in ("attempts", "input_tokens", "output_tokens", "cached_tokens")),
+        ("cost_usd", -1.0, "cost_usd is negative"),
+    ],
 )
-def test_every_other_law_notices_its_own_violation(held, column, by, says):
-    assert any(says in each for each in broken(held[0], **{column: by}))
+def test_every_other_law_notices_its_own_violation(column, by, says):
+    if column == "attempts":
+        by = max(by, -1000)
+    assert any(says in each for each in broken(made_up(40), **{column: by}))
+
+
+def test_an_answer_that_no_provider_gave_is_noticed():
+    whole = made_up(40)
+    whole.attempts["status"][7] = 503
+    assert said(whole) == ["a request was answered, but no provider answered it"]
+    whole.requests["outcome"][7] = ERROR
+    assert said(whole) == []
+
+
+def test_waits_may_take_all_of_the_time_and_no_more():
+    whole = made_up(10)
+    whole.requests["failed_s"][3] = 1.0
+    assert said(whole) == []
+    whole.requests["failed_s"][3] += 1e-6
+    (violation,) = violations(whole)
+    assert violation == ("a request waited for longer than it was there", 3, 3.0)
 
 
 def test_a_level_over_its_limit_is_noticed(held):
-    samples = held[0].samples.copy()
+    samples = held.samples.copy()
     samples["in_service"][5] = 23
-    assert any("its limit is 22" in each.says for each in violations(held[0]._replace(samples=samples)))
+    assert any("its limit is 22" in each for each in said(held._replace(samples=samples)))
 
 
-def test_a_violation_stops_the_run_and_names_the_place_and_the_options(scenario, monkeypatch):
-    honest = Level.leave
-    monkeypatch.setattr(Level, "leave", lambda level, now_s: honest(level, now_s + 0.001))
+def test_a_violation_names_the_place_and_the_options():
+    whole = made_up(100_000)
+    whole.requests["cpu_s"][[70_000, 90_000]] = -1.0
+    with pytest.raises(InvariantViolated, match=r"cpu_s is negative, first at request 70000 \(70000 s\); to replay: tenfold predict x"):
+        hold(whole, "tenfold predict x")
+
+
+def test_a_violation_stops_the_run_and_says_how_to_replay_it(scenario, monkeypatch):
+    honest = sim.engine.replication.leftovers_of
+    monkeypatch.setattr(sim.engine.replication, "leftovers_of", lambda *all_: honest(*all_)._replace(waiting=1))
     options = "--scale 1.25 --seed 11 --replications 1 --engine simpy"
-    with pytest.raises(InvariantViolated, match=rf"Little's law in the system.*to replay: tenfold predict with .*, {options}$"):
-        predict(scenario, 1.25, replications=1)
+    with pytest.raises(InvariantViolated, match=rf"1 places in the line.*to replay: tenfold predict with .*, {options}$"):
+        predict(scenario, 1.25, replications=1, engine="simpy")
 
 
 @pytest.mark.parametrize(("engine", "scale"), [("simpy", 1 / 3), ("compiled", 1.0)])
@@ -101,41 +181,40 @@ def test_the_options_for_a_replay_replay_the_replication(engine, scale, monkeypa
 
 
 def test_same_seed_same_fingerprint_and_another_seed_another(scenario):
-    first, again, other = (fingerprint(predict(scenario, replications=2, seed=seed)) for seed in (1, 1, 2))
+    first, again, other = (fingerprint(predict(scenario, replications=2, seed=seed, engine="simpy")) for seed in (1, 1, 2))
     assert first == again
     assert first != other
 
 
-@pytest.mark.parametrize(
-    "by", [{}, {"cost_usd": 1e-6}, {"attempts": 1}, {"backoff_s": -99.0}, {"outcome": 9}, {"request": -1}, {"cpu_s": 99.0}]
-)
-def test_compiled_or_not_the_same_laws_are_checked(held, by):
-    from sim.compiled.checks import OVER_ROWS
-
-    assert broken(held[0]._replace(passes=OVER_ROWS), **by) == broken(held[0], **by)
-
-
 def test_attempts_may_end_in_any_order(held):
-    shuffled = held[0].attempts[np.random.default_rng(1).permutation(len(held[0].attempts))]
-    assert list(violations(held[0]._replace(attempts=shuffled))) == []
+    shuffled = held.attempts[np.random.default_rng(1).permutation(len(held.attempts))]
+    assert said(held._replace(attempts=shuffled)) == []
 
 
-@pytest.mark.parametrize("passes", ["columns", "rows"])
-def test_an_attempt_of_nobodys_is_noticed(held, passes):
-    from sim.compiled.checks import OVER_ROWS
-
-    for nobody in (-1, len(held[0].requests)):
-        attempts = held[0].attempts.copy()
+def test_an_attempt_of_nobodys_is_noticed(held):
+    for nobody in (-1, len(held.requests)):
+        attempts = held.attempts.copy()
         attempts["request"][7] = nobody
-        changed = held[0]._replace(attempts=attempts, passes=OVER_ROWS if passes == "rows" else None)
-        assert "an attempt belongs to no request" in [each.says for each in violations(changed)]
+        assert "an attempt belongs to no request" in said(held._replace(attempts=attempts))
 
 
 def test_requests_need_not_be_numbered_one_after_the_other(held):
-    rows, attempts = held[0].requests.copy(), held[0].attempts.copy()
-    rows["request"] *= 3
+    requests, attempts = held.requests.copy(), held.attempts.copy()
+    requests["request"] *= 3
     attempts["request"] *= 3
-    apart = held[0]._replace(requests=rows, attempts=attempts)
-    assert list(violations(apart)) == []
+    apart = held._replace(requests=requests, attempts=attempts)
+    assert said(apart) == []
     attempts["request"][7] += 1
-    assert "an attempt belongs to no request" in [each.says for each in violations(apart)]
+    assert "an attempt belongs to no request" in said(apart)
+
+
+def test_a_run_without_requests_holds():
+    assert said(made_up(0)) == []
+
+
+def test_a_million_rows_are_checked_in_a_second_or_two():
+    whole = made_up(1_000_000, retried=200_000)
+    assert (whole.requests["outcome"] == OK).all()
+    started_s = time.process_time()
+    assert said(whole) == []
+    assert time.process_time() - started_s < 3  # it is some 0.5 s

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-
 from sim.compiled.cache import directory
+
 from sim.data.fingerprint import fingerprint
 from sim.engine.runner import predict
 from sim.engine.selection import choose

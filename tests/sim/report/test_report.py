@@ -12,9 +12,11 @@ import numpy as np
 import pytest
 
 from sim.analysis.validation import compare
+from sim.data.outcomes import ERROR, NAMES
 from sim.data.run import Run
-from sim.data.schema import Outcome
+from sim.gateway.rows import PARTS
 from sim.report import charts
+from sim.report.colors import SERIES, outcome_roles, part_roles, roles
 from sim.report.panels import Shown, shown_runs
 from sim.report.render import render
 from sim.report.svg import COLOR, chart
@@ -79,7 +81,7 @@ PAGES: dict[str, Callable[[], str]] = {
     "measurement": lambda: page_of([synthetic_run(replications=1, kind="measurement")]),
     "both": lambda: page_of(pair_of_runs(), measured=True),
     "nothing arrived": lambda: page_of([run_of(rows(0))]),
-    "nothing served": lambda: page_of([run_of(rows(600, outcome=Outcome.ERROR, ttft_s=np.nan, cost_usd=np.nan))]),
+    "nothing served": lambda: page_of([run_of(rows(600, outcome=ERROR, ttft_s=np.nan, cost_usd=np.nan))]),
     "one request": lambda: page_of([run_of(rows(1, arrival_s=100.0))]),
     "no budgets, no faults": lambda: page_of([synthetic_run(1, scenario=scenario(budgets=[], faults=[]))]),
 }
@@ -116,6 +118,19 @@ def test_drawings_take_their_colours_from_the_page() -> None:
     drawings = re.findall(r"<svg.*?</svg>", text, re.DOTALL)
     assert len(drawings) >= 9
     assert not [color for drawing in drawings for color in re.findall(r"#[0-9a-f]{6}\b", drawing)]
+
+
+def test_a_new_outcome_or_part_takes_a_free_colour() -> None:
+    known = {"ok": "ok", "late": "series-0"}
+    found = roles(["ok", "late", "new", "newer"], known)
+    assert found == {"ok": "ok", "late": "series-0", "new": "series-1", "newer": "series-2"}
+    assert set(roles([str(number) for number in range(30)], known).values()) == set(SERIES) - {"series-0"}, "over and over"
+    assert set(outcome_roles()) == set(NAMES.values())
+    assert set(part_roles()) == {*PARTS.values(), "other"}
+
+
+def test_what_refused_is_listed_by_name() -> None:
+    assert "queue (requests)" in Page(PAGES["three scales"]()).texts
 
 
 def test_the_verdict_comes_first() -> None:

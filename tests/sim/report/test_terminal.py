@@ -50,7 +50,7 @@ def test_lists_read_as_sentences(words: list[str], text: str) -> None:
 def test_the_verdict_says_what_holds_and_what_breaks_first() -> None:
     assert verdict(summarize([synthetic_run(1), synthetic_run(10)], SHA)) == (
         "fail",
-        "1x breaks availability > 99.5% (99.45 %); 10x breaks availability > 99.5% (99.05 %) and 1 more.",
+        "1x breaks served > 99.5% (99.45 %); 10x breaks served > 99.5% (99.05 %) and 1 more.",
     )
     lenient = scenario(budgets=["latency.p99 < 30s"])
     assert verdict(summarize([synthetic_run(1, scenario=lenient)], SHA)) == ("pass", "Every budget holds at 1x.")
@@ -58,7 +58,7 @@ def test_the_verdict_says_what_holds_and_what_breaks_first() -> None:
     silent = scenario(budgets=[])
     assert verdict(summarize([run_of(rows(600), scenario=silent)], SHA)) == (
         "unknown",
-        "No budgets to hold it to. At 1x: P50 1.00 s, P99 1.00 s, 100 % served.",
+        "No budgets to hold it to. At 1x: P50 1.00 s, P99 1.00 s, 100 % available.",
     )
 
 
@@ -103,7 +103,8 @@ def test_no_color_is_honoured_on_a_terminal(monkeypatch: pytest.MonkeyPatch) -> 
 
 
 def test_names_are_printed_as_they_are() -> None:
-    hostile = run_of(rows(600), usage=[{"limit": "[red]x[/red]", "capacity": 1, "unit": "u", "demand": 2, "load": 2.0}])
+    none_refused = {"refused": 0, "refused_share": 0.0, "refused_of": "requests"}
+    hostile = run_of(rows(600), usage=[{"limit": "[red]x[/red]", "capacity": 1, "unit": "u", "demand": 2, "load": 2.0} | none_refused])
     assert "[red]x[/red] binds" in printed([hostile])
 
 

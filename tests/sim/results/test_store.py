@@ -55,8 +55,8 @@ def test_runs_read_back_as_they_were(place: Path, results: Results) -> None:
     for run, kept in zip(results.runs, found.runs, strict=True):
         for rows in ("requests", "attempts", "timeline"):
             assert getattr(run, rows).tobytes() == getattr(kept, rows).tobytes(), rows
-        assert (run.kind, run.scale, run.seed, run.targets, run.events, run.usage) == (
-            kept.kind, kept.scale, kept.seed, kept.targets, kept.events, kept.usage,
+        assert (run.kind, run.scale, run.seed, run.targets, run.events, run.usage, run.refusals) == (
+            kept.kind, kept.scale, kept.seed, kept.targets, kept.events, kept.usage, kept.refusals,
         )  # fmt: skip
     assert summarize(found.runs, SHA) == summarize(results.runs, SHA)
 
@@ -67,6 +67,44 @@ def test_the_requests_are_one_flat_table_for_other_tools(place: Path, results: R
     table = pq.read_table(place / "requests.parquet")
     assert table.num_rows == sum(len(run.requests) for run in results.runs)
     assert table.column_names[:4] == ["run", "request", "replication", "arrival_s"]
+
+
+def test_the_manifest_names_the_limits_that_refused_so_that_a_reader_needs_no_code(place: Path, results: Results) -> None:
+    names = json.loads((place / "manifest.json").read_text())["refused_by"]
+    codes = np.unique(np.concatenate([run.requests["refused_by"] for run in results.runs]))
+    assert {names[str(code)] for code in codes if code} == {"queue"}
+
+
+def without(place: Path, column: str) -> Path:
+    """The directory as if its requests had been written without a column."""
+    import pyarrow.parquet as pq
+
+    file = place / "requests.parquet"
+    whole = pq.ParquetFile(file)
+    groups = [whole.read_row_group(number).drop_columns([column]) for number in range(whole.num_row_groups)]
+    with pq.ParquetWriter(file, groups[0].schema) as writer:
+        for group in groups:
+            writer.write_table(group)
+    manifest = json.loads((place / "manifest.json").read_text())
+    manifest["hashes"][file.name] = store.sha256_of(file)
+    (place / "manifest.json").write_text(json.dumps(manifest))
+    return place
+
+
+@pytest.mark.parametrize("most", ["12000000", "10"], ids=["in memory", "on disk"])
+def test_rows_from_before_a_stage_was_there_read_as_if_nothing_had_happened_in_it(
+    place: Path, results: Results, most: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TENFOLD_ROWS_IN_MEMORY", most)
+    found = read_results(without(place, "coalesced_s"))
+    for run, kept in zip(results.runs, found.runs, strict=True):
+        assert not kept.requests["coalesced_s"].any()
+        assert kept.requests["latency_s"].tobytes() == np.ascontiguousarray(run.requests["latency_s"]).tobytes()
+
+
+def test_rows_without_what_every_request_has_are_damaged(place: Path) -> None:
+    with pytest.raises(StoreError, match=r"requests\.parquet has no column latency_s"):
+        read_results(without(place, "latency_s"))
 
 
 def test_of_large_runs_the_first_replications_are_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -156,7 +194,8 @@ def test_a_changed_or_missing_file_is_noticed(place: Path, name: str) -> None:
         ("[]", "is not one of Tenfold's"),
         ('{"name": "somebody else"}', "is not one of Tenfold's"),
         ('{"format": 99}', "written by a later version of Tenfold"),
-        ('{"format": 1}', "is damaged: scenario.yaml is missing"),
+        ('{"format": 1}', "written by an earlier version of Tenfold.*run it again"),
+        ('{"format": 2}', "is damaged: scenario.yaml is missing"),
     ],
 )
 def test_a_directory_that_is_not_a_run_says_so(tmp_path: Path, manifest: str | None, message: str) -> None:
