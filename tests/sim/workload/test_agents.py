@@ -3,9 +3,8 @@
 import numpy as np
 import pytest
 
-from sim.compiled.refusals import why_not
-from sim.data.fingerprint import fingerprint
-from sim.engine.runner import predict
+from sim.data.outcomes import ABANDONED, ERROR, OK
+from sim.engine.simpy_driver.replicate import simulate
 from sim.gateway.language import load
 from sim.workload.chains import chains_of
 from sim.workload.schedule import build_schedule
@@ -18,6 +17,16 @@ def of_agents(*changes):
     return load("validation/mm1", [*AGENTS, "workload.arrivals.rate=2/s", "gateway.queue.concurrency=3", *changes]).scenario
 
 
+def rows_of(scenario, replication=0):
+    return simulate((scenario, 1.0, scenario.seed, replication)).requests
+
+
+def counted(scenario, replications):
+    """The rows of requests after the warm-up, of each replication."""
+    tables = [rows_of(scenario, replication) for replication in range(replications)]
+    return [rows[rows["arrival_s"] >= scenario.workload.warmup_s] for rows in tables]
+
+
 def by_conversation(rows):
     """Rows in order of conversation and turn; the second value marks those that follow one of their own conversation."""
     rows = rows[np.ones(len(rows), bool)]
@@ -27,7 +36,7 @@ def by_conversation(rows):
 
 def test_each_call_comes_its_thinking_time_after_the_answer_to_the_one_before():
     scenario = of_agents()
-    rows, follows = by_conversation(predict(scenario, replications=1).requests)
+    rows, follows = by_conversation(rows_of(scenario))
     schedule = build_schedule(scenario)
     number = rows["request"]
     assert follows.sum() > 1000
@@ -41,32 +50,43 @@ def test_each_call_comes_its_thinking_time_after_the_answer_to_the_one_before():
 
 
 def test_the_stated_rate_holds_although_nobody_can_schedule_it():
-    run = predict(of_agents(), replications=10)
-    counts = np.bincount(run.counted["replication"]) / (18 * 60)
+    counts = np.array([len(rows) for rows in counted(of_agents(), 10)]) / (18 * 60)
     assert abs(counts.mean() - 2) < 4 * counts.std(ddof=1) / np.sqrt(10)
 
 
 def test_slower_answers_make_agents_wait_where_scheduled_conversations_pile_up():
     slow = ("gateway.queue.concurrency=1", "providers.server.models.job.latency={kind: constant, value: 1s}")
-    waiting = predict(of_agents(*slow), replications=2).counted["queue_wait_s"].mean()
-    piled_up = predict(of_agents(*slow, f"workload.conversations={{{TALK}}}"), replications=2).counted["queue_wait_s"].mean()
+    agents, scheduled = (of_agents(*slow, *more) for more in ([], [f"workload.conversations={{{TALK}}}"]))
+    waiting, piled_up = (np.concatenate(counted(scenario, 2))["queue_wait_s"].mean() for scenario in (agents, scheduled))
     assert waiting < piled_up / 2
 
 
 def test_agents_go_on_after_a_failure_and_after_they_have_lost_patience():
-    run = predict(of_agents("workload.client.timeout=2s", "providers.server.errors={rate: 0.3, status: 500}"), replications=1)
-    rows, follows = by_conversation(run.requests)
-    after_failure = follows[1:] & (rows["outcome"][:-1] != 0)
-    assert set(np.unique(rows["outcome"]).tolist()) == {0, 6, 7}
+    failing = of_agents("workload.client.timeout=2s", "providers.server.errors={rate: 0.3, status: 500}")
+    rows, follows = by_conversation(rows_of(failing))
+    after_failure = follows[1:] & (rows["outcome"][:-1] != OK)
+    assert set(np.unique(rows["outcome"]).tolist()) == {OK, ERROR, ABANDONED}
     assert after_failure.sum() > 100
     gap_s = rows["arrival_s"][1:] - (rows["arrival_s"] + rows["latency_s"])[:-1]
     assert gap_s[after_failure].min() > 0
 
 
-def test_the_same_seed_gives_the_same_trajectory_and_the_compiled_world_refuses_by_name():
+def test_agents_go_on_when_they_give_up_though_their_calls_go_on_without_them():
+    slow = (
+        "gateway.cancel_on_disconnect=false",
+        "workload.client.timeout=2s",
+        "providers.server.models.job.latency={kind: constant, value: 3s}",
+    )
+    rows, follows = by_conversation(rows_of(of_agents(*slow, "gateway.queue.concurrency=unlimited", "workload.duration=5m")))
+    assert rows["latency_s"] == pytest.approx(3.0), "the gateway has answered all the same"
+    since_sent_s = rows["arrival_s"][1:] - rows["arrival_s"][:-1]
+    assert since_sent_s[follows[1:]].min() > 2.0
+    assert (since_sent_s[follows[1:]] < 3.0).any(), "and some have thought less than the rest of its time"
+
+
+def test_the_same_seed_gives_the_same_trajectory():
     scenario = of_agents("workload.duration=5m")
-    assert fingerprint(predict(scenario, replications=2)) == fingerprint(predict(scenario, replications=2))
-    assert why_not(scenario) == ["workload.conversations.after: answer (agents that wait for their answers)"]
+    assert rows_of(scenario).tobytes() == rows_of(scenario).tobytes() != rows_of(scenario, 1).tobytes()
 
 
 def test_only_the_first_call_of_a_conversation_in_a_run_begins_a_chain():
