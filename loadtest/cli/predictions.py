@@ -15,7 +15,7 @@ from loadtest.cli import exit_codes
 from loadtest.cli.output import CannotKeep
 from sim.data.run import Run
 from sim.data.spill import CannotSpill, RowKeeper
-from sim.engine.selection import Choice, choose_one, is_long
+from sim.engine.selection import Choice, choose_one
 from sim.scenario.load import Loaded
 
 WORTH_A_POOL = {"simpy": 30_000, "compiled": 2_000_000}
@@ -58,7 +58,7 @@ def predict_scales(
     sides = [side.scenario for side in (loaded, beside) if side is not None]
     choices = [choose_one(engine, sides, scale, replications) for scale in scales]
     for scale, choice in zip(scales, choices, strict=True):
-        if engine == "auto" and not quiet and any(is_long(side, scale, replications) for side in sides):
+        if choice.engine == "compiled" and not quiet:
             click.echo(f"engine at {scale:g}x: {choice.engine} ({choice.why})", err=True)
     keeper = keeper or keeper_of_rows()
     if workers is None and cluster is None and little_to_do(loaded, zip(scales, choices, strict=True), replications):
