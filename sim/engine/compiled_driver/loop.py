@@ -1,0 +1,403 @@
+"""The loop of events: line by line that of ``sim.engine.simpy_driver.simulation``, over arrays.
+
+A table without room for what the next step may need ends it with NEEDS_ROOM; who has made room calls it again.
+"""
+
+from __future__ import annotations
+
+from collections import namedtuple
+from collections.abc import Callable
+from math import inf, nan
+from typing import Any
+
+import numpy as np
+
+from sim.engine.compiled_driver import programs
+from sim.engine.compiled_driver.cache import compiled
+from sim.engine.compiled_driver.heap import CALL, GIVE_UP, KIND, KIND_BITS, SEND, SERVER, TIMER, drop_first, push
+from sim.engine.compiled_driver.numbing import is_there, jitable, means, merged
+from sim.engine.compiled_driver.writing import write_attempt, write_call, write_request
+from sim.gateway import chain
+from sim.gateway.call import CONTINUE, PERFORM
+from sim.gateway.hooks import free_slot, take_slot
+from sim.gateway.stages.hedge import ended as fork_ended
+from sim.gateway.stages.upstream import settle
+from sim.kernel.containers import NOBODY, take_ready
+from sim.kernel.state import state
+from sim.provider import simulated
+from sim.provider.processor_sharing import rearm, server_due
+
+FINISHED, NEEDS_ROOM, NEEDS_REQUESTS = 0, 1, 2
+NOTHING = -1  # no call goes on
+OVER = -2
+
+advance_call, perform, go_on_with = merged(chain.advance), merged(simulated.perform), merged(simulated.go_on)
+
+Engine = namedtuple("Engine", ["loop", "events", "blank", "requests", "waiting", "rows", "attempts", "timeline"])
+Waiting = namedtuple("Waiting", ["following", "think_s", "open"])
+"""Of requests that wait for the answers to others: by number, which one follows, how long its client thinks before that, and whether its
+client waits for the answer. None for requests that come at times of their own.
+"""
+
+
+@state
+class Loop:
+    now_s: float = 0.0
+    order: int = 0
+    events: int = 0
+    arrived: int = 0  # rows of e.requests that have been sent, where they come at times of their own
+    last: bool = False  # there are no requests after those
+    sending: int = 0  # events that send a request
+    inside: int = 0
+    entered: int = 0
+    area_s: float = 0.0
+    area_at_s: float = 0.0
+    attempts: int = 0
+    over_s: float = inf  # no waiting request is sent from here on
+    over_included: bool = True  # or only after it
+    gives_up_after_s: float = inf
+    longest: int = 0  # turns of history of a request
+    step: int = 0  # from a waiting request's number to that of its following one, at most
+    furthest: int = 0  # the highest number of a waiting request that has been sent, or is to be
+    sampled: int = 0
+    sample_due_s: float = nan
+    sample_every_s: float = 1.0
+
+
+@compiled
+def start(g: Any, p: Any, e: Any, numbers: np.ndarray, times_s: np.ndarray) -> None:
+    """Set the stages' timers, and the sending of waiting requests that wait for none."""
+    for number in range(g.timers):
+        push(e, 0.0, TIMER, number, 0)
+    for place in range(len(numbers)):
+        push(e, times_s[place], SEND, numbers[place], 0)
+        e.loop.sending += 1
+        e.loop.furthest = max(e.loop.furthest, numbers[place])
+
+
+@compiled
+def advance(g: Any, p: Any, e: Any) -> int:
+    loop = e.loop
+    while has_room(g, p, e):  # a new call goes through chain.advance, any other through chain.resume
+        if g.ready.length > 0:
+            c = take_ready(g)
+        else:
+            rearm_servers(p, e)
+            slot = next_call(g, p, e)
+            if slot == NOTHING:
+                continue
+            if slot == OVER:
+                return finished(g, e)
+            c = g.calls[slot]
+        now_s = loop.now_s
+        if c.performing:
+            go_on_performing(g, p, e, c, now_s)
+        c.ticket += 1
+        if now_s >= c.leaves_s:
+            verdict = chain.depart(g, c, now_s)
+        else:
+            verdict = advance_call(g, c, now_s, CONTINUE if c.stage == c.floor else chain.woken(g, c, now_s))
+        end_leaving(g, p, e)
+        if verdict > CONTINUE:
+            call_ended(g, e, c)
+        else:
+            if verdict == PERFORM:
+                c.performing = True
+                perform(p, c, now_s, c.parent >= 0 and c.streams)
+            push(e, min(c.until_s, c.leaves_s), CALL, c.slot, c.ticket)
+    return NEEDS_ROOM
+
+
+@merged
+def has_room(g: Any, p: Any, e: Any) -> bool:
+    """One step: a call arrives or forks two, each with an event and an attempt; some breakers move; servers are set anew."""
+    loop = e.loop
+    return (
+        g.free.top.count >= 2
+        and loop.events + 4 + servers(p) < len(e.events)
+        and loop.attempts + 4 < len(e.attempts)
+        and g.events.top.count + 8 < len(g.events.rows)
+        and has_prefixes(p, loop.longest + 3)
+        and (e.waiting is None or loop.furthest + loop.step < len(e.requests))
+    )
+
+
+def has_prefixes(p: Any, more: int) -> bool:
+    raise NotImplementedError
+
+
+@means(has_prefixes)
+def compiled_has_prefixes(p: Any, more: int) -> Callable[..., Any]:
+    if is_there(p, "places"):
+        return lambda p, more: p.places.used.keys + more < len(p.prefixes)
+    return lambda p, more: True
+
+
+def servers(p: Any) -> int:
+    raise NotImplementedError
+
+
+@means(servers)
+def compiled_servers(p: Any) -> Callable[..., Any]:
+    return (lambda p: len(p.servers)) if is_there(p, "servers") else lambda p: 0
+
+
+@merged
+def finished(g: Any, e: Any) -> int:
+    if e.waiting is None and not e.loop.last:
+        return NEEDS_REQUESTS
+    sample_until(g, e, inf)
+    return FINISHED
+
+
+@merged
+def go_on_performing(g: Any, p: Any, e: Any, c: Any, now_s: float) -> None:
+    if now_s >= c.leaves_s:
+        simulated.cut(p, c, now_s)
+        attempt_ended(g, e, c)
+    elif not go_on_with(p, c, now_s):
+        attempt_ended(g, e, c)
+
+
+# ---- what comes next
+
+
+@merged
+def next_call(g: Any, p: Any, e: Any) -> int:
+    """The slot of the call that comes or goes on now; NOTHING where an event is no call's, OVER after the last."""
+    loop = e.loop
+    if e.waiting is None and loop.arrived < len(e.requests):
+        arrival_s = e.requests[loop.arrived].arrival_s
+        if loop.events == 0 or e.events[0].at_s > arrival_s:
+            sample_until(g, e, arrival_s)
+            loop.now_s = arrival_s
+            loop.arrived += 1
+            return arrive(g, e, loop.arrived - 1)
+    elif e.waiting is None and not loop.last:
+        return OVER  # more requests are needed
+    elif loop.inside == 0 and loop.sending == 0:
+        return OVER
+    event = e.events[0]
+    sample_until(g, e, event.at_s)
+    loop.now_s = event.at_s
+    kind, number, ticket = event.entry & KIND, event.entry >> KIND_BITS, event.ticket
+    drop_first(e)
+    if kind == CALL:
+        return number if g.calls[number].ticket == ticket else NOTHING
+    return happen(g, p, e, kind, number, ticket)
+
+
+@merged
+def happen(g: Any, p: Any, e: Any, kind: int, number: int, ticket: int) -> int:
+    """An event that is no call's."""
+    loop = e.loop
+    if kind == TIMER:
+        push(e, chain.tick(g, number, loop.now_s), TIMER, number, 0)
+    elif kind == SERVER:
+        reach_mark(p, number, ticket, loop.now_s)
+    elif kind == SEND:
+        return send(g, e, number)
+    elif kind == GIVE_UP:
+        answered(e, number)
+    return NOTHING
+
+
+def reach_mark(p: Any, number: int, ticket: int, now_s: float) -> None:
+    raise NotImplementedError
+
+
+@means(reach_mark)
+def compiled_reach_mark(p: Any, number: int, ticket: int, now_s: float) -> Callable[..., Any]:
+    def reach_mark(p: Any, number: int, ticket: int, now_s: float) -> None:
+        if p.servers[number].ticket == ticket:
+            server_due(p, number, now_s)
+
+    return reach_mark if is_there(p, "servers") else lambda p, number, ticket, now_s: None
+
+
+def rearm_servers(p: Any, e: Any) -> None:
+    raise NotImplementedError
+
+
+@means(rearm_servers)
+def compiled_rearm_servers(p: Any, e: Any) -> Callable[..., Any]:
+    def rearm_servers(p: Any, e: Any) -> None:
+        while p.rearmed.length > 0:
+            number = rearm(p)
+            server = p.servers[number]
+            if server.due_s < inf:
+                push(e, max(server.due_s, e.loop.now_s), SERVER, number, server.ticket)
+
+    return rearm_servers if is_there(p, "rearmed") else lambda p, e: None
+
+
+# ---- clients
+
+
+@jitable
+def arrive(g: Any, e: Any, number: int) -> int:
+    loop = e.loop
+    loop.area_s += loop.inside * (loop.now_s - loop.area_at_s)
+    loop.area_at_s = loop.now_s
+    loop.inside += 1
+    loop.entered += 1
+    slot = take_slot(g)
+    ticket = g.calls[slot].ticket  # of the slot's last call, whose timers may still be about
+    g.calls[slot] = e.blank
+    c = g.calls[slot]
+    write_call(c, e.requests[number])
+    c.slot, c.ticket = slot, ticket + 1
+    return slot  # type: ignore[no-any-return]
+
+
+def send(g: Any, e: Any, number: int) -> int:
+    raise NotImplementedError
+
+
+@means(send)
+def compiled_send(g: Any, e: Any, number: int) -> Callable[..., Any]:
+    def send(g: Any, e: Any, number: int) -> int:
+        loop = e.loop
+        loop.sending -= 1
+        e.waiting.open[number] = True
+        if loop.gives_up_after_s < inf:
+            push(e, loop.now_s + loop.gives_up_after_s, GIVE_UP, number, 0)
+        slot = arrive(g, e, number)
+        c = g.calls[slot]
+        c.leaves_s += loop.now_s - c.arrival_s
+        c.arrival_s = loop.now_s
+        return slot
+
+    return send if is_there(e, "waiting") else lambda g, e, number: NOTHING
+
+
+def answered(e: Any, number: int) -> None:
+    raise NotImplementedError
+
+
+@means(answered)
+def compiled_answered(e: Any, number: int) -> Callable[..., Any]:
+    """The client of a request has its answer, or has left: it thinks, and sends the following one."""
+
+    def answered(e: Any, number: int) -> None:
+        waiting, loop = e.waiting, e.loop
+        if waiting.open[number]:
+            waiting.open[number] = False
+            then = waiting.following[number]
+            if then != NOBODY:
+                at_s = loop.now_s + waiting.think_s[then]
+                if at_s < loop.over_s or (at_s == loop.over_s and loop.over_included):
+                    push(e, at_s, SEND, then, 0)
+                    loop.sending += 1
+                    loop.furthest = max(loop.furthest, then)
+
+    return answered if is_there(e, "waiting") else lambda e, number: None
+
+
+# ---- ends
+
+
+def end_leaving(g: Any, p: Any, e: Any) -> None:
+    raise NotImplementedError
+
+
+@means(end_leaving)
+def compiled_end_leaving(g: Any, p: Any, e: Any) -> Callable[..., Any]:
+    """Only a hedge has calls leave."""
+
+    def end_leaving(g: Any, p: Any, e: Any) -> None:
+        while g.leavers.count > 0:
+            g.leavers.count -= 1
+            c = g.calls[g.leaving[g.leavers.count]]
+            if not c.is_back:
+                if c.performing:
+                    simulated.cut(p, c, e.loop.now_s)
+                    attempt_ended(g, e, c)
+                chain.depart(g, c, e.loop.now_s)
+                fork_ended(g, c)
+
+    return end_leaving if is_there(g, "hedge") else lambda g, p, e: None
+
+
+@jitable
+def attempt_ended(g: Any, e: Any, c: Any) -> None:
+    c.performing = False
+    settle(g, c)
+    write_attempt(e.attempts[e.loop.attempts], c)
+    e.loop.attempts += 1
+
+
+@merged
+def call_ended(g: Any, e: Any, c: Any) -> None:
+    if c.parent != NOBODY:
+        end_fork(g, c)
+        return
+    loop = e.loop
+    loop.area_s += loop.inside * (loop.now_s - loop.area_at_s)
+    loop.area_at_s = loop.now_s
+    loop.inside -= 1
+    write_request(e.rows[c.request], c)
+    free_slot(g, c.slot)
+    answered(e, c.request)
+
+
+def end_fork(g: Any, c: Any) -> None:
+    raise NotImplementedError
+
+
+@means(end_fork)
+def compiled_end_fork(g: Any, c: Any) -> Callable[..., Any]:
+    return (lambda g, c: fork_ended(g, c)) if is_there(g, "hedge") else lambda g, c: None
+
+
+# ---- the timeline
+
+
+@jitable
+def sample_until(g: Any, e: Any, at_s: float) -> None:
+    """Take the samples that are due by ``at_s``: before anything else that happens then."""
+    while e.loop.sample_due_s <= at_s:
+        take_sample(g, e)
+
+
+@programs.apart
+def take_sample(g: Any, e: Any) -> None:
+    loop = e.loop
+    sample = e.timeline[loop.sampled]
+    sample.at_s = loop.sample_due_s
+    sample.waiting, sample.in_service = levels(g)
+    sample.open_breakers = open_breakers(g)
+    loop.sampled += 1
+    next_s = loop.sample_due_s + (loop.sampled * loop.sample_every_s - loop.sample_due_s)
+    loop.sample_due_s = next_s if loop.sampled < len(e.timeline) else nan
+
+
+def levels(g: Any) -> tuple[int, int]:
+    """(waiting for admission, in service)"""
+    raise NotImplementedError
+
+
+@means(levels)
+def compiled_levels(g: Any) -> Callable[..., Any]:
+    def in_flight(g: Any) -> tuple[int, int]:
+        count = 0
+        for target in range(len(g.targets)):
+            count += g.targets[target].in_flight
+        return 0, count
+
+    return (lambda g: (g.admission.waiting, g.admission.in_service)) if is_there(g, "admission") else in_flight
+
+
+def open_breakers(g: Any) -> int:
+    raise NotImplementedError
+
+
+@means(open_breakers)
+def compiled_open_breakers(g: Any) -> Callable[..., Any]:
+    def count_open(g: Any) -> int:
+        count = 0
+        for target in range(len(g.circuits)):
+            count += np.int64(g.circuits[target].state != 0)
+        return count
+
+    return count_open if is_there(g, "breaker") else lambda g: 0

@@ -1,0 +1,49 @@
+"""What compiled programs are made of: every stage, every provider function, and the forms that a few functions have here."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sim.engine.compiled_driver import containers, draws, randomness, switches
+from sim.engine.compiled_driver.numbing import apart, jitable, only_with, register
+from sim.gateway import chain, hooks
+from sim.gateway.stages import hedge
+from sim.kernel import containers as kernel_containers
+from sim.kernel import random
+from sim.provider import (
+    attempt,
+    fault_timeline,
+    latency_effects,
+    processor_sharing,
+    prompt_cache,
+    rate_limiter,
+    rate_limits,
+    simulated,
+)
+from sim.provider import draws as provider_draws
+
+__all__ = ["apart", "containers", "draws", "jitable", "randomness", "switches"]
+
+KERNEL = (kernel_containers, random, chain, hooks)
+PROVIDER = (attempt, fault_timeline, latency_effects, processor_sharing, prompt_cache, rate_limiter, rate_limits, simulated)
+TWO_FORMS = {
+    chain.enter, chain.woken, chain.rescue, chain.leave, chain.tick, hooks.permits, hooks.stale, hooks.take_slot, hooks.free_slot,
+    hooks.fork, hooks.note, kernel_containers.forget, kernel_containers.put, kernel_containers.find, kernel_containers.add,
+    kernel_containers.drop, random.uniform_of, random.node_below, random.uniform_below, prompt_cache.identity,
+    provider_draws.count_visit, provider_draws.service_times, provider_draws.error_draw, provider_draws.fault_draw,
+    provider_draws.error_after_s, provider_draws.cold_delay_s,
+}  # fmt: skip
+ONLY_WITH: dict[str, tuple[tuple[Any, str], ...]] = {  # a table that p may be without -> functions that are of use with it only
+    "limits": ((rate_limits.charge, "True"),),
+    "prefixes": ((prompt_cache.read_history, "0"),),
+    "servers": (
+        (processor_sharing.enter, "False"), (processor_sharing.leave, "None"), (processor_sharing.server_due, "None"),
+        (simulated.share, "None"), (simulated.go_on_shared, "False"), (simulated.end_shared, "None"),
+    ),
+}  # fmt: skip
+RARE = {chain.depart}
+
+for field, functions in ONLY_WITH.items():
+    for function, otherwise in functions:
+        only_with(field, function, otherwise=otherwise)
+register((*KERNEL, *chain.STAGES, *PROVIDER), TWO_FORMS | {function for functions in ONLY_WITH.values() for function, _ in functions}, RARE)

@@ -1,0 +1,123 @@
+"""One replication as machine code: the same job, and the same rows, as ``sim.engine.simpy_driver.replicate``."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from sim.data.schema import TIMELINE
+from sim.engine.compiled_driver.clients import OPEN_LOOP, Clients, clients_of
+from sim.engine.compiled_driver.heap import Event
+from sim.engine.compiled_driver.loop import FINISHED, NEEDS_REQUESTS, Engine, Loop, advance, start
+from sim.engine.compiled_driver.tables import Sizes, compiled_gateway, compiled_providers, sizes_of, with_notes, with_room
+from sim.engine.compiled_driver.views import View
+from sim.engine.replication import Inside, Job, Part, Simulated, part_of
+from sim.engine.sampling import sampling
+from sim.gateway import chain
+from sim.gateway.rows import ATTEMPTS, REQUESTS
+from sim.kernel.state import records_of
+from sim.provider.build import build as build_providers
+from sim.stochastics.random_streams import replication_seed
+
+SLOTS, PREFIXES = 1 << 10, 1 << 12  # at first; doubled as needed
+ATTEMPTS_MORE = 1 << 14  # than there are requests; room that is not used is never touched
+
+
+def replicate(job: Job) -> Part:
+    """One replication. Raises InvariantViolated where the model contradicts itself."""
+    return part_of(job, simulate(job), "compiled")
+
+
+def simulate(job: Job) -> Simulated:
+    """All that became of the requests of one replication."""
+    scenario, scale, first_seed, replication = job
+    seed = replication_seed(first_seed, replication)
+    clients = clients_of(scenario, scale, replication, first_seed, seed)
+    python_g = chain.build(scenario, seed, clients.history)
+    python_p = build_providers(scenario, seed, python_g.calls, python_g.ready, clients.history)
+    sizes = clients.sizes() | {"slot": SLOTS, "prefix": PREFIXES}
+    g = compiled_gateway(python_g, sizes, clients.history)
+    p = compiled_providers(python_p, g, sizes, seed)
+    run = Run(g, p, engine_of(clients, sizes), clients, (python_g, python_p))
+    run.play()
+    return run.simulated(replication)
+
+
+def engine_of(clients: Clients, sizes: Sizes) -> Engine:
+    count, every_s = sampling(clients.duration_s)
+    loop = Loop(
+        last=clients.stop >= clients.count, over_s=clients.duration_s, over_included=clients.over_included, sample_due_s=0.0,
+        sample_every_s=every_s, gives_up_after_s=clients.gives_up_after_s, longest=clients.longest, step=clients.step,
+    )  # fmt: skip
+    return Engine(
+        loop=records_of(loop)[0], events=records_of(Event(), 4 * sizes["slot"] + 2 * len(clients.first[0])),
+        blank=records_of(chain.Call())[0], requests=clients.requests, waiting=clients.waiting, rows=blank_rows(clients.count, clients),
+        attempts=np.empty(clients.count + ATTEMPTS_MORE, ATTEMPTS), timeline=np.zeros(count, TIMELINE),
+    )  # fmt: skip
+
+
+def blank_rows(count: int, clients: Clients) -> np.ndarray:
+    rows = np.empty(count, REQUESTS)
+    if clients.kind != OPEN_LOOP:
+        rows["request"] = -1  # not sent
+    return rows
+
+
+class Run:
+    """A run under way: the tables that the loop works on, and how they grow."""
+
+    def __init__(self, g: Any, p: Any, engine: Engine, clients: Clients, python: tuple[Any, Any]) -> None:
+        self.g, self.p, self.engine = g, p, engine
+        self.clients = clients
+        self.python = python
+        self.attempts: list[np.ndarray] = []
+
+    def play(self) -> None:
+        start(*self.views(), *self.clients.first)
+        while (said := advance(*self.views())) != FINISHED:
+            if said == NEEDS_REQUESTS:
+                self.engine.loop["last"] = self.clients.next_block()
+                self.engine.loop["arrived"] = 0
+                self.engine = self.engine._replace(requests=self.clients.requests)
+            else:
+                self.make_room()
+
+    def views(self) -> tuple[View, View, View]:
+        return View(self.g), View(self.p), View(self.engine)
+
+    def make_room(self) -> None:
+        """Twice as much of whatever is nearly full."""
+        g, p, e = self.g, self.p, self.engine
+        loop, sizes = e.loop, sizes_of(g, p)
+        if g.free.top["count"] < 2:
+            sizes["slot"] *= 2
+        if loop["events"] + 4 + (0 if p.servers is None else len(p.servers)) >= len(e.events):
+            e = e._replace(events=np.concatenate([e.events, records_of(Event(), len(e.events))]))
+        if loop["attempts"] + 4 >= len(e.attempts):
+            self.attempts.append(e.attempts[: loop["attempts"]])
+            e = e._replace(attempts=np.empty(max(ATTEMPTS_MORE, len(e.attempts) // 2), ATTEMPTS))
+            loop["attempts"] = 0
+        if g.events.top["count"] + 8 >= len(g.events.rows):
+            g = with_notes(g)
+        if p.places is not None and p.places.used["keys"] + loop["longest"] + 3 >= len(p.prefixes):
+            sizes["prefix"] *= 2
+        if e.waiting is not None and loop["furthest"] + loop["step"] >= len(e.requests):
+            more = self.clients.draw_more()
+            sizes |= {name: self.clients.sizes()[name] for name in sizes if name in self.clients.sizes()}
+            e = e._replace(
+                requests=self.clients.requests, waiting=self.clients.waiting, rows=np.concatenate([e.rows, blank_rows(more, self.clients)])
+            )
+        self.g, self.p = with_room(g, p, *self.python, sizes)
+        self.engine = e
+
+    def simulated(self, replication: int) -> Simulated:
+        g, loop, rows = self.g, self.engine.loop, self.engine.rows
+        if self.clients.kind != OPEN_LOOP:
+            rows = rows[rows["request"] >= 0]
+        attempts = np.concatenate([*self.attempts, self.engine.attempts[: loop["attempts"]]])
+        for table in (rows, attempts, self.engine.timeline):
+            table["replication"] = replication
+        inside = Inside(int(loop["entered"]), int(loop["inside"]), float(loop["area_s"]), float(loop["area_at_s"]))
+        events = g.events.rows[: g.events.top["count"]].tolist()
+        return Simulated(rows, attempts, self.engine.timeline, events, g, self.p, inside)

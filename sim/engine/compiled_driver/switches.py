@@ -1,0 +1,74 @@
+"""What Python finds in tables of functions, compiled: comparisons of numbers, which stages there are being known from the gateway's type."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from math import inf
+from types import ModuleType
+from typing import Any
+
+from sim.engine.compiled_driver.numbing import is_there, means
+from sim.gateway import chain, hooks
+from sim.gateway.call import CONTINUE
+from sim.gateway.chain import STAGES, hook_of, hooks_of, name_of, stages_passed, timers
+
+Hook = Callable[..., Any]
+
+
+def used_by(g: Any) -> list[ModuleType]:
+    """The stages of a gateway of which the type is given."""
+    return [stage for stage in STAGES if is_there(g, name_of(stage))]
+
+
+def switch(number: str, arguments: str, passed: str, cases: Sequence[tuple[int, Hook]], otherwise: str) -> Hook:
+    """A function of ``arguments`` that calls the case of ``number`` with ``passed``, or evaluates ``otherwise``.
+
+    Its text is made here, for numba has no tables of functions: a comparison for each case.
+    """
+    lines = [f"def choose({arguments}):"]
+    for place, _ in cases:
+        lines += [f"    if {number} == {place}:", f"        return hook_{place}({passed})"]
+    names: dict[str, Any] = {f"hook_{place}": hook for place, hook in cases} | {"CONTINUE": CONTINUE, "inf": inf}
+    exec("\n".join([*lines, f"    return {otherwise}"]), names)
+    return names["choose"]  # type: ignore[no-any-return]
+
+
+def cases_of(g: Any, hook: str) -> list[tuple[int, Hook]]:
+    """Places on the path of those stages that have the hook."""
+    found = ((place, hook_of(stage, hook)) for place, stage in enumerate(stages_passed(used_by(g))))
+    return [(place, function) for place, function in found if function is not None]
+
+
+def chosen_by_stage(name: str, otherwise: str) -> None:
+    @means(getattr(chain, name))
+    def compiled(g: Any, c: Any, now_s: float) -> Hook:
+        return switch("c.stage", "g, c, now_s", "g, c, now_s", cases_of(g, name), otherwise)
+
+
+chosen_by_stage("enter", "CONTINUE")
+chosen_by_stage("woken", "CONTINUE")  # there is one wherever a call can wait
+chosen_by_stage("rescue", "c.outcome")
+chosen_by_stage("leave", "None")
+
+
+@means(chain.tick)
+def compiled_tick(g: Any, number: int, now_s: float) -> Hook:
+    return switch("number", "g, number, now_s", "g, now_s", list(enumerate(timers(used_by(g)))), "inf")
+
+
+@means(hooks.permits)
+def compiled_permits(g: Any, target: int, now_s: float) -> Hook:
+    return joined("g, target, now_s", "and", hooks_of(used_by(g), "permits"), "True")
+
+
+@means(hooks.stale)
+def compiled_stale(g: Any, c: Any, now_s: float) -> Hook:
+    return joined("g, c, now_s", "or", hooks_of(used_by(g), "stale"), "False")
+
+
+def joined(arguments: str, word: str, hooks: Sequence[Hook], without: str) -> Hook:
+    """What the hooks answer, with ``and`` or ``or`` between them."""
+    names: dict[str, Any] = {f"hook_{place}": hook for place, hook in enumerate(hooks)}
+    said = f" {word} ".join(f"{name}({arguments})" for name in names) or without
+    exec(f"def answer({arguments}):\n    return {said}", names)
+    return names["answer"]  # type: ignore[no-any-return]

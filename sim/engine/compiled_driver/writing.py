@@ -1,0 +1,23 @@
+"""Copying fields between calls and rows: functions made from the lists of columns, so that these stand in one place."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from sim.engine.compiled_driver.numbing import jitable
+from sim.gateway import chain
+from sim.gateway.rows import ATTEMPT_COLUMNS, ATTEMPT_FIELDS, REQUEST_FIELDS
+
+
+def copier(pairs: Iterable[tuple[str, str]]) -> Callable[..., Any]:
+    """A function of (into, taken) that copies fields, named by pairs of identifiers: numba reads no fields by computed names."""
+    lines = [f"    into.{name} = taken.{field}" for name, field in pairs]
+    names: dict[str, Any] = {}
+    exec("\n".join(["def copy(into, taken):", *lines]), names)
+    return jitable(names["copy"])  # type: ignore[no-any-return]
+
+
+write_call = copier((name, name) for name in chain.Request.__slots__)
+write_request = copier((name, name) for name in REQUEST_FIELDS)
+write_attempt = copier(zip((name for name in ATTEMPT_COLUMNS if name != "replication"), ATTEMPT_FIELDS, strict=True))
