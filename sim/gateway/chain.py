@@ -43,7 +43,7 @@ from sim.gateway.stages import (
     upstream,
 )
 from sim.kernel.containers import Line, PerCall, remove
-from sim.kernel.state import merge, state
+from sim.kernel.state import in_python, merge, state
 from sim.provider import attempt
 
 STAGES: tuple[ModuleType, ...] = (
@@ -89,6 +89,7 @@ Path = namedtuple("Path", [*HOOKS, "permits", "stale"])
 TABLES = {table.__name__: stage for stage in STAGES for table in getattr(stage, "TABLES", ())}
 ENGINE = ("calls", "free", "ready", "leaving", "leavers", "events", "history", "path", "timers")
 Gateway = namedtuple("Gateway", [*ENGINE, *map(name_of, STAGES), *TABLES])  # type: ignore[misc]
+GatewayInPython = in_python(Gateway)
 Request = merge("Request", call.Request, *(stage.Request for stage in STAGES if hasattr(stage, "Request")))
 Call = merge("Call", Request, call.Call, *(stage.Call for stage in STAGES if hasattr(stage, "Call")), attempt.Call)
 
@@ -120,7 +121,7 @@ def build(scenario: Any, seed: int, history: Any = ()) -> Any:
         "calls": [], "free": [], "ready": Line(), "leaving": PerCall(), "leavers": Leavers(), "events": [], "history": history,
         "path": path(used), "timers": timers(used),
     }  # fmt: skip
-    return Gateway(**dict.fromkeys(Gateway._fields) | states | tables | engine)
+    return GatewayInPython(**dict.fromkeys(Gateway._fields) | states | tables | engine)
 
 
 def path(used: list[ModuleType]) -> Path:

@@ -56,6 +56,11 @@ def merge(name: str, *parts: type, base: type = object, late: Collection[str] = 
     return make_dataclass(name, merged, bases=(base,), slots=True)
 
 
+def in_python(named: Any) -> Any:
+    """A class with the fields of a named tuple as slots: Python reads those several times as fast. Compiled code takes the tuple."""
+    return make_dataclass(named.__name__, [(name, Any) for name in named._fields], slots=True, namespace={"_fields": named._fields})
+
+
 def dtype_of(cls: type) -> np.dtype:
     """The record with the fields of a state; states within it are records within the record."""
     kinds = [(item.name, kind_of(cls, item.name)) for item in fields(cls)]

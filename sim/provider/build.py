@@ -10,7 +10,7 @@ from sim.provider.draws import ModelDraws
 from sim.provider.fault_timeline import fault_of
 from sim.provider.rate_limiter import Limit, limit_of, ring_of
 from sim.provider.rate_limits import in_windows
-from sim.provider.state import Fault, Model, Prefix, Provider, Providers, Server
+from sim.provider.state import Fault, Model, Prefix, Provider, Providers, ProvidersInPython, Server
 from sim.scenario.model import Provider as Config
 from sim.scenario.model import ProviderModel, Scenario
 from sim.scenario.units import Rate
@@ -43,7 +43,7 @@ def build(scenario: Scenario, seed: int, calls: Any, ready: Any, history: Any = 
             models.append(model_of(config, model, len(providers), servers))
             draws.append(ModelDraws(seed, f"{name}/{model_name}", model, config.errors.after if config.errors else None))
         providers.append(provider)
-    return Providers(
+    return ProvidersInPython(  # type: ignore[no-any-return]
         seed=seed, calls=calls, ready=ready, history=history, providers=table(Provider, providers), models=table(Model, models),
         draws=draws, visits=[{} for _ in models], limits=table(Limit, limits),
         rings=table(list, rings), faults=table(Fault, faults), changes=changes,

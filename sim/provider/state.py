@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 from sim.kernel.containers import NOBODY, Line
 from sim.kernel.refusals import NOT_REFUSED
-from sim.kernel.state import state
+from sim.kernel.state import in_python, state
 
 
 @state
@@ -130,3 +130,6 @@ class Providers(NamedTuple):
     servers: Any  # Server
     marks: Any  # by server: a heap of slots that wait for its clock
     rearmed: Any  # Line of servers whose next event has changed
+
+
+ProvidersInPython = in_python(Providers)

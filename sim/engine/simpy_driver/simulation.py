@@ -7,6 +7,7 @@ Process object for each wait. The control plane (stages' timers, the sampler) ar
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterable
+from functools import cache
 from heapq import heappop, heappush
 from math import inf
 from operator import attrgetter
@@ -31,6 +32,14 @@ SERVER, CALL = 6, 7  # priorities after SimPy's own URGENT (0) and NORMAL (1)
 SEND, GIVE_UP = -1, -2  # tickets that no call has: a request is to be sent; its client waits no longer
 
 
+@cache
+def ways_out(path: chain.Path, stage: int, floor: int) -> tuple[Callable[..., None], ...]:
+    """What a call leaves on its way from a stage out of the chain, or to the stage that forked it."""
+    return tuple(hook for hook in path.leave[stage:floor:-1] if hook is not None) if floor >= 0 else tuple(
+        hook for hook in path.leave[stage::-1] if hook is not None
+    )
+
+
 def advance(g: Any, c: Any, now_s: float, verdict: int) -> int:
     """``chain.advance`` with its look-ups written out. Performance only: the compiled driver runs the original, and leaves the same rows."""
     path, stage, floor = g.path, c.stage, c.floor
@@ -48,6 +57,11 @@ def advance(g: Any, c: Any, now_s: float, verdict: int) -> int:
         else:
             if verdict != c.outcome:
                 c.outcome, c.decided_by = verdict, stage
+            if verdict < FAILURES or c.committed:
+                for hook in ways_out(path, stage, floor):
+                    hook(g, c, now_s)
+                c.stage = floor
+                return chain.end(c, now_s)
             hook = leaves[stage]
             if hook is not None:
                 hook(g, c, now_s)
@@ -55,11 +69,10 @@ def advance(g: Any, c: Any, now_s: float, verdict: int) -> int:
             if stage == floor:
                 c.stage = stage
                 return chain.end(c, now_s)
-            if verdict >= FAILURES and not c.committed:
-                hook = rescues[stage]
-                if hook is not None:
-                    c.stage = stage
-                    verdict = hook(g, c, now_s)
+            hook = rescues[stage]
+            if hook is not None:
+                c.stage = stage
+                verdict = hook(g, c, now_s)
 
 
 class Simulation(simpy.Environment):

@@ -102,10 +102,8 @@ def woken(g: Any, c: Any, now_s: float) -> int:
     limit_s = min(g.admission.timeout_s, c.deadline_s - c.in_line_since_s)
     if c.patience_s < limit_s:
         return ABANDONED
-    if limit_s < g.admission.timeout_s:
-        return TIMEOUT
     c.refused_by = TOO_LONG
-    return REJECTED
+    return TIMEOUT if limit_s < g.admission.timeout_s else REJECTED
 
 
 def leave(g: Any, c: Any, now_s: float) -> None:

@@ -63,7 +63,7 @@ def enter(g: Any, c: Any, now_s: float) -> int:
     s = g.cpu
     worker = g.workers[s.turn]
     s.turn = s.turn + 1 if s.turn + 1 < s.workers else 0
-    worker.free_s = max(worker.free_s, now_s) + c.cpu_demand_s
+    worker.free_s = (worker.free_s if worker.free_s > now_s else now_s) + c.cpu_demand_s
     c.until_s = worker.free_s
     return WAIT
 

@@ -63,7 +63,9 @@ class Prompt:
     expires_s: float = -inf
     cache: int = NOBODY  # the one that keeps it
     leader: int = NOBODY  # the call that asks for it now
-    followers: Line
+    first: int = NOBODY  # of the calls that follow it, as in a Line
+    last: int = NOBODY
+    length: int = 0
     before: int = NOBODY
     after: int = NOBODY
 
@@ -125,7 +127,7 @@ def enter(g: Any, c: Any, now_s: float) -> int:
     if prompt.leader == NOBODY or not g.caches[number].single_flight:
         c.leads, prompt.leader = True, c.slot
         return CONTINUE
-    append(g.calls, prompt.followers, c.slot)
+    append(g.calls, prompt, c.slot)
     c.follows, c.follows_since_s = True, now_s
     c.until_s = c.deadline_s
     return WAIT
@@ -140,7 +142,7 @@ def woken(g: Any, c: Any, now_s: float) -> int:
 
 def leave(g: Any, c: Any, now_s: float) -> None:
     if c.follows:
-        remove(g.calls, g.prompts[c.prompt].followers, c.slot)
+        remove(g.calls, g.prompts[c.prompt], c.slot)
         c.follows = False
     if c.leads:
         c.leads = False
@@ -179,8 +181,8 @@ def land(g: Any, c: Any, now_s: float) -> None:
         prompt.leader = NOBODY
     if c.outcome == OK:
         keep(g, c.prompt, g.cache_of_class[c.kind].cache, prompt, now_s)
-    while prompt.followers.length:
-        follower = g.calls[take_first(g.calls, prompt.followers)]
+    while prompt.length:
+        follower = g.calls[take_first(g.calls, prompt)]
         follower.follows = False
         wake(g, follower)
     tidy(g, c.prompt)
@@ -211,5 +213,5 @@ def drop(g: Any, key: Any, number: int) -> None:
 def tidy(g: Any, key: Any) -> None:
     """A prompt that is neither kept nor asked for is forgotten."""
     prompt = g.prompts[key]
-    if not prompt.kept and prompt.leader == NOBODY and prompt.followers.length == 0:
+    if not prompt.kept and prompt.leader == NOBODY and prompt.length == 0:
         forget(g.prompts, key)

@@ -98,7 +98,12 @@ def enter(g: Any, c: Any, now_s: float) -> int:
         return TIMEOUT
     if g.retry.ratio >= 0.0:
         deposit(g.retry)
-    return next_target(g, c, now_s)
+    c.status = NOT_SENT
+    if c.candidates == 0:
+        c.refused_by = NO_TARGET
+        return c.failure
+    c.place, c.aim = 0, g.orders[c.slot][0]  # routing has just asked whether it may be called
+    return CONTINUE
 
 
 def woken(g: Any, c: Any, now_s: float) -> int:
@@ -128,7 +133,7 @@ def next_target(g: Any, c: Any, now_s: float) -> int:
     while c.place < last:
         c.place += 1
         c.aim = order[target_place(s, c.place, c.candidates)]
-        if c.aim == NOBODY or (c.place > 0 and not permits(g, c.aim, now_s)):  # routing has just asked for the first one
+        if c.aim == NOBODY or not permits(g, c.aim, now_s):
             continue
         if c.tried == NOBODY or (c.aim != c.tried and not s.next):
             return CONTINUE
@@ -173,7 +178,8 @@ def deserves_retry(status: int) -> bool:
 
 
 def deposit(budget: Any) -> None:
-    budget.balance = min(RESERVE, budget.balance + budget.ratio)
+    balance = budget.balance + budget.ratio
+    budget.balance = balance if balance < RESERVE else RESERVE
 
 
 def withdraw(budget: Any) -> bool:

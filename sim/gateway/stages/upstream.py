@@ -128,7 +128,7 @@ def enter(g: Any, c: Any, now_s: float) -> int:
     c.shows = c.wins = False
     c.attempt_started_s = now_s
     c.first_by_s, c.end_by_s = now_s + g.upstream.first_token_timeout_s, c.deadline_s
-    c.until_s = min(c.first_by_s, c.end_by_s)
+    c.until_s = c.first_by_s if c.first_by_s < c.end_by_s else c.end_by_s
     return PERFORM
 
 

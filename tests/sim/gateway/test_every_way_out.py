@@ -46,7 +46,7 @@ class Recorded:
         places = range(len(path.enter))
         enters = tuple(self.entering(place, path.enter[place]) for place in places)
         leaves = tuple(self.leaving(place, path.leave[place]) for place in places)
-        self.hand.g = self.hand.g._replace(path=path._replace(enter=enters, leave=leaves))
+        self.hand.g.path = path._replace(enter=enters, leave=leaves)
 
     def entering(self, place: int, hook: Any) -> Any:
         def enter(g: Any, c: Any, now_s: float) -> int:
