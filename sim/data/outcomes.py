@@ -28,7 +28,7 @@ KINDS = (
     OutcomeKind(CACHE_HIT, "cache_hit", True, True, "answered from a cache, within the entry's lifetime"),
     OutcomeKind(STALE, "stale", False, True, "degraded: an earlier answer, because no provider gave one"),
     OutcomeKind(CANNED, "canned", False, True, "degraded: a prepared text, because no provider answered"),
-    OutcomeKind(REJECTED, "rejected", False, False, "no room at the gateway: queue full, or waited for longer than the queue's own timeout"),
+    OutcomeKind(REJECTED, "rejected", False, False, "no room at the gateway: queue full, or waited for longer than its timeout"),
     OutcomeKind(RATE_LIMITED, "rate_limited", False, False, "beyond a limit of the gateway"),
     OutcomeKind(TIMEOUT, "timeout", False, False, "the gateway's total timeout, or an attempt's for its first token"),
     OutcomeKind(ERROR, "error", False, False, "no provider could answer"),
