@@ -26,7 +26,6 @@ from sim.data.outcomes import CACHE_HIT, CANNED, ERROR, FAILURES, OK, STALE
 from sim.data.outcomes import NAMES as OUTCOMES
 from sim.engine.sampling import look
 from sim.gateway import chain
-from sim.gateway.stages.rate_limit import ALL_REQUESTS, ALL_TOKENS, USER_REQUESTS, USER_TOKENS
 from sim.kernel.refusals import NAMES as LIMITS
 from sim.kernel.refusals import NOT_REFUSED
 
@@ -186,16 +185,11 @@ class GatewayServer:
     async def usage(self, http: web.Request) -> web.Response:
         local_only(http)
         used = resource.getrusage(resource.RUSAGE_SELF)
-        refused = self.log.refused
         document = {
             "cpu_s": used.ru_utime + used.ru_stime,
             "at": time.time(),
             "requests": len(self.log),
-            "limited": {
-                "global": refused[ALL_REQUESTS] + refused[ALL_TOKENS],
-                "per_user": refused[USER_REQUESTS] + refused[USER_TOKENS],
-            },
-            "refused_by": {LIMITS[code]: count for code, count in refused.items()},
+            "refused_by": {LIMITS[code]: count for code, count in self.log.refused.items()},
             "max_rss_mb": used.ru_maxrss / 1024,
             "stored": len(self.bodies),
         }

@@ -177,7 +177,7 @@ def test_a_stage_that_raises_ends_its_own_request_alone(hook: str, caplog: pytes
 
         hooks = list(getattr(path, hook))
         original, hooks[place] = hooks[place], raises
-        harness.g = harness.driver.g = harness.g._replace(path=path._replace(**{hook: tuple(hooks)}))
+        harness.g.path = path._replace(**{hook: tuple(hooks)})
         ended = await asyncio.gather(*(harness.serve() for _ in range(4)))
         assert [c.outcome for c in ended] == [OK, ERROR, OK, OK]
         assert [c.broke for c in ended] == [False, True, False, False]
@@ -201,3 +201,28 @@ def test_void_entries_do_not_gather_in_the_agenda() -> None:
         assert len(harness.driver.agenda.entries) < 1100
 
     run(main)
+
+
+def test_the_timers_of_stages_run_by_themselves_and_one_that_raises_is_not_set_again(caplog: pytest.LogCaptureFixture) -> None:
+    async def main() -> None:
+        rung: list[tuple[str, float]] = []
+
+        def steady(g: Any, now_s: float) -> float:
+            rung.append(("steady", now_s))
+            return now_s + 2.0
+
+        def breaks(g: Any, now_s: float) -> float:
+            rung.append(("breaks", now_s))
+            return 2.0 if now_s < 2.0 else 1.0 / 0.0
+
+        g = chain.build(scenario(), 0)
+        g.timers = (breaks, steady)
+        driver = AsyncioDriver(g, lambda driver, c: Scripted(answer, driver, c), print, print, asyncio.get_running_loop().time)
+        await asyncio.sleep(5.0)
+        assert rung == [("breaks", 0.0), ("steady", 0.0), ("breaks", 2.0), ("steady", 2.0), ("steady", 4.0)]
+        driver.start_clock(0.0)
+        assert driver.now_s() == 0.0
+
+    with caplog.at_level(logging.ERROR):
+        run(main)
+    assert [record.getMessage() for record in caplog.records] == ["the timer of a stage broke at 2.000 s and is not set again"]
