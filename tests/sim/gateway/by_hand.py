@@ -138,6 +138,6 @@ class ByHand:
         g = self.g
         lines_empty = g.lines is None or not any(line.length for line in g.lines.values())
         admitted = 0 if g.admission is None else g.admission.in_service + g.admission.waiting
-        asked = any(prompt.leader >= 0 or prompt.followers.length for prompt in (g.prompts or {}).values())
+        asked = any(prompt.leader >= 0 or prompt.length for prompt in (g.prompts or {}).values())
         in_flight = any(target.in_flight for target in g.targets.values())
         return lines_empty and not admitted and not asked and not in_flight and sorted(g.free) == list(range(len(g.calls)))

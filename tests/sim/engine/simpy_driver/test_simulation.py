@@ -115,7 +115,7 @@ class TestNative:
             ticks.append(now_s)
             return now_s + 1.0 if now_s < 2.0 else inf
 
-        env.g = env.g._replace(timers=(tick,))
+        env.g.timers = (tick,)
         env.process(env.keep_time(0))
         env.play(requests(0.0))
         assert ticks == [0.0, 1.0, 2.0]

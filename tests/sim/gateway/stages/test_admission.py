@@ -31,11 +31,11 @@ def test_by_default_nobody_may_wait_and_anything_unlimited_has_no_bound():
 
 def test_a_slot_passes_to_the_head_of_the_line():
     hand = by_hand(queue={"concurrency": 1, "waiting": 2})
-    first, second, third = (hand.start(0.0) for _ in range(3))
-    hand.answer(first, 1.0)
+    first, second, third = (hand.start(10.0) for _ in range(3))
+    hand.answer(first, 11.0)
     assert [c.state for c in (first, second, third)] == ["ok", "performing", "waiting"]
-    hand.answer(second, 3.0)
-    hand.answer(third, 6.0)
+    hand.answer(second, 13.0)
+    hand.answer(third, 16.0)
     assert [c.queue_wait_s for c in (first, second, third)] == [0.0, 1.0, 3.0]
     assert (hand.g.admission.in_service, hand.g.admission.waiting) == (0, 0)
 
@@ -102,7 +102,7 @@ def test_a_wait_ends_at_the_first_of_its_limits(queue_timeout, total, patience_s
     assert c.until_s == ends_s
     hand.time_comes(c)
     assert (c.state, c.queue_wait_s, c.latency_s) == (outcome, ends_s, ends_s)
-    assert NAMES[c.refused_by] == ("queue timeout" if outcome == "rejected" else "")
+    assert NAMES[c.refused_by] == ("" if outcome == "abandoned" else "queue timeout")
     assert hand.g.admission.waiting == 0
 
 

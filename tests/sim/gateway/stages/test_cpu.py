@@ -11,7 +11,7 @@ TENTH = {"cpu_per_request": {"kind": "constant", "value": "100ms"}}
 
 
 def test_it_serves_one_after_the_other():
-    served = serve_at(scenario(gateway=TENTH), [0.0, 0.0])
+    served = serve_at(scenario(gateway=TENTH), [5.0, 5.0])
     assert served.latencies_s == [1.1, 1.2]
     assert served.rows["cpu_s"].tolist() == pytest.approx([0.1, 0.2])
 

@@ -79,6 +79,18 @@ def test_the_least_recently_used_goes_first():
     assert ask(hand, 2, 3.0) == "ok"
 
 
+def test_an_answer_given_instead_of_a_failure_counts_as_a_use_while_it_is_fresh():
+    hand = cached(capacity=2)
+    early = hand.start(0.0, prompt=1)
+    hand.answer(early, 0.0)
+    ask(hand, 2, 1.0)
+    assert stale(hand.g, early, 2.0)
+    assert recency(hand) == [2, 1]
+    assert stale(hand.g, early, 20.0)
+    assert stale(hand.g, hand.start(20.0, prompt=2), 20.0)
+    assert recency(hand) == [2, 1]
+
+
 def test_a_failure_is_not_kept():
     hand = cached()
     hand.answer(hand.start(0.0, prompt=1), 1.0, status=503)
