@@ -19,7 +19,7 @@ from __future__ import annotations
 
 from collections import namedtuple
 from collections.abc import Callable
-from dataclasses import fields
+from dataclasses import dataclass, fields
 from types import ModuleType
 from typing import Any
 
@@ -85,7 +85,24 @@ class Leavers:
 
 
 HOOKS = ("enter", "woken", "rescue", "leave")
-Path = namedtuple("Path", [*HOOKS, "permits", "stale"])
+
+
+@dataclass(slots=True)
+class Path:
+    """The hooks of the stages that calls pass, by place; a stage without the hook has None there.
+
+    ``ways_out[place]`` are the ``leave`` hooks from there on upwards; ``permits`` and ``stale`` those of all stages that have them.
+    """
+
+    enter: tuple[Any, ...]
+    woken: tuple[Any, ...]
+    rescue: tuple[Any, ...]
+    leave: tuple[Any, ...]
+    ways_out: tuple[tuple[Callable[..., None], ...], ...]
+    permits: tuple[Callable[..., bool], ...]
+    stale: tuple[Callable[..., bool], ...]
+
+
 TABLES = {table.__name__: stage for stage in STAGES for table in getattr(stage, "TABLES", ())}
 ENGINE = ("calls", "free", "ready", "leaving", "leavers", "events", "history", "path", "timers")
 Gateway = namedtuple("Gateway", [*ENGINE, *map(name_of, STAGES), *TABLES])  # type: ignore[misc]
@@ -125,9 +142,11 @@ def build(scenario: Any, seed: int, history: Any = ()) -> Any:
 
 
 def path(used: list[ModuleType]) -> Path:
-    """The hooks of the stages that calls pass. ``c.stage`` is a place on this path; a stage without the hook has None there."""
+    """The way of a call. ``c.stage`` is a place on it."""
     passed = stages_passed(used)
-    return Path(*(tuple(hook_of(stage, hook) for stage in passed) for hook in HOOKS), hooks_of(used, "permits"), hooks_of(used, "stale"))
+    by_place = [tuple(hook_of(stage, hook) for stage in passed) for hook in HOOKS]
+    ways_out = tuple(hooks_of(passed[place::-1], "leave") for place in range(len(passed)))
+    return Path(*by_place, ways_out, hooks_of(used, "permits"), hooks_of(used, "stale"))
 
 
 def stages_passed(used: list[ModuleType]) -> list[ModuleType]:

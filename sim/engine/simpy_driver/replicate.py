@@ -50,7 +50,7 @@ def simulate(job: Job) -> Simulated:
             else:
                 simulation.play(maker.in_turn(schedule))
     requests = in_order(simulation.requests.table(replication))
-    inside = Inside(simulation.entered, simulation.inside, simulation.area_s, simulation.area_at_s)
+    inside = Inside(simulation.entered, simulation.entered - simulation.left, simulation.area_s, simulation.now_s)
     return Simulated(
         requests, simulation.attempts.table(replication), np.array([(replication, *row) for row in timeline], TIMELINE), simulation.g.events,
         simulation.g, simulation.p, inside,

@@ -7,7 +7,6 @@ Process object for each wait. The control plane (stages' timers, the sampler) ar
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterable
-from functools import cache
 from heapq import heappop, heappush
 from math import inf
 from operator import attrgetter
@@ -32,14 +31,6 @@ SERVER, CALL = 6, 7  # priorities after SimPy's own URGENT (0) and NORMAL (1)
 SEND, GIVE_UP = -1, -2  # tickets that no call has: a request is to be sent; its client waits no longer
 
 
-@cache
-def ways_out(path: chain.Path, stage: int, floor: int) -> tuple[Callable[..., None], ...]:
-    """What a call leaves on its way from a stage out of the chain, or to the stage that forked it."""
-    return tuple(hook for hook in path.leave[stage:floor:-1] if hook is not None) if floor >= 0 else tuple(
-        hook for hook in path.leave[stage::-1] if hook is not None
-    )
-
-
 def advance(g: Any, c: Any, now_s: float, verdict: int) -> int:
     """``chain.advance`` with its look-ups written out. Performance only: the compiled driver runs the original, and leaves the same rows."""
     path, stage, floor = g.path, c.stage, c.floor
@@ -58,7 +49,8 @@ def advance(g: Any, c: Any, now_s: float, verdict: int) -> int:
             if verdict != c.outcome:
                 c.outcome, c.decided_by = verdict, stage
             if verdict < FAILURES or c.committed:
-                for hook in ways_out(path, stage, floor):
+                way_out = path.ways_out[stage]
+                for hook in way_out if floor < 0 else way_out[: len(way_out) - len(path.ways_out[floor])]:
                     hook(g, c, now_s)
                 c.stage = floor
                 return chain.end(c, now_s)
@@ -78,7 +70,8 @@ def advance(g: Any, c: Any, now_s: float, verdict: int) -> int:
 class Simulation(simpy.Environment):
     """A gateway ``g`` and its providers ``p`` on SimPy's clock. ``requests`` and ``attempts`` collect rows.
 
-    ``inside`` calls are under way, ``area_s`` is the integral of that number over time.
+    ``entered`` calls have come in, ``left`` have gone out; ``area_s`` is the integral of the number inside over time, once all are out:
+    the times at which calls went out less those at which they came in.
     """
 
     _queue: list[Any]  # SimPy's (time, priority, id, event), and ours
@@ -89,8 +82,8 @@ class Simulation(simpy.Environment):
         self.ready, self.leavers, self.rearmed = g.ready, g.leavers, p.rearmed
         self.call = chain.call_class(g)
         self.now_s = 0.0  # SimPy's ``now``, without the price of a property
-        self.inside = self.entered = 0
-        self.area_s = self.area_at_s = 0.0
+        self.entered = self.left = 0
+        self.area_s = 0.0
         self.requests, self.attempts = RowLog(REQUESTS), RowLog(ATTEMPTS)
         self.take_request, self.take_attempt = attrgetter(*REQUEST_FIELDS), attrgetter(*ATTEMPT_FIELDS)
         self.waiting: Waiting | None = None
@@ -114,15 +107,11 @@ class Simulation(simpy.Environment):
         """Requests (fields of chain.Request) in the order of their arrival, until the last call has ended. What is due at the time of an
         arrival comes before it.
         """
-        queue, step, arrive = self._queue, self.step, self.arrive
         for request in requests:
-            arrival_s = request[0]
-            while queue and queue[0][0] <= arrival_s:
-                step()
-            self._now = self.now_s = arrival_s
-            arrive(request)
-        while queue:
-            step()
+            self.run_until(request[0])
+            self._now = self.now_s = request[0]
+            self.arrive(request)
+        self.run_until(inf)
 
     def play_waiting(self, waiting: Waiting, make: Callable[[int, float], Any], gives_up_after_s: float) -> None:
         """Requests that wait for the answers to others. ``make(number, at_s)`` makes one that is sent now. A client whose call goes on
@@ -132,8 +121,7 @@ class Simulation(simpy.Environment):
         numbers, times_s = waiting.first()
         for number, at_s in zip(numbers.tolist(), times_s.tolist(), strict=True):
             heappush(self._queue, (at_s, CALL, next(self._eid), number, SEND))
-        while self._queue:
-            self.step()
+        self.run_until(inf)
 
     def send(self, number: int) -> None:
         assert self.make is not None
@@ -154,9 +142,7 @@ class Simulation(simpy.Environment):
 
     def arrive(self, request: Any) -> None:
         g, now_s = self.g, self.now_s
-        self.area_s += self.inside * (now_s - self.area_at_s)
-        self.area_at_s = now_s
-        self.inside += 1
+        self.area_s -= now_s
         self.entered += 1
         slot = take_slot(g)
         c = g.calls[slot] = self.call(*request, slot)
@@ -165,27 +151,23 @@ class Simulation(simpy.Environment):
             self.go_on_ready()
 
     # ---- events
-    def step(self) -> None:
-        """The next event, SimPy's or ours."""
-        queue = self._queue
-        if not queue or queue[0][1] < SERVER:
-            if queue:
+    def run_until(self, until_s: float) -> None:
+        """All events that are due by then, SimPy's and ours."""
+        queue, ready, leavers, rearmed = self._queue, self.ready, self.leavers, self.rearmed
+        while queue and queue[0][0] <= until_s:
+            if queue[0][1] < SERVER:
                 self.now_s = queue[0][0]
-            super().step()
-            return
-        self._now, _, _, c, ticket = heappop(queue)
-        self.now_s = self._now
-        if ticket >= 0:
-            if ticket != c.ticket:
-                return
-            self.go_on(c)
-        else:
-            self.happen(c, ticket)
-        if self.ready.length or self.leavers.count or self.rearmed.length:
-            self.go_on_ready()
+                self.step()
+                continue
+            self._now, _, _, c, ticket = heappop(queue)
+            self.now_s = self._now
+            if ticket == c.ticket if ticket >= 0 else self.happen(c, ticket):
+                self.go_on(c)
+            if ready.length or leavers.count or rearmed.length:
+                self.go_on_ready()
 
-    def happen(self, entry: Any, ticket: int) -> None:
-        """An event that is no call's."""
+    def happen(self, entry: Any, ticket: int) -> bool:
+        """An event that is no call's: False."""
         if ticket == SEND:
             self.send(entry)
         elif ticket == GIVE_UP:
@@ -194,6 +176,7 @@ class Simulation(simpy.Environment):
             server, set_at = entry
             if self.p.servers[server].ticket == set_at:
                 server_due(self.p, server, self.now_s)
+        return False
 
     def go_on(self, c: Any) -> None:
         """The call's time has come, or it was woken."""
@@ -265,10 +248,8 @@ class Simulation(simpy.Environment):
         if c.parent >= 0:
             fork_ended(g, c)
             return
-        now_s = self.now_s
-        self.area_s += self.inside * (now_s - self.area_at_s)
-        self.area_at_s = now_s
-        self.inside -= 1
+        self.area_s += self.now_s
+        self.left += 1
         self.requests.rows += self.requests.pack(*self.take_request(c))
         free_slot(g, c.slot)
         self.answered(c.request)

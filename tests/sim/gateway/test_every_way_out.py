@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from collections import defaultdict
 from typing import Any
 
@@ -46,7 +48,8 @@ class Recorded:
         places = range(len(path.enter))
         enters = tuple(self.entering(place, path.enter[place]) for place in places)
         leaves = tuple(self.leaving(place, path.leave[place]) for place in places)
-        self.hand.g.path = path._replace(enter=enters, leave=leaves)
+        ways_out = tuple(leaves[place::-1] for place in places)
+        self.hand.g.path = replace(path, enter=enters, leave=leaves, ways_out=ways_out)
 
     def entering(self, place: int, hook: Any) -> Any:
         def enter(g: Any, c: Any, now_s: float) -> int:
