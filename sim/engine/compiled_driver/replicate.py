@@ -10,7 +10,7 @@ from sim.data.schema import TIMELINE
 from sim.engine.compiled_driver.clients import OPEN_LOOP, Clients, clients_of
 from sim.engine.compiled_driver.heap import Event
 from sim.engine.compiled_driver.loop import FINISHED, NEEDS_REQUESTS, Engine, Loop, advance, start
-from sim.engine.compiled_driver.tables import Sizes, compiled_gateway, compiled_providers, sizes_of, with_notes, with_room
+from sim.engine.compiled_driver.tables import Sizes, compiled_gateway, compiled_providers, readable, sizes_of, with_notes, with_room
 from sim.engine.compiled_driver.views import View
 from sim.engine.replication import Inside, Job, Part, Simulated, part_of
 from sim.engine.sampling import sampling
@@ -72,19 +72,18 @@ class Run:
         self.clients = clients
         self.python = python
         self.attempts: list[np.ndarray] = []
+        self.views: tuple[View, ...] = (View(g), View(p), View(engine))
 
     def play(self) -> None:
-        start(*self.views(), *self.clients.first)
-        while (said := advance(*self.views())) != FINISHED:
+        start(*self.views, *self.clients.first)
+        while (said := advance(*self.views)) != FINISHED:
             if said == NEEDS_REQUESTS:
                 self.engine.loop["last"] = self.clients.next_block()
                 self.engine.loop["arrived"] = 0
                 self.engine = self.engine._replace(requests=self.clients.requests)
             else:
                 self.make_room()
-
-    def views(self) -> tuple[View, View, View]:
-        return View(self.g), View(self.p), View(self.engine)
+            self.views = tuple(View(of, view.type) for of, view in zip((self.g, self.p, self.engine), self.views, strict=True))
 
     def make_room(self) -> None:
         """Twice as much of whatever is nearly full."""
@@ -120,4 +119,4 @@ class Run:
             table["replication"] = replication
         inside = Inside(int(loop["entered"]), int(loop["inside"]), float(loop["area_s"]), float(loop["area_at_s"]))
         events = g.events.rows[: g.events.top["count"]].tolist()
-        return Simulated(rows, attempts, self.engine.timeline, events, g, self.p, inside)
+        return Simulated(rows, attempts, self.engine.timeline, events, readable(g), self.p, inside)

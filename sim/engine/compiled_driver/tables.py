@@ -12,18 +12,19 @@ from sim.gateway import chain
 from sim.kernel.containers import NOBODY, Hashed, Keyed
 from sim.kernel.state import records_of
 from sim.provider.state import Providers
+from sim.provider.state import Providers
 
 Sizes = dict[str, int]
 """How many keys there are, by the name of what has them: a field of requests, ``slot``, ``prefix``."""
-NOTES, PREFIXES = 1 << 10, 1 << 12  # at first
+NOTES = 1 << 10  # at first
 
 
 def compiled_gateway(g: Any, sizes: Sizes, history: np.ndarray) -> Any:
     slots = sizes["slot"]
-    parts = {name: compiled_form(getattr(g, name), sizes) for name in chain.Gateway._fields}
-    return chain.Gateway(**parts)._replace(
+    parts = {name: compiled_form(getattr(g, name), sizes) for name in chain.Gateway._fields if name != "path"}
+    return chain.Gateway(**parts, path=None)._replace(
         calls=records_of(chain.Call(), slots), free=stack_of(np.arange(slots)[::-1].copy(), slots), leaving=np.zeros(slots, np.int64),
-        events=stack_of(np.zeros(NOTES, EVENT), 0), history=history, path=None, timers=len(g.timers),
+        events=stack_of(np.zeros(NOTES, EVENT), 0), history=history, timers=len(g.timers),
     )  # fmt: skip
 
 
@@ -32,7 +33,7 @@ def compiled_providers(p: Any, g: Any, sizes: Sizes, seed: int) -> Any:
     unused = [] if p.servers else ["servers", "marks", "rearmed"]
     unused += [] if p.limits else ["limits", "rings"]
     unused += [] if any(model.cached for model in p.models.values()) else ["places", "prefixes"]
-    parts = {name: None if name in unused else compiled_form(getattr(p, name), sizes) for name in p._fields}
+    parts = {name: None if name in unused else compiled_form(getattr(p, name), sizes) for name in Providers._fields}
     return Providers(**parts)._replace(
         seed=None, calls=g.calls, ready=g.ready, history=g.history, draws=draws_of(p.draws, seed),
         visits=np.zeros((len(p.draws), sizes["prompt"]), np.int32), changes=np.array(p.changes, np.float64),
@@ -90,7 +91,7 @@ def sizes_of(g: Any, p: Any) -> Sizes:
 
 
 def keyed_by(g: Any, name: str) -> list[tuple[str, Keyed]]:
-    return [(field, table) for field, table in g._asdict().items() if isinstance(table, Keyed) and table.size == name]
+    return [(field, table) for field in g._fields if isinstance(table := getattr(g, field), Keyed) and table.size == name]
 
 
 def longer(rows: np.ndarray, more: np.ndarray) -> np.ndarray:
@@ -117,3 +118,9 @@ def with_slots(g: Any, p: Any, slots: int) -> tuple[Any, Any]:
 def with_notes(g: Any) -> Any:
     rows = g.events.rows
     return g._replace(events=g.events._replace(rows=longer(rows, np.zeros(len(rows), EVENT))))
+
+
+def readable(parts: Any) -> Any:
+    """The same with records whose fields Python reads as attributes."""
+    records = {name: np.atleast_1d(part).view(np.recarray)[0] for name, part in parts._asdict().items() if isinstance(part, np.void)}
+    return parts._replace(**records)

@@ -42,18 +42,18 @@ class ViewModel(models.OpaqueModel):
 
 
 class View:
-    """Of a named tuple, which it keeps alive. ``address``: of its words."""
+    """Of a named tuple, which it keeps alive. ``address``: of its words; ``kind``: the type that it is known to have."""
 
-    def __init__(self, of: Any) -> None:
-        parts = {name: View(part) if isinstance(part, tuple) else part for name, part in of._asdict().items()}
+    def __init__(self, of: Any, kind: ViewType | None = None) -> None:
+        kinds = {} if kind is None else kind.fields
+        parts = {name: View(part, kinds.get(name)) if isinstance(part, tuple) else part for name, part in of._asdict().items()}
         self.parts = parts
         self.words = np.zeros(WORDS * len(parts), np.int64)
         self.address = self.words.ctypes.data
         for place, part in enumerate(parts.values()):
             words = words_of(part)
             self.words[WORDS * place : WORDS * place + len(words)] = words
-        kinds = {name: part.type if isinstance(part, View) else type_of(part) for name, part in parts.items()}
-        self.type = ViewType(type(of).__name__, kinds)
+        self.type = kind or ViewType(type(of).__name__, {name: typeof(part) for name, part in parts.items()})
 
 
 def words_of(part: Any) -> list[int]:
@@ -67,11 +67,6 @@ def words_of(part: Any) -> list[int]:
     if isinstance(part, np.void):
         return [part.__array_interface__["data"][0]]
     return [part]
-
-
-def type_of(part: Any) -> Any:
-    """As numba has it; an array's records are aligned, which an empty one's would not be."""
-    return typeof(part)
 
 
 @typeof_impl.register(View)
