@@ -38,8 +38,12 @@ class Stage:
 
 def of(*stages: Stage) -> Any:
     """A gateway of these stages, the outermost first."""
-    hooks = (tuple(getattr(stage, hook) for stage in stages) for hook in chain.HOOKS)
-    return SimpleNamespace(path=chain.Path(*hooks, (), ()), calls=[], ready=Line())
+    return by_hooks(*(tuple(getattr(stage, hook) for stage in stages) for hook in chain.HOOKS))
+
+
+def by_hooks(*hooks: tuple[Any, ...]) -> Any:
+    """A gateway whose stages have these hooks: ``enter``, ``woken``, ``rescue`` and ``leave`` of each."""
+    return SimpleNamespace(path=chain.Path(*hooks, (), (), ()), calls=[], ready=Line())
 
 
 def played(*answers: dict[str, Any]) -> tuple[list[str], Any, int]:
@@ -107,9 +111,8 @@ def test_a_stage_may_make_a_rescued_call_wait_and_goes_on_with_its_own_woken():
 
 
 def test_stages_without_a_hook_are_passed():
-    path = chain.Path((None, lambda g, c, now_s: ERROR), (None, None), (None, None), (None, None), (), ())
-    c = chain.Call(slot=0)
-    assert chain.start(SimpleNamespace(path=path), c, 2.5) == ERROR
+    g = by_hooks((None, lambda g, c, now_s: ERROR), (None, None), (None, None), (None, None))
+    assert chain.start(g, chain.Call(slot=0), 2.5) == ERROR
 
 
 def test_a_fork_ends_at_the_stage_of_its_parent():

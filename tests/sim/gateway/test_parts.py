@@ -75,6 +75,11 @@ class TestParts:
         assert len(hand.g.path.enter) == len(chain.STAGES)
         assert not [name for name in chain.TABLES if getattr(hand.g, name) is None]
 
+    def test_the_way_out_from_each_place_is_that_of_the_stages_above_it(self):
+        path = by_hand(**EVERYTHING).g.path
+        for place in range(len(path.leave)):
+            assert path.ways_out[place] == tuple(hook for hook in path.leave[place::-1] if hook is not None)
+
     def test_a_hook_that_a_stage_has_only_imported_is_not_its_own(self):
         assert chain.hook_of(chain.route, "permits") is None
         assert chain.hook_of(chain.breaker, "permits") is chain.breaker.permits

@@ -171,7 +171,7 @@ def test_the_number_of_calls_inside_is_integrated_over_time():
     env = simulation(gateway=QUEUE)
     run(env, requests(0.0, 0.5, 0.5))
     rows = env.requests.table()
-    assert (env.entered, env.inside) == (3, 0)
+    assert (env.entered, env.left) == (3, 3)
     assert env.area_s == pytest.approx(rows["latency_s"].sum())
 
 
