@@ -21,9 +21,10 @@ from sim.analysis.window import Window
 from sim.data.outcomes import CACHE_HIT, FAILURES, KINDS, is_available
 from sim.data.run import Run
 from sim.data.statuses import CANCELLED
+from sim.gateway.chain import declared
 from sim.gateway.stages.breaker import IS_OPEN
 from sim.gateway.stages.retry import NO_TARGET
-from sim.scenario.metric_names import BATCHES, METRIC_NAMES, QUANTILES, MetricName
+from sim.scenario.metric_names import BATCHES, METRIC_NAMES, QUANTILES, MetricName, StageFigure
 from sim.workload.calls import stated_population
 
 DAY_S = 86_400.0
@@ -208,6 +209,13 @@ def delays(family: str, of: Callable[[Window], np.ndarray]) -> dict[str, Formula
     return {f"{family}.mean": mean_of(family, of)} | quantiles
 
 
+def stage_figure(figure: StageFigure) -> Formula:
+    """What a stage adds: the mean of a column, or the share of requests that its limit refused."""
+    if figure.column:
+        return per_request(figure.column)
+    return share_of(lambda window: window["refused_by"] == figure.refused_by)
+
+
 FORMULAS: dict[str, Formula] = {
     **delays("latency_s", available),
     **delays("ttft_s", available),
@@ -244,6 +252,7 @@ FORMULAS: dict[str, Formula] = {
     "cost_usd.per_day": per_second(spending, DAY_S),
     "cost_usd.per_month": per_second(spending, DAY_S * MONTH_DAYS),
 }
+FORMULAS |= {name: stage_figure(each) for name, each in declared("FIGURES").items()}
 METRICS: dict[str, Metric] = {
     name: Metric(name, known.unit, known.better, known.says, FORMULAS[name]) for name, known in METRIC_NAMES.items()
 }

@@ -11,8 +11,8 @@ A stage is a module. Like a ``try`` block around the stages below it:
 
 All are optional. ``g.<stage>`` is the stage's State, ``g.<table>`` one of its TABLES. Nothing here waits, reads a clock or does I/O.
 Around its hooks a stage declares, where it has them: Config (its words in the scenario), build(scenario, seed) (its State; None where the
-scenario does not use it), Request and Call (fields), COLUMNS (of the rows), PARTS (of the latency), DRAWS and CLASS (fields of requests
-that are drawn, or follow from the request's class). ``docs/how-to/add-a-policy.md`` walks through one.
+scenario does not use it), Request and Call (fields), COLUMNS (of the rows), PARTS (of the latency), FIGURES (of a run), DRAWS and CLASS
+(fields of requests that are drawn, or follow from the request's class). ``docs/how-to/add-a-policy.md`` walks through one.
 """
 
 from __future__ import annotations
@@ -45,6 +45,7 @@ from sim.gateway.stages import (
 from sim.kernel.containers import Line, PerCall, remove
 from sim.kernel.state import in_python, merge, state
 from sim.provider import attempt
+from sim.scenario.metric_names import METRIC_NAMES, MetricName
 
 STAGES: tuple[ModuleType, ...] = (
     degrade,  # an earlier answer or a prepared text instead of a failure
@@ -249,5 +250,6 @@ def end(c: Any, now_s: float) -> int:
     return c.outcome  # type: ignore[no-any-return]
 
 
+METRIC_NAMES.update({name: MetricName(name, each.unit, each.better, each.says) for name, each in declared("FIGURES").items()})
 purposes = [purpose for purpose, _ in declared("DRAWS").values()]
 assert len(purposes) == len(set(purposes)), "every draw has a purpose of its own"

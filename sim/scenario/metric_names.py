@@ -24,6 +24,18 @@ class MetricName:
     says: str
 
 
+@dataclass(frozen=True)
+class StageFigure:
+    """A figure that a stage of the gateway adds: the mean of one of its columns over all requests, or the share of requests that its limit
+    refused (a code of ``sim.kernel.refusals``)."""
+
+    unit: Unit
+    better: Direction
+    says: str
+    column: str = ""
+    refused_by: int = 0
+
+
 def delays(family: str, says: str) -> list[MetricName]:
     return [MetricName(f"{family}.{name}", "s", "lower", f"{says}: {name}") for name in ("mean", *QUANTILES)]
 
