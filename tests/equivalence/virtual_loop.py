@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import math
 import selectors
+from collections.abc import Callable, Coroutine
+from typing import Any
 
 
 class NoInput(selectors.SelectSelector):
@@ -31,11 +33,11 @@ class VirtualLoop(asyncio.SelectorEventLoop):
         return self.now_s
 
     def jump(self) -> None:
-        self.now_s = self._scheduled[0].when()
+        self.now_s = self._scheduled[0].when()  # type: ignore[attr-defined]
         self._clock_resolution = 2 * math.ulp(self.now_s)  # run what is due now, nothing later
 
 
-def run(main):
+def run(main: Callable[[], Coroutine[Any, Any, Any]]) -> Any:
     """Run a coroutine function on a fresh virtual loop."""
     loop = VirtualLoop()
     try:
