@@ -45,6 +45,7 @@ class BodyWriter:
     def __init__(self, scenario: Scenario) -> None:
         self.models = [kind.needs or DEFAULT_MODEL for kind in scenario.workload.requests]
         self.stream = scenario.workload.client.stream
+        self.classes = [kind.name for kind in scenario.workload.requests]
         self.priorities = [kind.priority for kind in scenario.workload.requests]
 
     def write(self, call: Call) -> tuple[bytes, dict[str, str]]:
@@ -59,6 +60,7 @@ class BodyWriter:
             document["stream_options"] = {"include_usage": True}
         headers = {
             "x-tenfold-request": str(call.request), "x-tenfold-conversation": str(call.conversation), "x-tenfold-turn": str(call.turn),
+            "x-tenfold-class": self.classes[call.kind],
         }  # fmt: skip
         if self.priorities[call.kind]:
             headers["x-tenfold-priority"] = str(self.priorities[call.kind])
