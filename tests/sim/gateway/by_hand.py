@@ -57,14 +57,18 @@ class ByHand:
         return self.resume(c, min(c.until_s, c.leaves_s))
 
     def answer(
-        self, c: Any, at_s: float, status: int = 200, tokens: int = 5, first_s: float | None = None, retry_after_s: float = nan
-    ) -> Any:
-        """The attempt of a call ends: with ``tokens``, and with its first content ``first_s`` after its start (by default at its end)."""
+        self, c: Any, at_s: float, status: int = 200, tokens: int = 5, first_s: float | None = None, retry_after_s: float = nan,
+        cached: int = 0,
+    ) -> Any:  # fmt: skip
+        """The attempt of a call ends: with ``tokens``, ``cached`` ones of its input, and with its first content ``first_s`` after its start
+        (by default at its end).
+        """
         content = status == 200 or first_s is not None
-        c.status, c.attempt_s, c.retry_after_s = status, at_s - c.attempt_started_s, retry_after_s
+        c.status, c.attempt_s, c.retry_after_s, c.attempt_cached = status, at_s - c.attempt_started_s, retry_after_s, cached
         c.attempt_first_s = (c.attempt_s if first_s is None else first_s) if content else nan
         c.billed_tokens, c.produced_tokens = (c.input_tokens, tokens) if content else (0, 0)
-        return self.attempt_ended(c, at_s)
+        self.attempt_over(c)
+        return self.resume(c, at_s)
 
     def show(self, c: Any, at_s: float) -> Any:
         """The attempt has its first content."""
@@ -116,16 +120,12 @@ class ByHand:
 
     def cut(self, c: Any, at_s: float) -> None:
         c.status, c.attempt_s = CANCELLED, at_s - c.attempt_started_s
-        c.billed_tokens = c.produced_tokens = 0
+        c.billed_tokens = c.produced_tokens = c.attempt_cached = 0
         self.attempt_over(c)
-
-    def attempt_ended(self, c: Any, at_s: float) -> Any:
-        self.attempt_over(c)
-        return self.resume(c, at_s)
 
     def attempt_over(self, c: Any) -> None:
         assert c.performing
-        c.performing, c.attempt_cached = False, 0
+        c.performing = False
         settle(self.g, c)
 
     # ---- what tests ask

@@ -67,6 +67,7 @@ class TestKeyed:
         assert list(table) == list(range(3, 101)), "the three oldest went, and at once"
         assert table[50].value == 50
         assert len(table) == 98, "a record that is there costs nothing"
+        assert not Keyed("user", Row).bounded, "a gateway bounds those that say so"
 
 
 @given(st.lists(st.tuples(st.sampled_from(["append", "remove", "take"]), st.integers(0, 5)), max_size=60))

@@ -145,6 +145,15 @@ def test_a_follower_waits_no_longer_than_its_deadline():
     assert (follower.state, follower.latency_s, follower.coalesced_s) == ("timeout", 2.0, 2.0)
 
 
+def test_an_answer_that_comes_at_the_followers_deadline_comes_too_late():
+    hand = by_hand(timeout={"total": "2s"}, sessions={}, **CACHE)
+    follower = hand.start(0.0, prompt=7, lookup_s=1.5)
+    leader = hand.start(1.0, prompt=7)
+    hand.time_comes(follower)
+    hand.answer(leader, 2.0)
+    assert (leader.state, follower.state, follower.coalesced_s) == ("ok", "timeout", 0.5)
+
+
 def test_without_single_flight_each_asks():
     hand = cached(single_flight=False)
     calls = [hand.start(0.0, prompt=7) for _ in range(3)]

@@ -151,10 +151,13 @@ class TestForks:
         assert hand.is_idle()
 
     def test_what_all_forks_cost_is_the_calls(self):
-        hand, c, first, second = begun()
-        hand.answer(first, 1.0, status=503)
-        hand.answer(second, 2.0, tokens=100)
-        assert c.cost_usd == pytest.approx(10e-6 + 100 * 2e-6)
+        hand = by_hand(hedge={"after": "500ms", "at_most": 1.0, "to": "next"})
+        c = hand.time_comes(hand.start(0.0, streams=False))
+        first, second = hand.forks(c)
+        hand.answer(first, 1.0, status=0, first_s=0.5, tokens=3, cached=4)
+        hand.answer(second, 2.0, tokens=100, cached=2)
+        assert c.cost_usd == pytest.approx(10e-6 + 3 * 2e-6 + 10e-6 + 100 * 2e-6)
+        assert c.cached_tokens == 6
 
     def test_a_client_that_leaves_at_the_moment_of_an_answer_has_left(self):
         hand = by_hand(hedge={"after": "500ms", "at_most": 1.0})
