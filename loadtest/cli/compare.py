@@ -52,8 +52,8 @@ def command(
     luck of the traffic, cancels out, so that small differences show.
     """
     from loadtest.cli.predictions import keeper_of_rows, predict_scales
-    from sim.differences import differences, is_worse, print_differences
     from sim.gateway.language import load
+    from sim.report.comparison_table import differences, is_worse, print_differences
 
     if candidate is None and not changes:
         raise click.UsageError("say what to compare with: a second scenario, or --with PATH=VALUE")

@@ -50,10 +50,10 @@ def command(
     kept in DIR with a report (default: a new directory under results/; with --json nothing is kept unless --out says where). Exit codes:
     0 they agree, 3 a budget failed in the measurement, 4 they disagree, 5 the measurement is invalid.
     """
-    from loadtest.cli.keeping import prepared
-    from loadtest.cli.running import ends_cleanly
-    from loadtest.supervisor import RunFailed
-    from loadtest.verify import Order
+    from loadtest.cli.output import prepared
+    from loadtest.cli.progress import ends_cleanly
+    from loadtest.measurement.verify import Order
+    from loadtest.processes.supervisor import RunFailed
     from sim.gateway.language import load
 
     every_override = (*overrides, *(() if seed is None else (f"seed={seed}",)))

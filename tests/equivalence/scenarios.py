@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from hypothesis import strategies as st
 
-from sim.scenario.model import Scenario
+from sim.gateway.language import Scenario
 
 TARGETS = ("alpha/mini", "alpha/maxi", "beta/small")
 

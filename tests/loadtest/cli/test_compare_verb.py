@@ -29,6 +29,7 @@ providers:
       job: {latency: {kind: exponential, mean: 200ms}, price: {input: 1, output: 1}}
 """
 MORE_SLOTS = "gateway.queue.concurrency=6"
+BUSIER = "workload.arrivals.rate=30/s"
 DEARER = "providers.server.models.job.price.input=1.01"
 
 
@@ -110,7 +111,7 @@ def test_what_is_served_to_fewer_is_neither_better_nor_worse(scenario: str, caps
     assert [figures[name]["verdict"] for name in ("latency_s.mean", "cost_usd.per_request")] == ["lower", "lower"]
     assert not figures["latency_s.mean"]["comparable"]
     assert run(["compare", scenario, "--with", full, "-q"]) == exit_codes.OK
-    shares = f"of the 100 % / {figures['availability']['candidate'] * 100:.1f} % served"
+    shares = f"of the 100 % / {figures['availability']['candidate'] * 100:.1f} % answered"
     assert shares in " ".join(capsys.readouterr().out.split())
 
 
@@ -124,16 +125,11 @@ def test_the_gate_leaves_it_to_availability_where_more_are_served(scenario: str,
 
 
 def test_both_sides_run_in_one_engine(scenario: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("sim.engine.selection.LONG", 1000)
-    only_simpy = "providers.server.rtt=10ms"
-    assert run(["compare", scenario, "--with", MORE_SLOTS, "--json"]) == exit_codes.OK
-    said = capsys.readouterr()
-    assert json.loads(said.out)["scales"][0]["engine"] == "compiled"
-    for arguments in (("--with", only_simpy), ("--set", only_simpy, "--with", "providers.server.rtt=0s")):
+    """About 24,000 requests on one side and 36,000 on the other, where compiled code is worth while from 30,000."""
+    monkeypatch.setattr("sim.engine.selection.LONG", 30_000)
+    for arguments in (("--with", BUSIER), ("--set", BUSIER, "--with", "workload.arrivals.rate=20/s")):
         assert run(["compare", scenario, *arguments, "--json"]) == exit_codes.OK
-        said = capsys.readouterr()
-        assert json.loads(said.out)["scales"][0]["engine"] == "simpy"
-        assert "engine at 1x: simpy (the compiled engine cannot run providers.server.rtt" in said.err
+        assert json.loads(capsys.readouterr().out)["scales"][0]["engine"] == "simpy"
 
 
 def test_in_eighty_columns_the_interval_stands_below_the_change(

@@ -13,7 +13,8 @@ from sim.data.fingerprint import fingerprint
 from sim.engine.runner import predict
 from sim.engine.simpy_driver.replicate import replicate
 from sim.gateway.language import load
-from sim.scenario.model import Fault, Hedge
+from sim.gateway.stages.hedge import Hedge
+from sim.scenario.model import Fault
 from tests.equivalence.scenarios import SCENARIOS
 from tests.examples import examples
 

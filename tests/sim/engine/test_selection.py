@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from sim.compiled.cache import directory
 
 from sim.data.fingerprint import fingerprint
+from sim.engine.compiled_driver.cache import directory
 from sim.engine.runner import predict
-from sim.engine.selection import choose
-from sim.scenario.errors import ScenarioError
-from sim.scenario.model import Scenario
+from sim.engine.selection import choose, choose_one
+from sim.gateway.language import Scenario
 from tests.sim.tiny import BASE, scenario
 
 
@@ -23,38 +22,30 @@ def closed() -> Scenario:
 
 def test_auto_takes_simpy_for_a_short_run_and_the_compiled_engine_for_a_long_one():
     assert choose("auto", scenario(), 1.0, 10).engine == "simpy"
-    assert choose("auto", scenario(), 10.0, 10).engine == "compiled"
+    assert choose("auto", scenario(), 100.0, 10).engine == "compiled"
 
 
 def test_the_choice_does_not_depend_on_what_has_been_compiled_before(tmp_path, monkeypatch):
-    before = choose("auto", scenario(), 10.0, 10)
+    before = choose("auto", scenario(), 100.0, 10)
     monkeypatch.setenv("TENFOLD_CACHE_DIR", str(tmp_path / "empty"))
     directory.cache_clear()
     try:
-        assert choose("auto", scenario(), 10.0, 10) == before
+        assert choose("auto", scenario(), 100.0, 10) == before
     finally:
         monkeypatch.undo()
         directory.cache_clear()
 
 
-def test_auto_says_why_it_cannot_take_the_compiled_engine():
-    engine, why = choose("auto", closed(), 1000.0, 10)
-    assert engine == "simpy"
-    assert "workload.arrivals: closed" in why
+def test_what_is_asked_for_by_name_is_taken_whatever_the_scenario():
+    assert choose("compiled", closed(), 1.0, 1).engine == "compiled"
+    assert choose("simpy", scenario(), 1000.0, 100).engine == "simpy"
 
 
-def test_the_compiled_engine_refuses_by_name_what_it_cannot_run():
-    with pytest.raises(ScenarioError, match="closed"):
-        choose("compiled", closed(), 1.0, 1)
-    with pytest.raises(ScenarioError, match=r"providers\.a\.models\.one\.latency"):
-        choose("compiled", scenario(a={"models": {"one": {"latency": {"kind": "gamma", "mean": "1s", "cv": 2.0}}}}), 1.0, 1)
-
-
-def test_whatever_the_compiled_engine_has_never_heard_of_is_refused():
-    with pytest.raises(ScenarioError, match=r"providers\.a\.rtt"):
-        choose("compiled", scenario(a={"rtt": "10ms"}), 1.0, 1)
-    with pytest.raises(ScenarioError, match=r"faults\[0\]: stall"):
-        choose("compiled", scenario(faults=[{"kind": "stall", "provider": "a", "at": "1s", "for": "1s"}]), 1.0, 1)
+def test_scenarios_that_are_compared_run_in_one_engine():
+    long = scenario()
+    short = long.model_copy(update={"workload": long.workload.model_copy(update={"duration": 60.0})})
+    assert choose("auto", long, 100.0, 10).engine == "compiled"
+    assert choose_one("auto", [long, short], 100.0, 10).engine == "simpy"
 
 
 def test_an_engine_that_does_not_exist_is_an_error():

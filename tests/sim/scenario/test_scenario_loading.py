@@ -7,10 +7,12 @@ from pathlib import Path
 
 import pytest
 
+from sim.gateway.language import load
+from sim.gateway.stages.route import Capability
 from sim.scenario.distributions import Empirical, Lognormal
 from sim.scenario.errors import ScenarioError
-from sim.scenario.load import MOST_BASES, load
-from sim.scenario.model import Capability, Trace
+from sim.scenario.load import MOST_BASES
+from sim.scenario.model import Trace
 from sim.scenario.shipped import shipped_folder, shipped_names
 
 HERE = Path(__file__).parent
@@ -188,11 +190,16 @@ def test_a_mapping_that_states_its_kind_replaces(write) -> None:
     assert (law.median, law.sigma, law.p99) == (9.0, 0.5, None)
 
 
-def test_a_gateway_of_another_kind_keeps_its_settings(write) -> None:
+def test_a_gateway_that_states_its_kind_keeps_its_settings(write) -> None:
     write("base.yaml", VALID.read_text())
-    gateway = load(write("over.yaml", "extends: base.yaml\ngateway: {kind: litellm}\n")).scenario.gateway
-    assert gateway.kind == "litellm"
+    gateway = load(write("over.yaml", "extends: base.yaml\ngateway: {kind: reference}\n")).scenario.gateway
     assert gateway.queue.concurrency == 8
+
+
+def test_a_gateway_that_is_not_modelled_is_refused(write) -> None:
+    write("base.yaml", VALID.read_text())
+    told = refusal(write("over.yaml", "extends: base.yaml\ngateway: {kind: litellm}\n"))
+    assert "over.yaml:2:17: gateway.kind: expected reference, found 'litellm'" in told
 
 
 def test_null_removes_what_the_base_says(write) -> None:
