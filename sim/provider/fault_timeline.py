@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from enum import IntEnum
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 
@@ -44,6 +44,8 @@ ENDINGS = {
     "malformed": Ending.MALFORMED, "stall": Ending.STALLED,
 }  # fmt: skip
 OUTAGES = {"error": ERROR, "refused": CONNECTION_REFUSED, "hang": HANG}
+REFUSED_BY = {kind: refusal(f"fault: {kind}") for kind in get_args(Config.model_fields["kind"].annotation)}
+"""Of every kind, so that a process which only reads rows knows the names of their codes."""
 EFFECTS = {"brownout": SLOWS, "errors": ERROR, "rate-limit": ERROR, "slow-headers": LATE_HEADERS}
 
 
@@ -99,7 +101,7 @@ def fault_of(number: int, config: Config, target: int, seed: int, changes: list[
     fault = Fault(
         number=number, effect=effect, at_s=config.at, until_s=config.at + config.for_, target=target,
         key=NOBODY if config.key is None else config.key, first=NOBODY if config.first is None else config.first, share=config.share,
-        status=429 if config.kind == "rate-limit" else config.status, refused_by=refusal(f"fault: {config.kind}"),
+        status=429 if config.kind == "rate-limit" else config.status, refused_by=REFUSED_BY[config.kind],
         ttft_factor=config.ttft_factor, per_token_factor=config.per_token_factor, ending=int(ENDINGS.get(config.kind, Ending.COMPLETE)),
         after=config.after, delay_s=config.delay,
     )  # fmt: skip
