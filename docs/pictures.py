@@ -48,11 +48,15 @@ def draw_chain() -> None:
     axes.annotate("", (3, len(stages) + 0.1), (3, 0.2), arrowprops={"arrowstyle": "->", "color": LINE, "linewidth": 1.5})
     axes.text(4.2, len(stages) / 2, "leave, rescue", rotation=90, va="center", color=LINE, fontsize=9.5)
     axes.text(33, len(stages) + 0.35, "enter, woken", color=LINE, fontsize=9.5)
-    for x, (driver, clock) in zip((20, 53, 86), (("SimPy", "virtual time"), ("compiled", "virtual time"), ("asyncio", "real sockets")), strict=True):
+    for x, (driver, clock) in zip(
+        (20, 53, 86), (("SimPy", "virtual time"), ("compiled", "virtual time"), ("asyncio", "real sockets")), strict=True
+    ):
         axes.add_patch(plt.Rectangle((x - 13, -1.6), 26, 0.9, facecolor="white", edgecolor=LINE, linewidth=1))
         axes.text(x, -1.15, f"{driver}: {clock}", ha="center", va="center", color=INK, fontsize=10)
     axes.annotate("", (20, -0.68), (20, 0.12), arrowprops={"arrowstyle": "<->", "color": LINE})
-    axes.text(22, -0.36, "PERFORM: a driver carries an attempt out, and wakes the call with its facts", va="center", color=INK, fontsize=9.5)
+    axes.text(
+        22, -0.36, "PERFORM: a driver carries an attempt out, and wakes the call with its facts", va="center", color=INK, fontsize=9.5
+    )
     save(figure, "chain")
 
 
@@ -69,7 +73,15 @@ def draw_packages() -> None:
         for place, layer in enumerate(layers):
             y = tallest - place - 0.5
             axes.add_patch(plt.Rectangle((x, y - 0.36), 30, 0.72, facecolor=BOX, edgecolor=EDGE, linewidth=1))
-            axes.text(x + 15, y, layer.removeprefix(f"{top}.") if layer != top else f"{top} itself", ha="center", va="center", fontsize=10, color=INK)
+            axes.text(
+                x + 15,
+                y,
+                layer.removeprefix(f"{top}.") if layer != top else f"{top} itself",
+                ha="center",
+                va="center",
+                fontsize=10,
+                color=INK,
+            )
     axes.text(66, 0.6, "each package imports those above it, and those to its left", ha="center", color=LINE, fontsize=10)
     save(figure, "packages")
 

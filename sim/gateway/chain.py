@@ -145,9 +145,10 @@ def build(scenario: Any, seed: int, history: Any = ()) -> Any:
 def path(used: list[ModuleType]) -> Path:
     """The way of a call. ``c.stage`` is a place on it."""
     passed = stages_passed(used)
-    by_place = [tuple(hook_of(stage, hook) for stage in passed) for hook in HOOKS]
+    by_place: Any = [tuple(hook_of(stage, hook) for stage in passed) for hook in HOOKS]
     ways_out = tuple(hooks_of(passed[place::-1], "leave") for place in range(len(passed)))
-    return Path(*by_place, ways_out, hooks_of(used, "permits"), hooks_of(used, "stale"))
+    enter, woken, rescue, leave = by_place
+    return Path(enter, woken, rescue, leave, ways_out, hooks_of(used, "permits"), hooks_of(used, "stale"))
 
 
 def stages_passed(used: list[ModuleType]) -> list[ModuleType]:
@@ -177,7 +178,7 @@ def enter(g: Any, c: Any, now_s: float) -> int:
 
 
 def woken(g: Any, c: Any, now_s: float) -> int:
-    return g.path.woken[c.stage](g, c, now_s)  # type: ignore[no-any-return]
+    return g.path.woken[c.stage](g, c, now_s)
 
 
 def rescue(g: Any, c: Any, now_s: float) -> int:
@@ -192,7 +193,7 @@ def leave(g: Any, c: Any, now_s: float) -> None:
 
 
 def tick(g: Any, number: int, now_s: float) -> float:
-    return g.timers[number](g, now_s)  # type: ignore[no-any-return]
+    return g.timers[number](g, now_s)
 
 
 def start(g: Any, c: Any, now_s: float) -> int:
@@ -247,7 +248,7 @@ def end(c: Any, now_s: float) -> int:
         c.ttft_s = c.latency_s
     else:
         c.ttft_s = c.first_content_s - c.arrival_s
-    return c.outcome  # type: ignore[no-any-return]
+    return c.outcome
 
 
 METRIC_NAMES.update({name: MetricName(name, each.unit, each.better, each.says) for name, each in declared("FIGURES").items()})

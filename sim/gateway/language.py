@@ -25,13 +25,13 @@ class Kind(Model):
 
 
 CONFIGS: tuple[Any, ...] = (*(stage.Config for stage in reversed(STAGES) if hasattr(stage, "Config")), Kind)
-Gateway = create_model("Gateway", __base__=CONFIGS, __doc__="The gateway: the policies that a request passes.")  # type: ignore[call-overload]
+Gateway = create_model("Gateway", __base__=CONFIGS, __doc__="The gateway: the policies that a request passes.")
 
 
 class Scenario(AnyScenario):
     """One file that drives the model, the mock providers, the gateway, the load, the faults and the budgets."""
 
-    gateway: Gateway = Field(description="the policies that a request passes")  # type: ignore[valid-type]
+    gateway: Gateway = Field(description="the policies that a request passes")
 
 
 def check(scenario: Any) -> Iterator[Finding]:

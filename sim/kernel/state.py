@@ -9,6 +9,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Collection
 from dataclasses import MISSING, astuple, dataclass, field, fields, is_dataclass, make_dataclass
+from inspect import get_annotations
 from typing import Any, dataclass_transform
 
 import numpy as np
@@ -16,10 +17,10 @@ import numpy as np
 KINDS: dict[Any, str] = {int: "i8", float: "f8", bool: "?"}
 
 
-@dataclass_transform()
+@dataclass_transform(field_specifiers=(field,))
 def state(cls: type) -> Any:
     """Fields are ``int``, ``float``, ``bool`` or another state, which then starts as its own defaults say."""
-    for name in cls.__dict__.get("__annotations__", {}):
+    for name in get_annotations(cls):
         kind = kind_of(cls, name)
         if is_dataclass(kind) and name not in cls.__dict__:
             setattr(cls, name, field(default_factory=kind))  # type: ignore[arg-type]
@@ -29,7 +30,7 @@ def state(cls: type) -> Any:
 def kind_of(cls: type, name: str) -> Any:
     """The type of a field, also where annotations are strings."""
     for base in cls.__mro__:
-        annotation = base.__dict__.get("__annotations__", {}).get(name)
+        annotation = get_annotations(base).get(name)
         if annotation is not None:
             break
     if not isinstance(annotation, str):
@@ -52,7 +53,7 @@ def merge(name: str, *parts: type, base: type = object, late: Collection[str] = 
             default: dict[str, Any] = {"init": False}
             if item.name not in late:
                 default = {"default": item.default} if item.default is not MISSING else {"default_factory": item.default_factory}
-            merged.append((item.name, kind_of(part, item.name), field(**default)))  # type: ignore[call-overload]
+            merged.append((item.name, kind_of(part, item.name), field(**default)))
     return make_dataclass(name, merged, bases=(base,), slots=True)
 
 

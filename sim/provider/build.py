@@ -43,7 +43,7 @@ def build(scenario: Scenario, seed: int, calls: Any, ready: Any, history: Any = 
             models.append(model_of(config, model, len(providers), servers))
             draws.append(ModelDraws(seed, f"{name}/{model_name}", model, config.errors.after if config.errors else None))
         providers.append(provider)
-    return ProvidersInPython(  # type: ignore[no-any-return]
+    return ProvidersInPython(
         seed=seed, calls=calls, ready=ready, history=history, providers=table(Provider, providers), models=table(Model, models),
         draws=draws, visits=[{} for _ in models], limits=table(Limit, limits),
         rings=table(list, rings), faults=table(Fault, faults), changes=changes,

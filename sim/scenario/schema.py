@@ -22,7 +22,9 @@ class Generate(GenerateJsonSchema):
 
 
 def json_schema(language: type[BaseModel]) -> dict[str, Any]:
-    """The schema of a whole scenario's model, draft 2020-12. A file that has ``extends`` may leave out what its base says; every other file must be complete."""
+    """The schema of a whole scenario's model, draft 2020-12.
+
+    A file that has ``extends`` may leave out what its base says; every other file must be complete."""
     whole = language.model_json_schema(schema_generator=Generate)
     definitions = whole.pop("$defs")
     partial = optional({"properties": whole["properties"], "$defs": definitions})

@@ -51,13 +51,14 @@ def simulate(job: Job) -> Simulated:
                 simulation.play(maker.in_turn(schedule))
     requests = in_order(simulation.requests.table(replication))
     inside = Inside(simulation.entered, simulation.entered - simulation.left, simulation.area_s, simulation.now_s)
-    return Simulated(
-        requests, simulation.attempts.table(replication), np.array([(replication, *row) for row in timeline], TIMELINE), simulation.g.events,
-        simulation.g, simulation.p, inside,
-    )  # fmt: skip
+    samples = np.array([(replication, *row) for row in timeline], TIMELINE)
+    g, p = simulation.g, simulation.p
+    return Simulated(requests, simulation.attempts.table(replication), samples, g.events, g, p, inside)
 
 
-def simulation_of(scenario: Scenario, seed: int, history: Any, duration_s: float, timeline: list[tuple[float, int, int, int]]) -> Simulation:
+def simulation_of(
+    scenario: Scenario, seed: int, history: Any, duration_s: float, timeline: list[tuple[float, int, int, int]]
+) -> Simulation:
     g = chain.build(scenario, seed, history)
     simulation = Simulation(g, build_providers(scenario, seed, g.calls, g.ready, history))
     simulation.process(sample(simulation, duration_s, timeline))

@@ -32,7 +32,7 @@ SEND, GIVE_UP = -1, -2  # tickets that no call has: a request is to be sent; its
 
 
 def advance(g: Any, c: Any, now_s: float, verdict: int) -> int:
-    """``chain.advance`` with its look-ups written out. Performance only: the compiled driver runs the original, and leaves the same rows."""
+    """``chain.advance`` with its look-ups written out. Performance only: compiled code runs the original, and leaves the same rows."""
     path, stage, floor = g.path, c.stage, c.floor
     enters, leaves, rescues = path.enter, path.leave, path.rescue
     while True:
@@ -253,5 +253,3 @@ class Simulation(simpy.Environment):
         self.requests.rows += self.requests.pack(*self.take_request(c))
         free_slot(g, c.slot)
         self.answered(c.request)
-
-

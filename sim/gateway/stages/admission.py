@@ -67,7 +67,7 @@ def build(scenario: Any, seed: int) -> Any:
     queue = scenario.gateway.queue
     if queue is None:
         return None
-    numbers = (inf if limit in ("unlimited", None) else float(limit) for limit in (queue.concurrency, queue.waiting, queue.timeout))
+    numbers: Any = (inf if limit in ("unlimited", None) else float(limit) for limit in (queue.concurrency, queue.waiting, queue.timeout))
     return State(*numbers)
 
 

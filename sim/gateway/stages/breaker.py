@@ -52,7 +52,9 @@ PRESETS: dict[str, dict[str, float | str]] = {
 class Breaker(Model):
     """Resilience4j's names; ``preset`` fills what is not given."""
 
-    preset: Literal["resilience4j", "polly", "hystrix"] = Field("resilience4j", description="the library whose defaults fill what is not given")
+    preset: Literal["resilience4j", "polly", "hystrix"] = Field(
+        "resilience4j", description="the library whose defaults fill what is not given"
+    )
     window: Literal["count", "time"] | None = Field(None, description="judge the last calls, or the last seconds")
     window_size: Annotated[int, Field(ge=1, le=1_000_000)] | None = Field(None, description="calls, or seconds for a time window")
     minimum_calls: Count | None = Field(None, description="results needed before it may open")
@@ -128,8 +130,8 @@ def permits(g: Any, target: int, now_s: float) -> bool:
     if circuit.state == CLOSED:
         return True
     if circuit.state == OPEN:
-        return now_s >= circuit.opened_s + g.breaker.open_for_s  # type: ignore[no-any-return]
-    return circuit.permits > 0  # type: ignore[no-any-return]
+        return now_s >= circuit.opened_s + g.breaker.open_for_s
+    return circuit.permits > 0
 
 
 def enter(g: Any, c: Any, now_s: float) -> int:
@@ -192,7 +194,7 @@ def judge_trial(g: Any, target: int, circuit: Any, now_s: float) -> None:
 
 
 def over_threshold(s: Any, circuit: Any) -> bool:
-    return circuit.failed >= s.failure_rate * circuit.calls or circuit.slow >= s.slow_rate * circuit.calls  # type: ignore[no-any-return]
+    return circuit.failed >= s.failure_rate * circuit.calls or circuit.slow >= s.slow_rate * circuit.calls
 
 
 def trip(g: Any, target: int, circuit: Any, now_s: float) -> None:

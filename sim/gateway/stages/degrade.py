@@ -15,6 +15,7 @@ from sim.scenario.values import Model
 
 NEXT_PROVIDER, STALE_CACHE, PREPARED = "next-provider", "stale-cache", "canned"
 
+
 class Config(Model):
     fallback: Annotated[tuple[Literal["next-provider", "stale-cache", "canned"], ...], Field(max_length=3)] = Field(
         (),
@@ -25,6 +26,7 @@ class Config(Model):
         ("error", "timeout"), description="the outcomes that stale-cache and canned replace"
     )
 
+
 @state
 class State:
     stale: bool = False
@@ -33,6 +35,7 @@ class State:
     on_timeout: bool = True
     on_rejected: bool = False
     on_rate_limited: bool = False
+
 
 def check(scenario: Any) -> Iterator[Finding]:
     gateway = scenario.gateway
@@ -49,6 +52,7 @@ def build(scenario: Any, seed: int) -> Any:
     chosen = {f"on_{name}": name in gateway.fallback_on for name in ("error", "timeout", "rejected", "rate_limited")}
     return State(stale=steps[0] == STALE_CACHE, canned=PREPARED in steps, **chosen)
 
+
 def rescue(g: Any, c: Any, now_s: float) -> int:
     s = g.degrade
     if not replaces(s, c.outcome):
@@ -56,6 +60,7 @@ def rescue(g: Any, c: Any, now_s: float) -> int:
     if s.stale and stale(g, c, now_s):
         return STALE
     return CANNED if s.canned else c.outcome
+
 
 def replaces(s: Any, outcome: int) -> bool:
     return (

@@ -7,6 +7,7 @@ history are never looked up: their answer depends on more than the prompt.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import field
 from math import inf
 from typing import Annotated, Any, Literal
 
@@ -49,7 +50,7 @@ class Cache:
     sliding: bool = False
     single_flight: bool = True
     capacity: int = 0
-    recency: Line  # prompts with an answer, the least recently used first
+    recency: Line = field(default_factory=Line)  # prompts with an answer, the least recently used first
 
 
 @state

@@ -16,7 +16,7 @@ from sim.data.outcomes import ERROR, OK
 from sim.data.statuses import NOT_SENT
 from sim.gateway.call import CONTINUE, WAIT
 from sim.gateway.hooks import fork, free_slot, permits
-from sim.gateway.stages.retry import RESERVE, deposit, withdraw
+from sim.gateway.stages.retry import NO_TARGET, RESERVE, deposit, withdraw
 from sim.kernel.containers import NOBODY, put, wake
 from sim.kernel.state import state
 from sim.scenario.values import Duration, Model, Share
@@ -63,6 +63,7 @@ def build(scenario: Any, seed: int) -> Any:
 
 def enter(g: Any, c: Any, now_s: float) -> int:
     if not permits(g, c.aim, now_s):
+        c.refused_by = NO_TARGET
         return ERROR
     deposit(g.hedge)
     c.leader = c.second = NOBODY
@@ -83,7 +84,7 @@ def fork_attempt(g: Any, c: Any, target: int) -> int:
     twin.cost_usd = twin.failed_s = 0.0
     twin.cached_tokens = 0
     wake(g, twin)
-    return twin.slot  # type: ignore[no-any-return]
+    return twin.slot
 
 
 def woken(g: Any, c: Any, now_s: float) -> int:
@@ -143,8 +144,8 @@ def other_target(g: Any, c: Any, now_s: float) -> int:
     for place in range(size):
         target = g.pools[c.needs][(place + c.shift) % size]
         if target != c.aim and permits(g, target, now_s):
-            return target  # type: ignore[no-any-return]
-    return c.aim  # type: ignore[no-any-return]
+            return target
+    return c.aim
 
 
 def result(g: Any, c: Any, fork: Any, now_s: float) -> int:
@@ -163,7 +164,7 @@ def result(g: Any, c: Any, fork: Any, now_s: float) -> int:
         c.first_token_s = elapsed_s - fork.generation_s
     else:
         c.failed_s += elapsed_s
-    return fork.outcome  # type: ignore[no-any-return]
+    return fork.outcome
 
 
 def ended(g: Any, fork: Any) -> None:
@@ -188,5 +189,3 @@ def leave(g: Any, c: Any, now_s: float) -> None:
             g.calls[slot].is_orphan = True
             cancel(g, slot)
     c.first = c.second = NOBODY
-
-

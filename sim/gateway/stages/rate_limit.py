@@ -66,8 +66,10 @@ def build(scenario: Any, seed: int) -> Any:
     user, all_ = scenario.gateway.limits.per_user, scenario.gateway.limits.global_
     if user is None and all_ is None:
         return None
-    there = [limits is not None and getattr(limits, what) is not None for limits in (user, all_) for what in ("requests", "tokens")]
-    return State(*there, user.reserve if user else 0, all_.reserve if all_ else 0)
+    user_requests, user_tokens, all_requests, all_tokens = (
+        limits is not None and getattr(limits, what) is not None for limits in (user, all_) for what in ("requests", "tokens")
+    )
+    return State(user_requests, user_tokens, all_requests, all_tokens, user.reserve if user else 0, all_.reserve if all_ else 0)
 
 
 def check(scenario: Any) -> Iterator[Finding]:
@@ -136,4 +138,4 @@ def settle(limit: Any, c: Any, charged: int, now_s: float) -> None:
 
 
 def used(c: Any) -> int:
-    return max(c.prompt_tokens, c.input_tokens) + c.output_tokens  # type: ignore[no-any-return]
+    return max(c.prompt_tokens, c.input_tokens) + c.output_tokens

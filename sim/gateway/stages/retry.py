@@ -159,8 +159,8 @@ def places(s: Any, candidates: int) -> int:
     if candidates == 0:
         return 0
     if s.next:
-        return s.attempts  # type: ignore[no-any-return]
-    return s.attempts * candidates if s.next_provider else s.attempts  # type: ignore[no-any-return]
+        return s.attempts
+    return s.attempts * candidates if s.next_provider else s.attempts
 
 
 def target_place(s: Any, place: int, candidates: int) -> int:
@@ -174,7 +174,7 @@ def give_up(g: Any, c: Any) -> None:
 
 def deserves_retry(status: int) -> bool:
     """As the official SDKs and LiteLLM: refused, timed out, 408, 409, 429 and every 5xx."""
-    return status == REFUSED or status == TIMED_OUT or status == 408 or status == 409 or status == 429 or status >= 500
+    return status >= 500 or status in (REFUSED, TIMED_OUT, 408, 409, 429)
 
 
 def deposit(budget: Any) -> None:
@@ -195,14 +195,12 @@ def backoff_s(s: Any, retry: int, previous_s: float, draw: float) -> float:
     if s.backoff == NONE:
         return 0.0
     if s.backoff == CONSTANT:
-        return s.base_s  # type: ignore[no-any-return]
+        return s.base_s
     if s.backoff == DECORRELATED_JITTER:
-        return min(s.cap_s, s.base_s + draw * max(0.0, 3.0 * max(previous_s, s.base_s) - s.base_s))  # type: ignore[no-any-return]
+        return min(s.cap_s, s.base_s + draw * max(0.0, 3.0 * max(previous_s, s.base_s) - s.base_s))
     ceiling_s = min(s.cap_s, s.base_s * 2.0**retry)
     if s.backoff == FULL_JITTER:
-        return draw * ceiling_s  # type: ignore[no-any-return]
+        return draw * ceiling_s
     if s.backoff == EQUAL_JITTER:
-        return ceiling_s / 2.0 + draw * ceiling_s / 2.0  # type: ignore[no-any-return]
-    return ceiling_s  # type: ignore[no-any-return]
-
-
+        return ceiling_s / 2.0 + draw * ceiling_s / 2.0
+    return ceiling_s

@@ -34,7 +34,7 @@ class Pool(Model):
     """Targets that can all serve any call."""
 
     kind: Literal["round-robin", "least-busy", "cheapest", "fastest"] = Field(
-        description="round-robin: in turn; least-busy: fewest calls in flight; cheapest: by this call's tokens and the length of answers so "
+        description="round-robin: in turn; least-busy: fewest calls in flight; cheapest: by this call's tokens and the answers' length so "
         "far; fastest: by smoothed latency"
     )
     models: Annotated[tuple[Target, ...], Field(min_length=1, max_length=100)] = Field(description="the targets, provider/model")
@@ -256,4 +256,4 @@ def score(g: Any, c: Any, number: int, now_s: float) -> float:
         return float(target.in_flight)
     if s.kind == CHEAPEST:
         return float(c.input_tokens * target.input_usd + s.answer_tokens * target.output_usd)
-    return target.latency_s * exp((target.measured_s - now_s) / s.memory_s)  # type: ignore[no-any-return]
+    return target.latency_s * exp((target.measured_s - now_s) / s.memory_s)

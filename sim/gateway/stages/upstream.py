@@ -21,7 +21,9 @@ SMOOTHING = 0.1
 
 
 class Config(Model):
-    cancel_on_disconnect: bool = Field(True, description="a client that leaves cancels the work upstream; otherwise it goes on and is billed")
+    cancel_on_disconnect: bool = Field(
+        True, description="a client that leaves cancels the work upstream; otherwise it goes on and is billed"
+    )
 
 
 @state

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from sim.scenario.errors import MOST_SHOWN, ScenarioError
 from sim.gateway.language import load
+from sim.scenario.errors import MOST_SHOWN, ScenarioError
 
 GALLERY = Path(__file__).parent / "broken"
 NAMES = sorted(path.stem for path in GALLERY.glob("*.yaml"))

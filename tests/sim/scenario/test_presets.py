@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from sim.scenario.errors import ScenarioError
 from sim.gateway.language import load
+from sim.scenario.errors import ScenarioError
 from sim.scenario.presets import profiles
 
 SCENARIO = """

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from sim.scenario.errors import ScenarioError
 from sim.gateway.language import load
+from sim.scenario.errors import ScenarioError
 from sim.scenario.size import MOST_REQUESTS, expected_requests
 
 VALID = Path(__file__).parent / "valid.yaml"

@@ -11,8 +11,8 @@ from typing import Any
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from sim.scenario.errors import ScenarioError
 from sim.gateway.language import load
+from sim.scenario.errors import ScenarioError
 from sim.scenario.load import Loaded
 from sim.scenario.tree import Source, read_tree
 from tests.examples import examples
