@@ -23,6 +23,7 @@ STYLES = {
     "pass": "bold green", "partly": "bold yellow", "fail": "bold red", "invalid": "bold yellow",
     "ok": "green", "broken": "red", "insufficient": "yellow",
 }  # fmt: skip
+NO_GATE = "predict always exits 0; `tenfold check` exits 3 where a budget is broken"
 WORDS = {"pass": "PASS", "partly": "PARTLY", "fail": "FAIL", "invalid": "INVALID", "unknown": "NOTE"}
 FIGURES: tuple[tuple[str, str, str], ...] = (
     ("latency mean", "latency_s.mean", "s"),
@@ -60,6 +61,8 @@ def print_summary(summary: Document, console: Console) -> None:
     runs = summary["runs"]
     state, sentence = verdict(summary)
     console.print(Text.assemble((WORDS[state], STYLES.get(state, "bold")), "  ", sentence))
+    if state in ("fail", "partly") and "verify" not in summary:
+        console.print(Text(NO_GATE, style="dim"))
     for run in runs:
         if run["kind"] == "prediction":
             console.print(Text.assemble((f"at {times(run['scale'])} ", "bold"), run["binding"]))

@@ -29,7 +29,7 @@ def test_a_narrow_terminal_shows_one_scale_after_the_other_with_every_row_whole(
         value = {"s": r"\S+ m?s", "share": r"\S+ %", "USD": r"\$\S+"}[unit]
         beside = "" if width == 38 else rf"(  ({value} … {value}|of the \S+ % answered))?"
         assert sum(re.fullmatch(rf"{words} +{value}{beside}", line.rstrip()) is not None for line in lines) == 3, words
-    assert sum(line.startswith("budget") for line in lines) == 3
+    assert sum(line.startswith("budget  ") for line in lines) == 3
 
 
 def measured(why_invalid: tuple[str, ...]) -> str:

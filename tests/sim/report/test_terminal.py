@@ -79,6 +79,12 @@ def test_the_table_is_as_it_was() -> None:
     matches_golden_text(printed([synthetic_run(1), synthetic_run(10)]), "predict.txt")
 
 
+def test_where_a_budget_is_broken_it_says_which_verb_gates() -> None:
+    gates = "`tenfold check` exits 3 where a budget is broken"
+    assert gates in printed([synthetic_run(1, scenario=scenario(budgets=["latency.p99 < 1s"]))])
+    assert gates not in printed([synthetic_run(1, scenario=scenario(budgets=["latency.p99 < 30s"]))])
+
+
 def test_a_figure_that_is_not_precise_yet_is_named() -> None:
     wide = {"value": 10.0, "low": 8.5, "high": 11.5}
     sharp = {"value": 10.0, "low": 9.5, "high": 10.5}
