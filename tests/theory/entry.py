@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from sim.compiled.refusals import why_not
 
 from sim.analysis.estimators import Estimate, mean_estimate
 from sim.analysis.metrics import everyone, mean_of, measure, quantile_of, queued, share_of
@@ -57,7 +56,8 @@ def share_goal(expected: float) -> float | str:
 @dataclass(frozen=True)
 class Entry:
     """``sets`` are what ``--set`` says over scenarios/validation/mm1.yaml. A whole run takes ``duration_s`` in each replication, ``seeds``
-    times over; ``quick`` is the part of it that CI runs with every change, 0 for none of it.
+    times over; ``quick`` is the part of it that CI runs with every change, 0 for none of it. ``brief``: the part that a slow test runs on
+    SimPy's clock of an entry that is not quick; a whole run is for compiled code.
 
     Where many requests are needed: more replications keep the timeline dense, whose samples are limited in each; more seeds keep
     the memory that a run takes within 3 GB.
@@ -71,6 +71,7 @@ class Entry:
     replications: int = 20
     seeds: int = 1
     quick: float = 0.05
+    brief: float = 0.1
 
     def scenario(self, part: float = 1.0) -> Scenario:
         """Through the public language, as ``tenfold predict`` loads it."""
@@ -78,15 +79,14 @@ class Entry:
         times = [f"workload.duration={self.warmup_s + self.duration_s * part:.12g}s", f"workload.warmup={self.warmup_s:.12g}s"]
         return load(BASE, [*own, *times, *self.sets]).scenario
 
-    def runs(self, part: float | None = None, executor: Any = None, engine: str | None = None) -> Iterator[Run]:
-        """One for each seed. A part of the whole is one run of at most 20 replications. ``engine``: by default the compiled one where
-        it can.
+    def runs(self, part: float | None = None, executor: Any = None, engine: str = "compiled") -> Iterator[Run]:
+        """One for each seed. A part of the whole is one run of at most 20 replications. ``engine``: by default the compiled one, which
+        runs every entry, as SimPy does.
         """
         scenario = self.scenario(1.0 if part is None else part)
-        chosen = engine or ("simpy" if why_not(scenario) else "compiled")
         seeds, replications = (self.seeds, self.replications) if part is None else (1, min(self.replications, 20))
         for seed in range(scenario.seed, scenario.seed + seeds):
-            yield predict(scenario, replications=replications, seed=seed, executor=executor, engine=chosen)
+            yield predict(scenario, replications=replications, seed=seed, executor=executor, engine=engine)
 
 
 # ---- figures ----------------------------------------------------------------------------------------------------------

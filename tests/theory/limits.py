@@ -47,6 +47,7 @@ def caches() -> Iterator[Entry]:
             15.0,
             5.0,
             quick=0.1 if capacity == 100 else 0.0,
+            brief=0.5,
         )
     exact = VALUES["cache_exact/N4_a1_C2"]["lru"]
     sets = ["workload.arrivals.rate=1000/s", NO_QUEUE, INSTANT, catalog(4, 1.0), "gateway.cache=[{kind: exact, ttl: 1000d, capacity: 2}]"]
@@ -71,7 +72,7 @@ def sliding_caches() -> Iterator[Entry]:
         cache = f"gateway.cache=[{{kind: exact, ttl: {ttl_s}s, sliding: true, capacity: 100000}}]"
         sets = ["workload.arrivals.rate=10/s", NO_QUEUE, INSTANT, catalog(10_000, 1.0), cache]
         figures = [Figure("hit ratio", metric("cache_hit_rate"), VALUES[name]["hit_sliding_ttl"], MEANS)]
-        yield Entry(f"{name} sliding", sets, figures, seconds, 1.5 * ttl_s, quick=0.1 if ttl_s == 60 else 0.0)
+        yield Entry(f"{name} sliding", sets, figures, seconds, 1.5 * ttl_s, quick=0.1 if ttl_s == 60 else 0.0, brief=0.3)
 
 
 def slow_fetches() -> Iterator[Entry]:

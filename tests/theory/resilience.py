@@ -151,7 +151,7 @@ def breakers() -> Iterator[Entry]:
         sets = [clock(rate * BREAKERS), NO_QUEUE, *many_models(), errors(float(p)), breaker(preset=preset)]
         figures = [Figure("P(trip)", tripped, values[key][p], MEANS)]
         quick = 1.0 if calls == 20 else 0.0
-        yield Entry(f"circuit_breaker/{key} p={p}", sets, figures, calls / rate, replications=replications, quick=quick)
+        yield Entry(f"circuit_breaker/{key} p={p}", sets, figures, calls / rate, replications=replications, quick=quick, brief=1.0)
     for p, seconds in (("0.3", 200_000.0), ("0.5", 8_000.0)):
         settings = breaker(window_size=10, minimum_calls=10, half_open_calls=10, open_for="5s")
         sets = [clock(1), NO_QUEUE, INSTANT, errors(float(p)), settings]

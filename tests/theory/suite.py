@@ -60,7 +60,7 @@ def family_of(entries: Iterable[Entry]) -> int:
     return sum(len(entry.figures) for entry in entries)
 
 
-def check(entry: Entry, family: int, part: float | None = None, executor: Executor | None = None, engine: str | None = None) -> list[Row]:
+def check(entry: Entry, family: int, part: float | None = None, executor: Executor | None = None, engine: str = "compiled") -> list[Row]:
     """Run an entry and hold its figures to their closed forms, ``family`` figures being asked in all."""
     estimates: list[list[Estimate]] = [[] for _ in entry.figures]
     requests, replications, used = 0, 0, ""

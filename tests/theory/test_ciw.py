@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from sim.analysis.estimators import mean_estimate
+from sim.data.outcomes import ABANDONED, OK, REJECTED
 from sim.engine.runner import predict
 from sim.gateway.language import load
 from tests.theory.entry import BASE, lognormal
@@ -69,9 +70,9 @@ def test_lognormal_service_at_three_servers_with_room_for_five_more():
     ours = by_tenfold(
         ["workload.arrivals.rate=2.7/s", "gateway.queue={concurrency: 3, waiting: 5}", service],
         [
-            lambda rows: (rows["outcome"] == 3).mean(),
-            lambda rows: rows["queue_wait_s"][rows["outcome"] == 0].mean(),
-            lambda rows: np.quantile(rows["latency_s"][rows["outcome"] == 0], 0.99),
+            lambda rows: (rows["outcome"] == REJECTED).mean(),
+            lambda rows: rows["queue_wait_s"][rows["outcome"] == OK].mean(),
+            lambda rows: np.quantile(rows["latency_s"][rows["outcome"] == OK], 0.99),
         ],
     )
     assert_alike(ours, theirs)
@@ -120,6 +121,6 @@ def test_lognormal_patience_at_two_servers():
     patience = f"workload.client.patience={lognormal(2.0, 1.0)}"
     ours = by_tenfold(
         ["workload.arrivals.rate=2.2/s", "gateway.queue.concurrency=2", patience],
-        [lambda rows: (rows["outcome"] == 7).mean(), lambda rows: rows["queue_wait_s"].mean()],
+        [lambda rows: (rows["outcome"] == ABANDONED).mean(), lambda rows: rows["queue_wait_s"].mean()],
     )
     assert_alike(ours, theirs)

@@ -21,28 +21,34 @@ FIRST = list({kind: entry for entry in reversed(QUICK) if (kind := entry.name.sp
 """One each of the kinds of queue that between them use everything. Other kinds and other parameters are for the slow run."""
 
 
-def lies_in_the_interval(entry):
-    outside = [row for row in check(entry, FAMILY, entry.quick, engine="simpy") if not row.verdict.inside]
+def lies_in_the_interval(entry, part, engine="simpy"):
+    outside = [row for row in check(entry, FAMILY, part, engine=engine) if not row.verdict.inside]
     assert not outside
 
 
 @pytest.mark.parametrize("entry", FIRST, ids=lambda entry: entry.name)
 def test_closed_form_lies_in_the_interval(entry):
-    lies_in_the_interval(entry)
+    lies_in_the_interval(entry, entry.quick)
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("entry", [entry for entry in QUICK if entry not in FIRST], ids=lambda entry: entry.name)
 def test_closed_form_lies_in_the_interval_with_other_parameters(entry):
-    lies_in_the_interval(entry)
+    lies_in_the_interval(entry, entry.quick)
 
 
 @pytest.mark.slow
 @pytest.mark.timeout(900)
 @pytest.mark.parametrize("entry", REST, ids=lambda entry: entry.name)
 def test_closed_form_of_a_long_run_lies_in_the_interval(entry):
-    outside = [row for row in check(entry, FAMILY) if not row.verdict.inside]
-    assert not outside
+    """Whole, as compiled code."""
+    lies_in_the_interval(entry, None, "compiled")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("entry", REST, ids=lambda entry: entry.name)
+def test_closed_form_of_a_long_run_lies_in_the_interval_of_a_brief_one(entry):
+    lies_in_the_interval(entry, entry.brief)
 
 
 def test_a_width_is_asked_of_every_figure_but_shares_below_a_tenth():
