@@ -72,7 +72,7 @@ def fill(keys: np.ndarray, places: np.ndarray, old_keys: np.ndarray, old_places:
 
 
 @jitable
-def spot_of(hashed: Any, key: int) -> int:
+def spot_of(hashed: Any, key: int) -> Any:
     """Where the key is, or where it would be put."""
     mask = len(hashed.keys) - 1
     spot = np.int64((np.uint64(key) * SPREAD) >> np.uint64(20)) & mask
@@ -93,7 +93,7 @@ def add_key(hashed: Any, key: int) -> int:
     used.keys += 1
     spot = spot_of(hashed, key)
     hashed.keys[spot], hashed.places[spot] = key, place
-    return place  # type: ignore[no-any-return]
+    return place
 
 
 @jitable
@@ -148,7 +148,7 @@ def compiled_put(numbers: Any, place: int, value: int) -> Callable[..., Any]:
 def compiled_take_slot(g: Any) -> Callable[..., Any]:
     def take_slot(g: Any) -> int:
         g.free.top.count -= 1
-        return g.free.rows[g.free.top.count]  # type: ignore[no-any-return]
+        return g.free.rows[g.free.top.count]
 
     return take_slot
 

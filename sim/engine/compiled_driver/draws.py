@@ -72,7 +72,7 @@ def compiled_count_visit(p: Any, target: int, prompt: int) -> Callable[..., Any]
     def count_visit(p: Any, target: int, prompt: int) -> int:
         occurrence = p.visits[target, prompt]
         p.visits[target, prompt] = occurrence + 1
-        return occurrence  # type: ignore[no-any-return]
+        return occurrence
 
     return count_visit
 
@@ -111,7 +111,7 @@ def compiled_error_after_s(p: Any, target: int, prompt: int, occurrence: int) ->
         if of.error_after == NO_LAW:
             return DEFAULT_ERROR_AFTER_S
         u = unit(child(child(of.error_after_root, prompt), occurrence))
-        return draw(p.draws, of.error_after, u)  # type: ignore[no-any-return]
+        return draw(p.draws, of.error_after, u)
 
     return error_after_s
 
@@ -121,7 +121,7 @@ def compiled_cold_delay_s(p: Any, target: int, prompt: int, occurrence: int) -> 
     def cold_delay_s(p: Any, target: int, prompt: int, occurrence: int) -> float:
         of = p.draws.targets[target]
         u = unit(child(child(of.cold_root, prompt), occurrence))
-        return draw(p.draws, of.cold_delay, u)  # type: ignore[no-any-return]
+        return draw(p.draws, of.cold_delay, u)
 
     return cold_delay_s
 

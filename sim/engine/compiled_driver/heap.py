@@ -27,7 +27,7 @@ def push(e: Any, at_s: float, kind: int, number: int, ticket: int) -> None:
     if at_s < inf:
         loop = e.loop
         loop.order += 1
-        order = loop.order - BEFORE_CALLS if kind == TIMER or kind == SERVER else loop.order
+        order = loop.order - BEFORE_CALLS if kind in (TIMER, SERVER) else loop.order
         rise(e.events, loop.events, at_s, order, number << KIND_BITS | kind, ticket)
         loop.events += 1
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from typing import Any
+
 from sim.engine.compiled_driver.gamma import gamma_quantile
 from sim.engine.compiled_driver.law_tables import (
     CONSTANT,
-    EMPIRICAL,
     EXPONENTIAL,
     GAMMA,
     GEOMETRIC,
@@ -122,7 +122,9 @@ def coupled(draws: Any, u: float, v: float, correlation: float) -> float:
 
 @means(coupled)
 def compiled_coupled(draws: Any, u: float, v: float, correlation: float) -> Callable[..., Any]:
-    return (lambda draws, u, v, correlation: couple(u, v, correlation)) if is_there(draws, "coupled") else lambda draws, u, v, correlation: v
+    if is_there(draws, "coupled"):
+        return lambda draws, u, v, correlation: couple(u, v, correlation)
+    return lambda draws, u, v, correlation: v
 
 
 @apart

@@ -13,23 +13,25 @@ from typing import Any
 import numpy as np
 
 from sim.engine.compiled_driver import programs
+from sim.engine.compiled_driver.arrivals import NOTHING, answered, arrive, send
 from sim.engine.compiled_driver.cache import compiled
+from sim.engine.compiled_driver.features import has_prefixes, reach_mark, rearm_servers, servers
 from sim.engine.compiled_driver.heap import CALL, GIVE_UP, KIND, KIND_BITS, SEND, SERVER, TIMER, drop_first, push
 from sim.engine.compiled_driver.numbing import is_there, jitable, means, merged
-from sim.engine.compiled_driver.writing import write_attempt, write_call, write_request
+from sim.engine.compiled_driver.timeline import sample_until
+from sim.engine.compiled_driver.writing import write_attempt, write_request
 from sim.gateway import chain
 from sim.gateway.call import CONTINUE, PERFORM
-from sim.gateway.hooks import free_slot, take_slot
+from sim.gateway.hooks import free_slot
 from sim.gateway.stages.hedge import ended as fork_ended
 from sim.gateway.stages.upstream import settle
 from sim.kernel.containers import NOBODY, take_ready
 from sim.kernel.state import state
 from sim.provider import simulated
-from sim.provider.processor_sharing import rearm, server_due
 
 FINISHED, NEEDS_ROOM, NEEDS_REQUESTS = 0, 1, 2
-NOTHING = -1  # no call goes on
-OVER = -2
+OVER = -2  # instead of a slot
+REGISTERED = programs.REGISTERED
 
 advance_call, perform, go_on_with = merged(chain.advance), merged(simulated.perform), merged(simulated.go_on)
 
@@ -122,26 +124,6 @@ def has_room(g: Any, p: Any, e: Any) -> bool:
     )
 
 
-def has_prefixes(p: Any, more: int) -> bool:
-    raise NotImplementedError
-
-
-@means(has_prefixes)
-def compiled_has_prefixes(p: Any, more: int) -> Callable[..., Any]:
-    if is_there(p, "places"):
-        return lambda p, more: p.places.used.keys + more < len(p.prefixes)
-    return lambda p, more: True
-
-
-def servers(p: Any) -> int:
-    raise NotImplementedError
-
-
-@means(servers)
-def compiled_servers(p: Any) -> Callable[..., Any]:
-    return (lambda p: len(p.servers)) if is_there(p, "servers") else lambda p: 0
-
-
 @merged
 def finished(g: Any, e: Any) -> int:
     if e.waiting is None and not e.loop.last:
@@ -202,98 +184,6 @@ def happen(g: Any, p: Any, e: Any, kind: int, number: int, ticket: int) -> int:
     return NOTHING
 
 
-def reach_mark(p: Any, number: int, ticket: int, now_s: float) -> None:
-    raise NotImplementedError
-
-
-@means(reach_mark)
-def compiled_reach_mark(p: Any, number: int, ticket: int, now_s: float) -> Callable[..., Any]:
-    def reach_mark(p: Any, number: int, ticket: int, now_s: float) -> None:
-        if p.servers[number].ticket == ticket:
-            server_due(p, number, now_s)
-
-    return reach_mark if is_there(p, "servers") else lambda p, number, ticket, now_s: None
-
-
-def rearm_servers(p: Any, e: Any) -> None:
-    raise NotImplementedError
-
-
-@means(rearm_servers)
-def compiled_rearm_servers(p: Any, e: Any) -> Callable[..., Any]:
-    def rearm_servers(p: Any, e: Any) -> None:
-        while p.rearmed.length > 0:
-            number = rearm(p)
-            server = p.servers[number]
-            if server.due_s < inf:
-                push(e, max(server.due_s, e.loop.now_s), SERVER, number, server.ticket)
-
-    return rearm_servers if is_there(p, "rearmed") else lambda p, e: None
-
-
-# ---- clients
-
-
-@jitable
-def arrive(g: Any, e: Any, number: int) -> int:
-    loop = e.loop
-    loop.area_s += loop.inside * (loop.now_s - loop.area_at_s)
-    loop.area_at_s = loop.now_s
-    loop.inside += 1
-    loop.entered += 1
-    slot = take_slot(g)
-    ticket = g.calls[slot].ticket  # of the slot's last call, whose timers may still be about
-    g.calls[slot] = e.blank
-    c = g.calls[slot]
-    write_call(c, e.requests[number])
-    c.slot, c.ticket = slot, ticket + 1
-    return slot  # type: ignore[no-any-return]
-
-
-def send(g: Any, e: Any, number: int) -> int:
-    raise NotImplementedError
-
-
-@means(send)
-def compiled_send(g: Any, e: Any, number: int) -> Callable[..., Any]:
-    def send(g: Any, e: Any, number: int) -> int:
-        loop = e.loop
-        loop.sending -= 1
-        e.waiting.open[number] = True
-        if loop.gives_up_after_s < inf:
-            push(e, loop.now_s + loop.gives_up_after_s, GIVE_UP, number, 0)
-        slot = arrive(g, e, number)
-        c = g.calls[slot]
-        c.leaves_s += loop.now_s - c.arrival_s
-        c.arrival_s = loop.now_s
-        return slot
-
-    return send if is_there(e, "waiting") else lambda g, e, number: NOTHING
-
-
-def answered(e: Any, number: int) -> None:
-    raise NotImplementedError
-
-
-@means(answered)
-def compiled_answered(e: Any, number: int) -> Callable[..., Any]:
-    """The client of a request has its answer, or has left: it thinks, and sends the following one."""
-
-    def answered(e: Any, number: int) -> None:
-        waiting, loop = e.waiting, e.loop
-        if waiting.open[number]:
-            waiting.open[number] = False
-            then = waiting.following[number]
-            if then != NOBODY:
-                at_s = loop.now_s + waiting.think_s[then]
-                if at_s < loop.over_s or (at_s == loop.over_s and loop.over_included):
-                    push(e, at_s, SEND, then, 0)
-                    loop.sending += 1
-                    loop.furthest = max(loop.furthest, then)
-
-    return answered if is_there(e, "waiting") else lambda e, number: None
-
-
 # ---- ends
 
 
@@ -348,56 +238,3 @@ def end_fork(g: Any, c: Any) -> None:
 @means(end_fork)
 def compiled_end_fork(g: Any, c: Any) -> Callable[..., Any]:
     return (lambda g, c: fork_ended(g, c)) if is_there(g, "hedge") else lambda g, c: None
-
-
-# ---- the timeline
-
-
-@jitable
-def sample_until(g: Any, e: Any, at_s: float) -> None:
-    """Take the samples that are due by ``at_s``: before anything else that happens then."""
-    while e.loop.sample_due_s <= at_s:
-        take_sample(g, e)
-
-
-@programs.apart
-def take_sample(g: Any, e: Any) -> None:
-    loop = e.loop
-    sample = e.timeline[loop.sampled]
-    sample.at_s = loop.sample_due_s
-    sample.waiting, sample.in_service = levels(g)
-    sample.open_breakers = open_breakers(g)
-    loop.sampled += 1
-    next_s = loop.sample_due_s + (loop.sampled * loop.sample_every_s - loop.sample_due_s)
-    loop.sample_due_s = next_s if loop.sampled < len(e.timeline) else nan
-
-
-def levels(g: Any) -> tuple[int, int]:
-    """(waiting for admission, in service)"""
-    raise NotImplementedError
-
-
-@means(levels)
-def compiled_levels(g: Any) -> Callable[..., Any]:
-    def in_flight(g: Any) -> tuple[int, int]:
-        count = 0
-        for target in range(len(g.targets)):
-            count += g.targets[target].in_flight
-        return 0, count
-
-    return (lambda g: (g.admission.waiting, g.admission.in_service)) if is_there(g, "admission") else in_flight
-
-
-def open_breakers(g: Any) -> int:
-    raise NotImplementedError
-
-
-@means(open_breakers)
-def compiled_open_breakers(g: Any) -> Callable[..., Any]:
-    def count_open(g: Any) -> int:
-        count = 0
-        for target in range(len(g.circuits)):
-            count += np.int64(g.circuits[target].state != 0)
-        return count
-
-    return count_open if is_there(g, "breaker") else lambda g: 0

@@ -17,7 +17,7 @@ ENTRY: dict[str, Any] = {"_nrt": False, "error_model": "numpy"}
 underscore, the only one here: should numba drop it, results stay as they are. And no stage divides by zero."""
 CALLED = ENTRY | {"no_cpython_wrapper": True, "no_cfunc_wrapper": True}
 """No Python can call these."""
-INLINED = CALLED | {"forceinline": True}
+INLINED: Any = CALLED | {"forceinline": True}
 
 jitable: Callable[..., Any] = register_jitable(**INLINED)
 merged: Callable[..., Any] = njit(inline="always", **CALLED)

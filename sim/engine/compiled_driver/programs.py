@@ -5,9 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from sim.engine.compiled_driver import containers, draws, randomness, switches
-from sim.engine.compiled_driver.numbing import apart, jitable, only_with, register
+from sim.engine.compiled_driver.numbing import only_with, register
 from sim.gateway import chain, hooks
-from sim.gateway.stages import hedge
 from sim.kernel import containers as kernel_containers
 from sim.kernel import random
 from sim.provider import (
@@ -22,8 +21,7 @@ from sim.provider import (
 )
 from sim.provider import draws as provider_draws
 
-__all__ = ["apart", "containers", "draws", "jitable", "randomness", "switches"]
-
+FORMS = (containers, draws, randomness, switches)
 KERNEL = (kernel_containers, random, chain, hooks)
 PROVIDER = (attempt, fault_timeline, latency_effects, processor_sharing, prompt_cache, rate_limiter, rate_limits, simulated)
 TWO_FORMS = {
@@ -46,4 +44,5 @@ RARE = {chain.depart}
 for field, functions in ONLY_WITH.items():
     for function, otherwise in functions:
         only_with(field, function, otherwise=otherwise)
-register((*KERNEL, *chain.STAGES, *PROVIDER), TWO_FORMS | {function for functions in ONLY_WITH.values() for function, _ in functions}, RARE)
+REGISTERED = (*KERNEL, *chain.STAGES, *PROVIDER)
+register(REGISTERED, TWO_FORMS | {function for functions in ONLY_WITH.values() for function, _ in functions}, RARE)

@@ -27,7 +27,7 @@ def child(node: Any, word: Any) -> Any:
 
 @jitable
 def unit(node: Any) -> float:
-    return np.float64((node >> ELEVEN) | ONE) * 2.0**-53  # type: ignore[no-any-return]
+    return np.float64((node >> ELEVEN) | ONE) * 2.0**-53
 
 
 @means(random.uniform_of)

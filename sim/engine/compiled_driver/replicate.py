@@ -10,7 +10,7 @@ from sim.data.schema import TIMELINE
 from sim.engine.compiled_driver.clients import OPEN_LOOP, Clients, clients_of
 from sim.engine.compiled_driver.heap import Event
 from sim.engine.compiled_driver.loop import FINISHED, NEEDS_REQUESTS, Engine, Loop, advance, start
-from sim.engine.compiled_driver.tables import Sizes, compiled_gateway, compiled_providers, readable, sizes_of, with_notes, with_room
+from sim.engine.compiled_driver.tables import Sizes, compiled_gateway, compiled_providers, readable, with_notes, with_room
 from sim.engine.compiled_driver.views import View
 from sim.engine.replication import Inside, Job, Part, Simulated, part_of
 from sim.engine.sampling import sampling
@@ -39,7 +39,7 @@ def simulate(job: Job) -> Simulated:
     sizes = clients.sizes() | {"slot": SLOTS, "prefix": PREFIXES}
     g = compiled_gateway(python_g, sizes, clients.history)
     p = compiled_providers(python_p, g, sizes, seed)
-    run = Run(g, p, engine_of(clients, sizes), clients, (python_g, python_p))
+    run = Run(g, p, engine_of(clients, sizes), clients, (python_g, python_p), sizes)
     run.play()
     return run.simulated(replication)
 
@@ -67,10 +67,10 @@ def blank_rows(count: int, clients: Clients) -> np.ndarray:
 class Run:
     """A run under way: the tables that the loop works on, and how they grow."""
 
-    def __init__(self, g: Any, p: Any, engine: Engine, clients: Clients, python: tuple[Any, Any]) -> None:
+    def __init__(self, g: Any, p: Any, engine: Engine, clients: Clients, python: tuple[Any, Any], sizes: Sizes) -> None:
         self.g, self.p, self.engine = g, p, engine
         self.clients = clients
-        self.python = python
+        self.python, self.sizes = python, sizes
         self.attempts: list[np.ndarray] = []
         self.views: tuple[View, ...] = (View(g), View(p), View(engine))
 
@@ -88,7 +88,7 @@ class Run:
     def make_room(self) -> None:
         """Twice as much of whatever is nearly full."""
         g, p, e = self.g, self.p, self.engine
-        loop, sizes = e.loop, sizes_of(g, p)
+        loop, sizes = e.loop, dict(self.sizes)
         if g.free.top["count"] < 2:
             sizes["slot"] *= 2
         if loop["events"] + 4 + (0 if p.servers is None else len(p.servers)) >= len(e.events):
@@ -103,11 +103,12 @@ class Run:
             sizes["prefix"] *= 2
         if e.waiting is not None and loop["furthest"] + loop["step"] >= len(e.requests):
             more = self.clients.draw_more()
-            sizes |= {name: self.clients.sizes()[name] for name in sizes if name in self.clients.sizes()}
+            sizes |= self.clients.sizes()
             e = e._replace(
                 requests=self.clients.requests, waiting=self.clients.waiting, rows=np.concatenate([e.rows, blank_rows(more, self.clients)])
             )
-        self.g, self.p = with_room(g, p, *self.python, sizes)
+        self.g, self.p = with_room(g, p, *self.python, self.sizes, sizes)
+        self.sizes = sizes
         self.engine = e
 
     def simulated(self, replication: int) -> Simulated:

@@ -1,4 +1,4 @@
-"""What Python finds in tables of functions, compiled: comparisons of numbers, which stages there are being known from the gateway's type."""
+"""What Python finds in tables of functions, compiled: comparisons of numbers. The gateway's type says which stages there are."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def switch(number: str, arguments: str, passed: str, cases: Sequence[tuple[int, 
         lines += [f"    if {number} == {place}:", f"        return hook_{place}({passed})"]
     names: dict[str, Any] = {f"hook_{place}": hook for place, hook in cases} | {"CONTINUE": CONTINUE, "inf": inf}
     exec("\n".join([*lines, f"    return {otherwise}"]), names)
-    return names["choose"]  # type: ignore[no-any-return]
+    return names["choose"]
 
 
 def cases_of(g: Any, hook: str) -> list[tuple[int, Hook]]:
@@ -71,4 +71,4 @@ def joined(arguments: str, word: str, hooks: Sequence[Hook], without: str) -> Ho
     names: dict[str, Any] = {f"hook_{place}": hook for place, hook in enumerate(hooks)}
     said = f" {word} ".join(f"{name}({arguments})" for name in names) or without
     exec(f"def answer({arguments}):\n    return {said}", names)
-    return names["answer"]  # type: ignore[no-any-return]
+    return names["answer"]

@@ -12,7 +12,6 @@ from sim.gateway import chain
 from sim.kernel.containers import NOBODY, Hashed, Keyed
 from sim.kernel.state import records_of
 from sim.provider.state import Providers
-from sim.provider.state import Providers
 
 Sizes = dict[str, int]
 """How many keys there are, by the name of what has them: a field of requests, ``slot``, ``prefix``."""
@@ -21,8 +20,10 @@ NOTES = 1 << 10  # at first
 
 def compiled_gateway(g: Any, sizes: Sizes, history: np.ndarray) -> Any:
     slots = sizes["slot"]
-    parts = {name: compiled_form(getattr(g, name), sizes) for name in chain.Gateway._fields if name != "path"}
-    return chain.Gateway(**parts, path=None)._replace(
+    fields: tuple[str, ...] = chain.Gateway._fields
+    parts = {name: None if name == "path" else compiled_form(getattr(g, name), sizes) for name in fields}
+    gateway: Any = chain.Gateway(**parts)
+    return gateway._replace(
         calls=records_of(chain.Call(), slots), free=stack_of(np.arange(slots)[::-1].copy(), slots), leaving=np.zeros(slots, np.int64),
         events=stack_of(np.zeros(NOTES, EVENT), 0), history=history, timers=len(g.timers),
     )  # fmt: skip
@@ -67,9 +68,9 @@ def array_of(table: Keyed, count: int) -> np.ndarray:
     return numbers
 
 
-def with_room(g: Any, p: Any, python_g: Any, python_p: Any, sizes: Sizes) -> tuple[Any, Any]:
-    """The same with tables for larger ``sizes``."""
-    before, tables = sizes_of(g, p), {}
+def with_room(g: Any, p: Any, python_g: Any, python_p: Any, before: Sizes, sizes: Sizes) -> tuple[Any, Any]:
+    """The same with tables for larger ``sizes`` than ``before``."""
+    tables = {}
     for name, number in sizes.items():
         if number > before[name]:
             for field, table in keyed_by(python_g, name):
@@ -83,11 +84,6 @@ def with_room(g: Any, p: Any, python_g: Any, python_p: Any, sizes: Sizes) -> tup
     if sizes["slot"] > before["slot"]:
         g, p = with_slots(g, p, sizes["slot"])
     return g, p
-
-
-def sizes_of(g: Any, p: Any) -> Sizes:
-    """Only of those names that something is keyed by; the others have room for all."""
-    return {"slot": len(g.calls), "prompt": p.visits.shape[1], "prefix": 0 if p.prefixes is None else len(p.prefixes)}
 
 
 def keyed_by(g: Any, name: str) -> list[tuple[str, Keyed]]:

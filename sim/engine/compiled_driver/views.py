@@ -86,7 +86,7 @@ def unbox_view(kind: ViewType, obj: Any, c: Any) -> NativeValue:
 class FieldsOfViews(AttributeTemplate):
     key = ViewType
 
-    def generic_resolve(self, view: ViewType, name: str) -> Any:
+    def generic_resolve(self, view: ViewType, name: str) -> Any:  # type: ignore[override]
         return view.fields.get(name)
 
 

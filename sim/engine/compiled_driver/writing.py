@@ -15,7 +15,7 @@ def copier(pairs: Iterable[tuple[str, str]]) -> Callable[..., Any]:
     lines = [f"    into.{name} = taken.{field}" for name, field in pairs]
     names: dict[str, Any] = {}
     exec("\n".join(["def copy(into, taken):", *lines]), names)
-    return jitable(names["copy"])  # type: ignore[no-any-return]
+    return jitable(names["copy"])
 
 
 write_call = copier((name, name) for name in chain.Request.__slots__)
