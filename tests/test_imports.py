@@ -18,6 +18,7 @@ LAYERS = (
     "sim.stochastics",
     "sim.workload",
     "sim.provider",
+    "sim.importing",
     "sim.gateway",
     "sim.analysis",
     "sim.engine",
