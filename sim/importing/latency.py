@@ -71,11 +71,11 @@ def fit_latency(asked: Asked) -> Latency | None:
     if len(asked) > MOST_ROWS:
         asked = asked.where((np.arange(MOST_ROWS) * (len(asked) / MOST_ROWS)).astype(np.int64))
     best: Latency | None = None
-    for attempt in (by_first_token, by_first_token_seen, by_tokens, as_a_whole):
+    for attempt, enough in ((by_first_token, 1), (by_first_token_seen, 2), (by_tokens, 2), (as_a_whole, 1), (as_a_whole_seen, 1)):
         found = attempt(asked)
         if found is not None and (best is None or found.off < best.off):
             best = found
-        if best is not None and best.off <= 1:
+        if best is not None and best.off <= enough:
             break
     return best
 
@@ -108,8 +108,7 @@ def by_first_token(asked: Asked, seen: bool = False) -> Latency | None:
 
 
 def by_first_token_seen(asked: Asked) -> Latency | None:
-    found = by_first_token(asked, seen=True)
-    return found
+    return by_first_token(asked, seen=True)
 
 
 def by_tokens(asked: Asked) -> Latency | None:
@@ -131,10 +130,14 @@ def by_tokens(asked: Asked) -> Latency | None:
     return checked(asked, Latency(len(rows), fit(np.full(len(rows), start), True), fit(pace, True), why=why))
 
 
-def as_a_whole(asked: Asked) -> Latency | None:
+def as_a_whole(asked: Asked, seen: bool = False) -> Latency | None:
     """The whole answer at once: what it says about longer answers is nothing, and its comment says so."""
     why = "as a whole, whatever the answer's length: other tokens than the log's are not predicted"
-    return checked(asked, Latency(len(asked), whole=fit(asked.duration_s, True), why=why))
+    return checked(asked, Latency(len(asked), whole=law_of(asked.duration_s, seen), why=why))
+
+
+def as_a_whole_seen(asked: Asked) -> Latency | None:
+    return as_a_whole(asked, seen=True)
 
 
 def law_of(values: np.ndarray, seen: bool) -> Fit:

@@ -24,8 +24,9 @@ ASSUMED = "gpt-4o-mini"
 
 @dataclass
 class Provided:
-    """``data``: providers of the scenario. ``log_cost_usd``: what every call cost, logged or by list price. ``outages`` by provider and model;
-    ``shares``: faults that last the whole run, without their times, each with its evidence."""
+    """``data``: providers of the scenario. ``log_cost_usd``: what every row of the log cost, as logged or by list price. ``outages`` by
+    provider and model. ``shares``: faults that last the whole run, still without their times, each with its evidence.
+    """
 
     data: dict[str, Any]
     evidence: list[Evidence]
@@ -131,10 +132,12 @@ def fit_errors(name: str, entry: dict[str, Any], rows: Calls, of: np.ndarray, fo
     for kind, struck in (("rate-limit", limited), ("errors", bad)):
         if not struck.any():
             continue
-        apart = differ(struck, reached, of, len(models))
-        for number in range(len(models)) if apart else (None,):
-            here = reached if number is None else reached & (of == number)
-            add_share(kind, name, None if number is None else models[number], rows, struck & here, int(here.sum()), entry, found)
+        if not differ(struck, reached, of, len(models)):
+            add_share(kind, name, None, rows, struck, int(reached.sum()), entry, found)
+            continue
+        for model_number, model in enumerate(models):
+            here = reached & (of == model_number)
+            add_share(kind, name, model, rows, struck & here, int(here.sum()), entry, found)
 
 
 def differ(struck: np.ndarray, reached: np.ndarray, of: np.ndarray, models: int) -> bool:
