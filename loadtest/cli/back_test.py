@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 Known = tuple[float, float | None, float | None]
 PARTS, STUDENT = 10, 2.262
 Predict = Callable[["Loaded", int], "Run"]
-PREDICTED_CALLS, FEWEST_CALLS = 60_000, 299
+PREDICTED_CALLS, FEWEST_CALLS = 40_000, 299
 FIRST_PART = 0.7
 BARS = {"latency_s.p50": 0.03, "latency_s.p99": 0.08, "cost_usd.per_request": 0.02}
 WORDS = {"latency_s.p50": "P50", "latency_s.p99": "P99", "cost_usd.per_request": "cost", "ttft_s.p50": "first token P50",

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 KINDS = ("litellm", "otel", "langfuse", "helicone", "portkey", "openai-usage", "nginx", "envoy", "mooncake", "burstgpt", "dynamo", "table")
 SCHEMA_VERSION = 2
 MOST_HELD_OUT = 2_000_000
+WORTH_PROCESSES = 200_000
 CONFIGS = (".yaml", ".yml")
 HEADING = (
     "Every figure has its evidence above it: n, the distance of Kolmogorov and Smirnov (KS), and what the law misses the log's median, "
@@ -311,6 +312,8 @@ def load(place: Path) -> Loaded:
 
 def predict(loaded: Loaded, replications: int) -> Run:
     from loadtest.cli.predictions import predict_scales
+    from sim.scenario.size import expected_requests
 
-    (run,) = predict_scales(loaded, [1.0], replications, quiet=True)
+    few = expected_requests(loaded.scenario) * replications < WORTH_PROCESSES
+    (run,) = predict_scales(loaded, [1.0], replications, quiet=True, workers=1 if few else None)
     return run

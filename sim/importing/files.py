@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import gzip
+import io
 import zlib
 from collections.abc import Iterator
 from pathlib import Path
@@ -33,13 +33,54 @@ class Rows(NamedTuple):
     table: pa.Table
 
 
+class Unpacked(io.RawIOBase):
+    """A gzip file's content. Other than gzip.open it gives all that stands before a break, and only then raises EOFError or zlib.error."""
+
+    def __init__(self, packed: IO[bytes]) -> None:
+        self.packed, self.inflate = packed, zlib.decompressobj(31)
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        filled = 0
+        while filled < len(buffer):
+            try:
+                piece = self.more(len(buffer) - filled)
+            except (EOFError, zlib.error):
+                if filled:
+                    break  # it is raised again when there is nothing left to give
+                raise
+            if not piece:
+                break
+            buffer[filled : filled + len(piece)] = piece
+            filled += len(piece)
+        return filled
+
+    def more(self, most: int) -> bytes:
+        while True:
+            piece = self.inflate.unconsumed_tail or self.inflate.unused_data or self.packed.read(1 << 16)
+            if self.inflate.eof:
+                if not piece.strip(b"\0"):
+                    return b""
+                self.inflate = zlib.decompressobj(31)  # files may be put one behind the other
+            elif not piece:
+                raise EOFError("the archive is not whole")
+            if made := self.inflate.decompress(piece, most):
+                return made
+
+    def close(self) -> None:
+        self.packed.close()
+        super().close()
+
+
 def opened(path: Path) -> IO[bytes]:
     """The file's bytes, unpacked. Raises ScenarioError for one that cannot be read."""
     try:
         with path.open("rb") as file:
             magic = file.read(4)
         if magic[:2] == b"\x1f\x8b":
-            return gzip.open(path, "rb")  # type: ignore[return-value]
+            return Unpacked(path.open("rb"))  # type: ignore[return-value]
         if magic == b"\x28\xb5\x2f\xfd":
             return pa.CompressedInputStream(pa.OSFile(str(path)), "zstd")
         return path.open("rb")
@@ -60,7 +101,7 @@ def container(path: Path) -> str:
     if not text:
         return "empty"
     if text[:1] == b"[":
-        return "document"
+        return "document" if text[1:].lstrip()[:1] in (b"{", b"[", b"]", b"") else "csv"
     if text[:1] != b"{":
         return "csv"
     line = text.split(b"\n", 1)[0].strip()

@@ -91,6 +91,9 @@ def with_times(blocks: Iterator[Block], fields: Fields, file: str, skipped: Skip
         if timed is None and table.num_rows:
             timed = bool(clocks & set(table.column_names)) or any(name.partition(".")[0] in table.column_names for name in clocks)
             if not timed:
+                if not any(name in table.column_names and not pa.types.is_null(table.column(name).type) for name in wanted(fields)):
+                    columns = dict.fromkeys(table.column_names)
+                    raise refuse(file, f"has none of the columns of a log; it has {', '.join(columns)[:200]}", hint=guesses(columns))
                 skipped.note(NO_TIMES, file, None)
         yield Block(table, line) if timed or not table.num_rows else Block(table.append_column(next(iter(clocks)), seconds_of(line)), line)
 
