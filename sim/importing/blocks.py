@@ -74,12 +74,10 @@ def by_arrow(block: Lines, schema: pa.Schema) -> Block | None:
 
 
 def nested(schema: pa.Schema) -> pa.Schema:
-    """``usage.input`` and ``usage.output`` as a struct ``usage``; empty columns left out."""
+    """``usage.input`` and ``usage.output`` as a struct ``usage``. A column that was empty so far is null, so that its first value is noticed."""
     plain: list[pa.Field] = []
     structs: dict[str, list[pa.Field]] = {}
     for each in schema:
-        if pa.types.is_null(each.type):
-            continue
         top, _, rest = each.name.partition(".")
         if rest:
             structs.setdefault(top, []).append(pa.field(rest, each.type))
@@ -151,6 +149,8 @@ def typed(values: list[Any]) -> pa.Array:
         return pa.nulls(len(values))
     if kinds <= {int, float}:
         return pa.array([None if value is None else float(value) for value in values], pa.float64())
+    if kinds == {dict} and not any(values):
+        return pa.nulls(len(values), pa.struct([]))  # {} is how blacked-out prompts look
     if kinds == {bool}:
         return pa.array(values, pa.bool_())
     if kinds == {list} and all(isinstance(word, str) for value in values for word in value or ()):

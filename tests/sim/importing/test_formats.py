@@ -13,6 +13,7 @@ import pyarrow as pa
 import pyarrow.parquet
 import pytest
 
+from sim.importing import blocks
 from sim.importing.calls import Calls, folded
 from sim.importing.read import read
 from sim.importing.skipped import Skipped
@@ -150,4 +151,8 @@ def test_large_files_are_read_by_arrow_with_the_same_result(tmp_path: Path, monk
     place = tmp_path / "spend.jsonl.gz"
     place.write_bytes(gzip.compress(("\n".join(lines) + "\n").encode()))
     monkeypatch.setattr("sim.importing.files.BLOCK", 20_000)
+    slow: list[int] = []
+    by_line = blocks.by_line
+    monkeypatch.setattr(blocks, "by_line", lambda *given: slow.append(1) or by_line(*given))
     agree(calls_of("litellm", place), "ttft cost user status")
+    assert 1 <= len(slow) < 8  # the first block, and those that have errors for the first time; of about fifteen
