@@ -74,7 +74,7 @@ def by_arrow(block: Lines, schema: pa.Schema) -> Block | None:
 
 
 def nested(schema: pa.Schema) -> pa.Schema:
-    """``usage.input`` and ``usage.output`` as a struct ``usage``. A column that was empty so far is null, so that its first value is noticed."""
+    """``usage.input`` and ``usage.output`` as a struct ``usage``. A column that was empty so far is null: its first value is an error."""
     plain: list[pa.Field] = []
     structs: dict[str, list[pa.Field]] = {}
     for each in schema:
