@@ -19,6 +19,7 @@ LAYERS = (
     "sim.kernel",
     "sim.workload",
     "sim.provider",
+    "sim.importing",
     "sim.gateway",
     "sim.analysis",
     "sim.engine",

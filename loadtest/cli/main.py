@@ -21,6 +21,7 @@ from sim.scenario.errors import ScenarioError
 # verb -> (module that holds its `command`, one line of help), in the order of a first use
 VERBS: dict[str, tuple[str, str]] = {
     "init": ("loadtest.cli.init", "Write a commented starter scenario."),
+    "import": ("loadtest.cli.importing", "Write a scenario from a log, or a gateway's configuration."),
     "scenarios": ("loadtest.cli.scenarios", "List the scenarios that come with Tenfold."),
     "schema": ("loadtest.cli.schema", "Print the JSON Schema of the scenario language."),
     "predict": ("loadtest.cli.predict", "Predict latency, errors and cost of a scenario, at any scale."),

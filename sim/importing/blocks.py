@@ -1,0 +1,164 @@
+"""Any log file as blocks of rows under its own column names, whatever it is packed in."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+import orjson
+import pyarrow as pa
+import pyarrow.json
+
+from sim.importing.files import BLOCK, Lines, container, csv_rows, document, line_blocks, parquet_rows
+from sim.importing.mapping import Block
+from sim.importing.skipped import Skipped, refuse
+
+Flatten = Callable[[dict[str, Any]], Iterable[dict[str, Any]]]
+SCALARS = (str, int, float, bool)
+LISTS = ("data", "results", "items", "rows", "observations", "resourceSpans", "spans", "logs")
+"""Where a JSON document that is an object keeps its rows."""
+
+
+def blocks_of(path: Path, names: set[str], skipped: Skipped, flatten: Flatten | None = None, slow_if: bytes = b"") -> Iterator[Block]:
+    """Rows of a JSON, CSV or Parquet file with the columns ``names``, as far as it has them.
+
+    ``flatten`` makes rows of each JSON object first. Blocks that hold ``slow_if`` are read in Python, because Arrow would lose what
+    they say.
+    """
+    kind = container(path)
+    if kind == "empty":
+        return
+    if kind == "json":
+        yield from json_blocks(path, names, skipped, flatten, slow_if)
+    elif kind == "document":
+        yield from document_blocks(path, names, skipped, flatten)
+    else:
+        for first, table in csv_rows(path, skipped) if kind == "csv" else parquet_rows(path):
+            yield Block(table, numbered(first, table.num_rows))
+
+
+def numbered(first: int, count: int) -> pa.Array:
+    import numpy as np
+
+    return pa.array(np.arange(first, first + count, dtype=np.int64))
+
+
+def json_blocks(path: Path, names: set[str], skipped: Skipped, flatten: Flatten | None, slow_if: bytes) -> Iterator[Block]:
+    """JSON lines. The first block, and any that Arrow refuses, is read line by line; the rest by Arrow, with the types seen so far."""
+    schema: pa.Schema | None = None
+    for block in line_blocks(path, skipped):
+        fast = None
+        if flatten is None and schema is not None and not (slow_if and slow_if in block.data) and not unseen(names, schema, block.data):
+            fast = by_arrow(block, schema)
+        if fast is None:
+            fast = by_line(block, str(path), names, skipped, flatten)
+            schema = merged(schema, fast.table.schema)
+        yield fast
+
+
+def unseen(names: set[str], schema: pa.Schema, data: bytes) -> bool:
+    """Whether a column appears that no block before had."""
+    known = set(schema.names)
+    return any(name not in known and b'"' + name.rpartition(".")[2].encode() + b'":' in data for name in names if "." not in name)
+
+
+def by_arrow(block: Lines, schema: pa.Schema) -> Block | None:
+    options = pyarrow.json.ParseOptions(explicit_schema=nested(schema), unexpected_field_behavior="ignore")
+    try:
+        table = pyarrow.json.read_json(pa.BufferReader(block.data), pyarrow.json.ReadOptions(block_size=2 * BLOCK), options)
+    except pa.ArrowInvalid:
+        return None
+    lines = block.data.count(b"\n") + (not block.data.endswith(b"\n"))
+    return Block(table, numbered(block.first, table.num_rows)) if table.num_rows == lines else None
+
+
+def nested(schema: pa.Schema) -> pa.Schema:
+    """``usage.input`` and ``usage.output`` as a struct ``usage``. A column that was empty so far is null: its first value is an error."""
+    plain: list[pa.Field] = []
+    structs: dict[str, list[pa.Field]] = {}
+    for each in schema:
+        top, _, rest = each.name.partition(".")
+        if rest:
+            structs.setdefault(top, []).append(pa.field(rest, each.type))
+        else:
+            plain.append(each)
+    return pa.schema([*plain, *(pa.field(top, pa.struct(list(nested(pa.schema(inside))))) for top, inside in structs.items())])
+
+
+def merged(schema: pa.Schema | None, other: pa.Schema) -> pa.Schema:
+    if schema is None:
+        return other
+    types = {each.name: each.type for each in schema if not pa.types.is_null(each.type)}
+    for each in other:
+        if not pa.types.is_null(each.type):
+            types[each.name] = pa.string() if types.get(each.name, each.type) != each.type else each.type
+    return pa.schema([pa.field(name, types.get(name, pa.null())) for name in dict.fromkeys([*schema.names, *other.names])])
+
+
+def by_line(block: Lines, file: str, names: set[str], skipped: Skipped, flatten: Flatten | None) -> Block:
+    rows: list[dict[str, Any]] = []
+    lines: list[int] = []
+    for number, line in enumerate(block.data.split(b"\n"), start=block.first):
+        text = line.strip().rstrip(b",")
+        if not text or text in (b"[", b"]"):
+            continue
+        try:
+            row = orjson.loads(text)
+        except orjson.JSONDecodeError:
+            skipped.line("not a JSON object", file, number)
+            continue
+        if not isinstance(row, dict):
+            skipped.line("not a JSON object", file, number)
+            continue
+        made = [row] if flatten is None else list(flatten(row))
+        rows += made
+        lines += [number] * len(made)
+    return Block(table_of(rows, names), pa.array(lines, pa.int64()))
+
+
+def document_blocks(path: Path, names: set[str], skipped: Skipped, flatten: Flatten | None) -> Iterator[Block]:
+    content = document(path, skipped)
+    if isinstance(content, dict) and flatten is None:
+        content = next((content[name] for name in LISTS if isinstance(content.get(name), list)), [content])
+    rows = content if isinstance(content, list) else [content]
+    if any(not isinstance(row, dict) for row in rows):
+        raise refuse(str(path), "expected a list of JSON objects")
+    made = rows if flatten is None else [each for row in rows for each in flatten(row)]
+    yield Block(table_of(made, names), numbered(1, len(made)))
+
+
+def table_of(rows: list[dict[str, Any]], names: set[str]) -> pa.Table:
+    """The wanted columns, each of one type: what is mixed becomes text, and so do lists and objects."""
+    columns = {name: [looked_up(row, name) for row in rows] for name in sorted(names)}
+    return pa.table({name: typed(values) for name, values in columns.items()})
+
+
+def looked_up(row: Any, name: str) -> Any:
+    if isinstance(row, dict):
+        if name in row:
+            return row[name]
+        top, _, rest = name.partition(".")
+        return looked_up(row.get(top), rest) if rest else None
+    return None
+
+
+def typed(values: list[Any]) -> pa.Array:
+    kinds = {type(value) for value in values if value is not None}
+    if not kinds:
+        return pa.nulls(len(values))
+    if kinds <= {int, float}:
+        return pa.array([None if value is None else float(value) for value in values], pa.float64())
+    if kinds == {dict} and not any(values):
+        return pa.nulls(len(values), pa.struct([]))  # {} is how blacked-out prompts look
+    if kinds == {bool}:
+        return pa.array(values, pa.bool_())
+    if kinds == {list} and all(isinstance(word, str) for value in values for word in value or ()):
+        return pa.array(values, pa.list_(pa.string()))
+    return pa.array([as_text(value) for value in values], pa.string())
+
+
+def as_text(value: Any) -> str | None:
+    if value is None or value == {} or value == []:
+        return None
+    return str(value) if isinstance(value, SCALARS) else orjson.dumps(value).decode()

@@ -1,0 +1,194 @@
+"""Log files as blocks of whole lines or of rows: plain, gzip or zstd; a file that breaks off gives what it has."""
+
+from __future__ import annotations
+
+import io
+import zlib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import IO, Any, NamedTuple
+
+import pyarrow as pa
+import pyarrow.csv
+import pyarrow.parquet
+
+from sim.importing.skipped import Skipped, refuse
+
+BLOCK = 1 << 23
+MAX_DOCUMENT = 1 << 30
+BROKEN = (OSError, EOFError, zlib.error)
+
+
+class Lines(NamedTuple):
+    """Whole lines as bytes; ``first`` is the number of the first, from 1."""
+
+    first: int
+    data: bytes
+
+
+class Rows(NamedTuple):
+    """A table of strings; ``first`` is the number of the line of its first row."""
+
+    first: int
+    table: pa.Table
+
+
+class Unpacked(io.RawIOBase):
+    """A gzip file's content. Other than gzip.open it gives all that stands before a break, and only then raises EOFError or zlib.error."""
+
+    def __init__(self, packed: IO[bytes]) -> None:
+        self.packed, self.inflate = packed, zlib.decompressobj(31)
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        filled = 0
+        while filled < len(buffer):
+            try:
+                piece = self.more(len(buffer) - filled)
+            except (EOFError, zlib.error):
+                if filled:
+                    break  # it is raised again when there is nothing left to give
+                raise
+            if not piece:
+                break
+            buffer[filled : filled + len(piece)] = piece
+            filled += len(piece)
+        return filled
+
+    def more(self, most: int) -> bytes:
+        while True:
+            piece = self.inflate.unconsumed_tail or self.inflate.unused_data or self.packed.read(1 << 16)
+            if self.inflate.eof:
+                if not piece.strip(b"\0"):
+                    return b""
+                self.inflate = zlib.decompressobj(31)  # files may be put one behind the other
+            elif not piece:
+                raise EOFError("the archive is not whole")
+            if made := self.inflate.decompress(piece, most):
+                return made
+
+    def close(self) -> None:
+        self.packed.close()
+        super().close()
+
+
+def opened(path: Path) -> IO[bytes]:
+    """The file's bytes, unpacked. Raises ScenarioError for one that cannot be read."""
+    try:
+        with path.open("rb") as file:
+            magic = file.read(4)
+        if magic[:2] == b"\x1f\x8b":
+            return Unpacked(path.open("rb"))  # type: ignore[return-value]
+        if magic == b"\x28\xb5\x2f\xfd":
+            return pa.CompressedInputStream(pa.OSFile(str(path)), "zstd")
+        return path.open("rb")
+    except OSError as error:
+        raise refuse(str(path), f"cannot be read: {error.strerror or error}") from None
+
+
+def container(path: Path) -> str:
+    """``parquet``, ``json`` (lines), ``document`` (one JSON value over several lines), ``csv`` or ``empty``."""
+    with opened(path) as file:
+        try:
+            head = file.read(1 << 16)
+        except BROKEN as error:
+            raise refuse(str(path), f"cannot be unpacked: {error}") from None
+    if head[:4] == b"PAR1":
+        return "parquet"
+    text = head.removeprefix(b"\xef\xbb\xbf").lstrip()
+    if not text:
+        return "empty"
+    if text[:1] == b"[":
+        return "document" if text[1:].lstrip()[:1] in (b"{", b"[", b"]", b"") else "csv"
+    if text[:1] != b"{":
+        return "csv"
+    line = text.split(b"\n", 1)[0].strip()
+    return "document" if line == b"{" or line[-1:] in (b"{", b"[", b",") else "json"
+
+
+def line_blocks(path: Path, skipped: Skipped) -> Iterator[Lines]:
+    """The file cut after newlines into blocks of some megabytes. A truncated archive gives the lines before the break."""
+    first, rest = 1, b""
+    with opened(path) as file:
+        while True:
+            try:
+                piece = file.read(BLOCK)
+            except BROKEN as error:
+                skipped.line(f"the file breaks off ({str(error)[:80]}); what stands before was read", str(path), first + rest.count(b"\n"))
+                piece = b""
+            if first == 1 and not rest:
+                piece = piece.removeprefix(b"\xef\xbb\xbf")
+            if not piece:
+                break
+            data = rest + piece
+            cut = data.rfind(b"\n") + 1
+            if cut:
+                yield Lines(first, data[:cut])
+                first += data.count(b"\n", 0, cut)
+            rest = data[cut:]
+            if len(rest) > 8 * BLOCK:
+                raise refuse(str(path), f"a line longer than {8 * BLOCK:,} bytes", first)
+    if rest.strip():
+        yield Lines(first, rest)
+
+
+def document(path: Path, skipped: Skipped) -> Any:
+    """A file that is one JSON value. Raises ScenarioError with the line for one that is broken or too large."""
+    import orjson
+
+    data = b"".join(block.data for block in line_blocks(path, skipped))
+    if len(data) > MAX_DOCUMENT:
+        raise refuse(str(path), f"one JSON document of more than {MAX_DOCUMENT:,} bytes", hint="write it as JSON lines: jq -c '.[]'")
+    try:
+        return orjson.loads(data)
+    except orjson.JSONDecodeError as error:
+        raise refuse(
+            str(path), f"is not whole JSON: {error.msg}", error.lineno, "as JSON lines (jq -c '.[]') a broken file can be used"
+        ) from None
+
+
+def csv_rows(path: Path, skipped: Skipped) -> Iterator[Rows]:
+    """Batches of a table with a header, every column as text. Lines with another number of fields are skipped and counted."""
+    with opened(path) as file:
+        header = file.readline(1 << 20).decode("utf-8-sig", "replace").strip("\r\n")
+    delimiter = max(",\t;|", key=header.count)
+    names = [name.strip().strip('"') for name in header.split(delimiter)]
+    bad: list[int] = []
+
+    def spoiled(row: Any) -> str:
+        bad.append(row.number or 0)
+        skipped.line(f"expected {row.expected_columns} fields, found {row.actual_columns}", str(path), row.number)
+        return "skip"
+
+    first = 2
+    try:
+        with opened(path) as file:
+            reader = pyarrow.csv.open_csv(
+                pa.PythonFile(file, mode="r"),
+                pyarrow.csv.ReadOptions(use_threads=False, block_size=BLOCK, column_names=names, skip_rows=1),
+                pyarrow.csv.ParseOptions(delimiter=delimiter, invalid_row_handler=spoiled, newlines_in_values=True),
+                pyarrow.csv.ConvertOptions(
+                    column_types=dict.fromkeys(names, pa.string()), strings_can_be_null=True, null_values=["", "NULL", "null", "\\N"]
+                ),
+            )
+            for batch in reader:
+                yield Rows(first, pa.Table.from_batches([batch]))
+                first += batch.num_rows + len(bad)
+                bad.clear()
+    except (pa.ArrowInvalid, *BROKEN) as error:
+        if "Empty CSV" not in str(error):
+            skipped.line(f"the table breaks off ({str(error)[:80]}); what stands before was read", str(path), first)
+
+
+def parquet_rows(path: Path) -> Iterator[Rows]:
+    """Raises ScenarioError for a file that is not whole: a Parquet file has its index at its end."""
+    try:
+        file = pyarrow.parquet.ParquetFile(path)
+    except (pa.ArrowInvalid, OSError) as error:
+        raise refuse(str(path), f"is not a whole Parquet file: {str(error)[:120]}") from None
+    first = 1
+    for batch in file.iter_batches(batch_size=1 << 17):
+        yield Rows(first, pa.Table.from_batches([batch]))
+        first += batch.num_rows

@@ -1,0 +1,184 @@
+"""A LiteLLM proxy's configuration as a gateway of the scenario: routes, limits, retries, timeouts, cache; and what is not modelled.
+
+What LiteLLM does by default is LiteLLM 1.10x's behaviour, read in its source. Secrets are never read: only the keys below are.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from sim.importing.noted import Evidence, seconds
+from sim.importing.skipped import refuse
+from sim.importing.targets import target_of
+from sim.importing.unmodelled import not_modelled
+from sim.scenario.errors import did_you_mean
+
+SECTIONS = ("model_list", "router_settings", "litellm_settings", "general_settings")
+STRATEGIES = {
+    "simple-shuffle": "weighted", "least-busy": "least-busy", "latency-based-routing": "fastest", "cost-based-routing": "cheapest",
+    "usage-based-routing": "round-robin", "usage-based-routing-v2": "round-robin",
+}  # fmt: skip
+RETRIES, COOL_DOWN_S, CACHE_TTL_S, CACHE_ITEMS = 2, 5.0, 600.0, 200
+BUSY_S = 6000.0
+"""LiteLLM's own default of request_timeout: no limit in practice."""
+
+
+@dataclass(frozen=True)
+class Deployment:
+    group: str
+    provider: str
+    model: str
+    weight: float
+    rpm: float | None
+    tpm: float | None
+
+
+@dataclass
+class Config:
+    """``gateway``: pieces of the scenario's gateway. ``fallbacks``: group -> groups. ``unmodelled``: (key, what that means)."""
+
+    deployments: list[Deployment]
+    strategy: str
+    gateway: dict[str, Any]
+    fallbacks: dict[str, list[str]]
+    evidence: list[Evidence]
+    unmodelled: list[tuple[str, str]] = field(default_factory=list)
+
+    @property
+    def groups(self) -> dict[str, list[Deployment]]:
+        found: dict[str, list[Deployment]] = {}
+        for each in self.deployments:
+            found.setdefault(each.group, []).append(each)
+        return found
+
+    @property
+    def renamed(self) -> dict[tuple[str, str], tuple[str, str]]:
+        """Providers with limits of single models are providers of their own: limits hold per provider and key."""
+        models: dict[str, set[str]] = {}
+        for each in self.deployments:
+            models.setdefault(each.provider, set()).add(each.model)
+        return {
+            (each.provider, each.model): (f"{each.provider}-{each.model}", each.model)
+            for each in self.deployments
+            if (each.rpm or each.tpm) and len(models[each.provider]) > 1
+        }
+
+
+def read_config(path: Path) -> Config:
+    """Raises ScenarioError for a file that is no such configuration."""
+    try:
+        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise refuse(str(path), f"cannot be read: {error.strerror}") from None
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        mark = getattr(error, "problem_mark", None)
+        raise refuse(str(path), f"is not YAML: {getattr(error, 'problem', error)}", None if mark is None else mark.line + 1) from None
+    if not isinstance(content, dict) or not isinstance(content.get("model_list"), list) or not content["model_list"]:
+        near = did_you_mean("model_list", content) if isinstance(content, dict) else ""
+        raise refuse(str(path), "expected a LiteLLM configuration with a model_list", hint=near)
+    router, settings, general = ({**(content.get(name) or {})} for name in SECTIONS[1:])
+    deployments = [deployment(each, number, str(path)) for number, each in enumerate(content["model_list"])]
+    config = Config(deployments, str(router.get("routing_strategy") or "simple-shuffle"), {}, {}, [])
+    for source in (settings, router):
+        for each in source.get("fallbacks") or ():
+            config.fallbacks |= {str(group): [str(name) for name in names] for group, names in each.items() if isinstance(names, list)}
+    for write in (retries, timeouts, cache, cool_down, parallel):
+        write(config, router, settings, general)
+    config.gateway["cancel_on_disconnect"] = bool(general.get("cancel_on_disconnect", False))
+    config.evidence.append(Evidence("gateway.cancel_on_disconnect", "LiteLLM goes on upstream when a client leaves, unless told otherwise"))
+    config.unmodelled = not_modelled(content)
+    if config.strategy not in STRATEGIES:
+        config.unmodelled.append((f"router_settings.routing_strategy: {config.strategy}", "taken for simple-shuffle"))
+    return config
+
+
+def deployment(entry: Any, number: int, file: str) -> Deployment:
+    params = entry.get("litellm_params") if isinstance(entry, dict) else None
+    if not isinstance(params, dict) or not params.get("model") or not entry.get("model_name"):
+        raise refuse(file, f"model_list[{number}]: expected model_name and litellm_params.model")
+    provider, model = target_of(str(params["model"]), str(params.get("custom_llm_provider") or ""))
+    rpm, tpm = (numeric(params.get(name, entry.get(name))) for name in ("rpm", "tpm"))
+    weight = numeric(params.get("weight")) or rpm or tpm or 1.0
+    return Deployment(str(entry["model_name"]), provider, model, weight, rpm, tpm)
+
+
+def numeric(value: Any) -> float | None:
+    try:
+        return float(value) if value is not None and not isinstance(value, bool) and float(value) > 0 else None
+    except (TypeError, ValueError):
+        return None
+
+
+def first(*values: Any) -> Any:
+    return next((value for value in values if value is not None), None)
+
+
+def retries(config: Config, router: dict[str, Any], settings: dict[str, Any], _general: dict[str, Any]) -> None:
+    count = first(router.get("num_retries"), settings.get("num_retries"))
+    told = int(count) if count is not None else RETRIES
+    several = any(len(group) > 1 for group in config.groups.values())
+    if told > 0:
+        retry: dict[str, Any] = {"attempts": min(told + 1, 20), "backoff": {"kind": "exponential", "base": "500ms", "cap": "8s"}}
+        if several:  # the pause is then 0, as long as another deployment is healthy
+            retry |= {"backoff": {"kind": "none"}, "to": "next"}
+        config.gateway["retry"] = retry
+        stated = "num_retries" if count is not None else "LiteLLM's default"
+        config.evidence.append(
+            Evidence(
+                "gateway.retry", f"{stated}: {told} retries, {'at once on another deployment' if several else '0.5 s doubled up to 8 s'}"
+            )
+        )
+    if any(config.fallbacks.values()) or several:
+        config.gateway["fallback"] = ["next-provider"]
+
+
+def timeouts(config: Config, router: dict[str, Any], settings: dict[str, Any], _general: dict[str, Any]) -> None:
+    total, stream = first(router.get("timeout"), settings.get("request_timeout")), router.get("stream_timeout")
+    limits = {
+        name: seconds(value) for name, value in (("first_token", numeric(stream)), ("total", numeric(total))) if value and value < BUSY_S
+    }
+    if limits:
+        config.gateway["timeout"] = limits
+        config.evidence.append(
+            Evidence(
+                "gateway.timeout", "timeout and stream_timeout; LiteLLM counts them for each attempt, the model the total for the call"
+            )
+        )
+
+
+def cache(config: Config, _router: dict[str, Any], settings: dict[str, Any], _general: dict[str, Any]) -> None:
+    if not settings.get("cache"):
+        return
+    params = settings.get("cache_params") or {}
+    ttl = numeric(params.get("ttl")) or CACHE_TTL_S
+    shared = str(params.get("type", "local")).startswith("redis")
+    config.gateway["cache"] = [
+        {"kind": "exact", "ttl": seconds(ttl), "capacity": 10_000 if shared else CACHE_ITEMS, "single_flight": False}
+    ]
+    size = "redis: 10,000 entries are an ASSUMPTION" if shared else f"in memory: {CACHE_ITEMS} entries a worker"
+    config.evidence.append(
+        Evidence("gateway.cache", f"cache: true, ttl {'as given' if params.get('ttl') else 'LiteLLM default'}; {size}", weak=shared)
+    )
+
+
+def cool_down(config: Config, router: dict[str, Any], _settings: dict[str, Any], _general: dict[str, Any]) -> None:
+    if router.get("disable_cooldowns") or all(len(group) == 1 for group in config.groups.values()):
+        return
+    open_for = numeric(router.get("cooldown_time")) or COOL_DOWN_S
+    config.gateway["breaker"] = {
+        "preset": "resilience4j", "window": "time", "window_size": 60, "minimum_calls": 5, "failure_rate": 0.5,
+        "open_for": seconds(open_for), "half_open_calls": 1,
+    }  # fmt: skip
+    says = "cool-down: over half of 5 calls and more in a minute failed; the minute slides, LiteLLM's is anchored at its first call"
+    config.evidence.append(Evidence("gateway.breaker", says))
+
+
+def parallel(config: Config, _router: dict[str, Any], _settings: dict[str, Any], general: dict[str, Any]) -> None:
+    most = numeric(first(general.get("global_max_parallel_requests"), general.get("max_parallel_requests")))
+    if most:
+        config.gateway["queue"] = {"concurrency": int(most), "waiting": 0}
+        config.evidence.append(Evidence("gateway.queue", "max_parallel_requests: LiteLLM answers 429 beyond it and never queues"))

@@ -1,0 +1,178 @@
+"""Providers, fitted: their models' latency and prices, their errors, and the outages that the log saw."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from sim.importing.calls import OK, Calls
+from sim.importing.latency import Asked, Latency, fit_latency, in_flight
+from sim.importing.laws import FEWEST, fit
+from sim.importing.noted import Evidence, law_data, seconds
+from sim.importing.outages import Outage, find_outages
+from sim.importing.prices import price_of
+from sim.importing.targets import DIALECTS, Targets
+from sim.scenario.presets import profiles
+
+GONE = 499
+RATE_LIMITED = 429
+ASSUMED = "gpt-4o-mini"
+"""The profile that stands in for a model without latencies in the log."""
+
+
+@dataclass
+class Provided:
+    """``data``: providers of the scenario. ``log_cost_usd``: what every row of the log cost, as logged or by list price. ``outages`` by
+    provider and model. ``shares``: faults that last the whole run, still without their times, each with its evidence.
+    """
+
+    data: dict[str, Any]
+    evidence: list[Evidence]
+    log_cost_usd: np.ndarray
+    cost_is: str
+    latencies: dict[str, Latency] = field(default_factory=dict)
+    outages: dict[tuple[str, str], list[Outage]] = field(default_factory=dict)
+    shares: list[tuple[dict[str, Any], str]] = field(default_factory=list)
+
+
+def fit_providers(attempts: Calls, targets: Targets, timed: bool = True) -> Provided:
+    """``attempts``: every row of the log, retries not folded. ``timed``: its times mean something."""
+    found = Provided({}, [], np.full(len(attempts), np.nan, np.float32), "")
+    owner = np.where(targets.of >= 0, targets.provider_of[targets.of], -1)
+    for number, name in enumerate(targets.providers):
+        entry: dict[str, Any] = {"dialect": DIALECTS.get(name.split("-")[0], "openai")}
+        if entry["dialect"] == "openai":
+            del entry["dialect"]
+        entry["models"] = {}
+        rows = np.flatnonzero(owner == number)
+        for target, (provider, model) in enumerate(targets.names):
+            if provider == name:
+                here = np.flatnonzero(targets.of == target)
+                seen = find_outages(attempts.start_s[here], attempts.status[here]) if timed else []
+                if seen:
+                    found.outages[(name, model)] = seen
+                entry["models"][model] = fit_model(attempts.where(here), here, name, model, found)
+        models = [model for provider, model in targets.names if provider == name]
+        of = np.array([models.index(model) if provider == name else -1 for provider, model in targets.names])[targets.of[rows]]
+        fit_errors(name, entry, attempts.where(rows), of, found)
+        found.data[name] = entry
+    if len(targets):
+        found.cost_is = "as logged" if attempts.has("cost_usd") else "logged tokens at list prices"
+    return found
+
+
+def fit_model(rows: Calls, place: np.ndarray, provider: str, model: str, found: Provided) -> dict[str, Any]:
+    path = f"providers.{provider}.models.{model}"
+    answered = np.flatnonzero(rows.asked)
+    busy = in_flight(rows.start_s, rows.duration_s)
+    asked = Asked(
+        rows.duration_s[answered], rows.ttft_s[answered], rows.input_tokens[answered], rows.output_tokens[answered], busy[answered]
+    )
+    latency = fit_latency(asked)
+    data: dict[str, Any] = {}
+    if latency is None:
+        assumed(path, model, data, found)
+    else:
+        found.latencies[f"{provider}/{model}"] = latency
+        written(path, latency, data, found)
+    price, cost, evidence = price_of(rows, provider, model, path)
+    if price is not None:
+        data["price"] = price
+    found.log_cost_usd[place] = cost
+    found.evidence.append(evidence)
+    return data
+
+
+def assumed(path: str, model: str, data: dict[str, Any], found: Provided) -> None:
+    known = profiles()
+    near = next((name for name in known if name in model or model in name), ASSUMED)
+    data["preset"] = near
+    found.evidence.append(Evidence(f"{path}.preset", f"the log has no latencies: those of {near} are an ASSUMPTION", weak=True))
+
+
+def written(path: str, latency: Latency, data: dict[str, Any], found: Provided) -> None:
+    for name, each in (("latency", latency.whole), ("ttft", latency.ttft), ("per_token", latency.per_token)):
+        if each is not None:
+            data[name] = law_data(each.law)
+            found.evidence.append(Evidence(f"{path}.{name}", each.says, each, weak=each.n < FEWEST))
+    if latency.ttft is not None and latency.per_token is None:
+        data["latency"] = data.pop("ttft")  # there is no time per token
+        found.evidence[-1].path = f"{path}.latency"
+    if latency.ttft_per_1k and "ttft" in data:
+        data["ttft_per_1k"] = seconds(latency.ttft_per_1k)
+        found.evidence.append(Evidence(f"{path}.ttft_per_1k", "medians of the first token's time by the prompt's length"))
+    elif latency.ttft_per_1k:
+        data["ttft_per_1k"] = seconds(latency.ttft_per_1k)
+    if latency.doubles_at:
+        data["doubles_at"] = latency.doubles_at
+        found.evidence.append(Evidence(f"{path}.doubles_at", "medians of the time per token by how many others were in flight"))
+    if latency.correlation and "per_token" in data:
+        data["correlation"] = latency.correlation
+        found.evidence.append(Evidence(f"{path}.correlation", "rank correlation of the two within a call"))
+    found.evidence.append(Evidence(path, latency.says, weak=latency.n < FEWEST or latency.off > 2))
+
+
+def fit_errors(name: str, entry: dict[str, Any], rows: Calls, of: np.ndarray, found: Provided) -> None:
+    """Errors outside outages, as a share of attempts; 429s apart, because they are a limit's. Where the provider's models differ, each has
+    shares of its own. ``of``: the model of each row, by its name's number in ``entry``.
+    """
+    reached = ~rows.cache_hit & (rows.status != GONE)
+    models: list[str] = list(entry["models"])
+    for number, model in enumerate(models):
+        for each in found.outages.get((name, model), ()):
+            reached &= (of != number) | (rows.start_s < each.start_s) | (rows.start_s > each.end_s)
+    limited = reached & (rows.status == RATE_LIMITED)
+    bad = reached & (rows.status != OK) & ~limited
+    gone = int((rows.status == GONE).sum())
+    if gone:
+        says = f"{gone:,} calls were left by their clients (499): not the provider's errors"
+        found.evidence.append(Evidence(f"providers.{name}.models", says))
+    for kind, struck in (("rate-limit", limited), ("errors", bad)):
+        if not struck.any():
+            continue
+        if not differ(struck, reached, of, len(models)):
+            add_share(kind, name, None, rows, struck, int(reached.sum()), entry, found)
+            continue
+        for model_number, model in enumerate(models):
+            here = reached & (of == model_number)
+            add_share(kind, name, model, rows, struck & here, int(here.sum()), entry, found)
+
+
+def differ(struck: np.ndarray, reached: np.ndarray, of: np.ndarray, models: int) -> bool:
+    """Whether models of a provider fail at plainly different shares: one is off the mean by 2 points and four standard errors."""
+    mean = struck.sum() / max(1, reached.sum())
+    for number in range(models):
+        n = int((reached & (of == number)).sum())
+        if n and abs((struck & (of == number)).sum() / n - mean) > max(0.02, 4 * np.sqrt(mean * (1 - mean) / n)):
+            return True
+    return False
+
+
+def add_share(
+    kind: str, name: str, model: str | None, rows: Calls, struck: np.ndarray, attempts: int, entry: dict[str, Any], found: Provided
+) -> None:
+    """A share of errors as the provider's ``errors``; 429s, and shares of single models, as faults that last the whole run."""
+    count = int(struck.sum())
+    if not count or not attempts:
+        return
+    share = float(f"{count / attempts:.3g}")
+    codes, counts = np.unique(rows.status[struck], return_counts=True)
+    status = int(codes[np.argmax(counts)])
+    told = f"{name}{'' if model is None else f'/{model}'}: {count:,} of {attempts:,} attempts "
+    told += (
+        "were answered 429" if kind == "rate-limit" else "failed, " + ", ".join(f"{c}: {n:,}" for c, n in zip(codes, counts, strict=True))
+    )
+    if kind == "errors" and model is None:
+        errors: dict[str, Any] = {"rate": share, "status": status}
+        spent = rows.duration_s[struck]
+        spent = spent[np.isfinite(spent) & (spent > 0)]
+        if len(spent):
+            after = fit(spent, True) if len(spent) >= FEWEST else fit(np.full(1, np.median(spent)), True)
+            errors["after"] = law_data(after.law)
+        entry["errors"] = errors
+        found.evidence.append(Evidence(f"providers.{name}.errors", told, weak=count < 10))
+        return
+    fault: dict[str, Any] = {"kind": kind, "provider": name} | ({} if model is None else {"model": model})
+    found.shares.append((fault | {"share": share} | ({"status": status} if kind == "errors" else {}), told))

@@ -1,0 +1,125 @@
+"""Reading logs: files of one format into one table of attempts."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from difflib import get_close_matches
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+
+from sim.importing.blocks import blocks_of
+from sim.importing.calls import Calls, gather
+from sim.importing.files import container
+from sim.importing.formats import FORMATS
+from sim.importing.formats.format import Format
+from sim.importing.mapping import KINDS, Block, Field, Fields, rows_in, wanted
+from sim.importing.skipped import Skipped, refuse
+from sim.scenario.errors import did_you_mean
+
+UNITS = ("s", "ms", "us", "ns", "cents", "usd")
+SUFFIXES = {"_ms": "ms", "_us": "us", "_ns": "ns", "_s": "s", "_cents": "cents"}
+GUESSES = {
+    "start": ("time", "date", "created", "start"), "duration": ("latency", "duration", "elapsed", "e2e"), "ttft": ("ttft", "first"),
+    "input_tokens": ("input", "prompt", "context", "n_in"), "output_tokens": ("output", "completion", "generated", "response", "n_out"),
+    "model": ("model",), "cost": ("cost", "price", "spend"), "status": ("status", "code"),
+}  # fmt: skip
+
+
+def read(kind: str, paths: Sequence[Path], mapping: Mapping[str, str], skipped: Skipped) -> tuple[Calls, Format]:
+    """Attempts of all files. Raises ScenarioError for files that cannot be read, a mapping that does not fit, or nothing to use."""
+    layout = FORMATS[kind]
+    pattern = mapping.get("format")
+    if pattern is not None and layout.text is None:
+        raise refuse("--map", f"format= is for access logs in text (nginx, envoy); {kind} has columns")
+    own = {ours: mapped(ours, theirs) for ours, theirs in mapping.items() if ours != "format"}
+    fields: Fields = {**layout.fields, **own}
+    missing = set(own)
+    seen: dict[str, None] = {}
+
+    def batches() -> Iterator[tuple[str, pa.RecordBatch]]:
+        for path in paths:
+            blocks = watched(blocks_in(path, layout, fields, pattern, skipped), own, missing, seen)
+            yield from rows_in(with_times(blocks, fields, str(path), skipped), fields, str(path), skipped)
+
+    calls = gather(batches(), skipped)
+    files = ", ".join(map(str, paths))
+    if missing:
+        raise refuse("--map", unknown_columns(sorted(missing), own, seen), hint=guesses(seen))
+    if not len(calls):
+        raise refuse(files, "holds no call that could be used", hint="; ".join(skipped.says()[:3]) or guesses(seen))
+    return calls, layout
+
+
+def mapped(ours: str, theirs: str) -> Field:
+    """``duration=took_ms`` or ``duration=took:ms``. Raises ScenarioError."""
+    if ours not in KINDS:
+        raise refuse("--map", f"{ours!r} is none of ours", hint=did_you_mean(ours, KINDS) or f"ours are {', '.join(KINDS)}")
+    name, colon, unit = theirs.rpartition(":")
+    if not colon or unit not in UNITS:
+        name, unit = theirs, next((unit for end, unit in SUFFIXES.items() if theirs.lower().endswith(end)), "")
+    kind = KINDS[ours]
+    if kind in ("s", "usd") and unit in (("s", "ms", "us", "ns") if kind == "s" else ("cents", "usd")):
+        kind = unit
+    return Field(kind, (name,))
+
+
+def blocks_in(path: Path, layout: Format, fields: Fields, pattern: str | None, skipped: Skipped) -> Iterator[Block]:
+    if layout.text is not None and (pattern is not None or container(path) == "csv"):
+        return layout.text(path, pattern, skipped)
+    return blocks_of(path, wanted(fields), skipped, layout.flatten, layout.slow_if)
+
+
+def watched(blocks: Iterator[Block], own: dict[str, Field], missing: set[str], seen: dict[str, None]) -> Iterator[Block]:
+    """Which of the mapped columns were there at all, and which columns there are."""
+    for block in blocks:
+        if missing or not seen:
+            for name in block.table.column_names:
+                if not pa.types.is_null(block.table.column(name).type):
+                    seen.setdefault(name)
+            missing -= {ours for ours in missing if own[ours].names[0] in block.table.column_names and own[ours].names[0] in seen}
+        yield block
+
+
+def with_times(blocks: Iterator[Block], fields: Fields, file: str, skipped: Skipped) -> Iterator[Block]:
+    """A log without any column of times still tells sizes and latencies: its rows are set one a second."""
+    clocks = {name for ours in ("start", "end") if ours in fields for name in fields[ours].names}
+    timed: bool | None = None
+    for table, line in blocks:
+        if timed is None and table.num_rows:
+            timed = bool(clocks & set(table.column_names)) or any(name.partition(".")[0] in table.column_names for name in clocks)
+            if not timed:
+                if not any(name in table.column_names and not pa.types.is_null(table.column(name).type) for name in wanted(fields)):
+                    columns = dict.fromkeys(table.column_names)
+                    raise refuse(file, f"has none of the columns of a log; it has {', '.join(columns)[:200]}", hint=guesses(columns))
+                skipped.note(NO_TIMES, file, None)
+        yield Block(table, line) if timed or not table.num_rows else Block(table.append_column(next(iter(clocks)), seconds_of(line)), line)
+
+
+NO_TIMES = "log without times: its rows are set one a second, so the rate means nothing"
+
+
+def seconds_of(line: pa.Array) -> pa.Array:
+    return pa.array(np.asarray(line, np.float64), pa.float64())
+
+
+def unknown_columns(missing: Sequence[str], own: Mapping[str, Field], seen: Mapping[str, None]) -> str:
+    told = ", ".join(f"{ours}={own[ours].names[0]}" for ours in missing)
+    return f"no such column: {told}; the log has {', '.join(sorted(seen)) or 'none'}"
+
+
+def guesses(columns: Mapping[str, None]) -> str:
+    """What the columns that are there may be."""
+    found = []
+    for ours, parts in GUESSES.items():
+        hits = [name for name in columns if any(part in name.lower() for part in parts)] or get_close_matches(ours, columns, n=1)
+        if hits:
+            found.append(f"--map {ours}={hits[0]}")
+    return f"perhaps: {' '.join(found)}" if found else ""
+
+
+def counted_from_zero(calls: Calls) -> Calls:
+    """The same with its first call at zero."""
+    return replace(calls, start_s=calls.start_s - calls.start_s[0])

@@ -1,0 +1,109 @@
+"""tenfold import, from the command line: a scenario that loads, reproduces its log, and says how well; nothing secret in it."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from loadtest.cli import exit_codes
+from loadtest.cli.main import run
+from sim.scenario.load import load
+from tests.sim.importing import logs
+
+CONFIG = f"""
+model_list:
+  - model_name: chat-gpt
+    litellm_params: {{model: openai/gpt-4o-mini, api_key: {logs.SECRET}, rpm: 600, tpm: 1000000}}
+  - model_name: chat-gpt
+    litellm_params: {{model: azure/gpt-4o-mini, api_key: {logs.SECRET}, api_base: https://x.example.com, weight: 1}}
+  - model_name: chat-cla
+    litellm_params: {{model: anthropic/claude-haiku-4-5, api_key: {logs.SECRET}}}
+router_settings: {{routing_strategy: simple-shuffle, num_retries: 1, timeout: 60, stream_timeout: 20, cooldown_time: 10}}
+litellm_settings:
+  cache: true
+  cache_params: {{type: redis, ttl: 300, password: {logs.SECRET}}}
+  fallbacks: [{{chat-gpt: [chat-cla]}}]
+  guardrails: [pii]
+general_settings: {{master_key: {logs.SECRET}, database_url: postgres://u:{logs.SECRET}@db/x}}
+"""
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "config.yaml").write_text(CONFIG)
+    rows = [logs.payload(each, number) for number, each in enumerate(logs.truth(3000).rows())]
+    logs.write_lines(tmp_path / "spend.jsonl", rows)
+    return tmp_path
+
+
+def test_a_log_is_reproduced_within_the_bars(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["import", "litellm", "--logs", "spend.jsonl", "-o", "my.yaml", "-q"]) == exit_codes.OK
+    out = capsys.readouterr().out
+    assert out.startswith("The scenario reproduces its log at 1x: P50 ")
+    assert "fitted on the first 70 %, the rest came out within its interval" in out
+    assert load("my.yaml").warnings == ()
+    answer = json.loads((folder / "my.evidence" / "import.json").read_text())
+    assert answer["back_test"]["ok"]
+    assert {path.name for path in (folder / "my.evidence").glob("*.svg")} == set(answer["pictures"])
+    assert len(answer["pictures"]) > 5
+
+
+def test_neither_prompts_nor_keys_are_written(folder: Path) -> None:
+    assert run(["import", "litellm", "config.yaml", "--logs", "spend.jsonl", "-o", "out/my.yaml", "-q"]) == exit_codes.OK
+    for path in (folder / "out").rglob("*"):
+        if path.is_file():
+            content = path.read_bytes()
+            assert logs.SECRET.encode() not in content, path
+            assert logs.PROMPT.encode() not in content, path
+            assert b"user-1" not in content, path
+
+
+def test_a_configuration_gives_routes_limits_and_policies(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["import", "litellm", "config.yaml", "--logs", "spend.jsonl", "-o", "my.yaml", "--json", "-q"]) == exit_codes.OK
+    answer = json.loads(capsys.readouterr().out)
+    gateway = load("my.yaml").scenario.gateway
+    assert gateway.retry.attempts == 2
+    assert gateway.timeout.total == 60
+    assert gateway.cache[0].ttl == 300
+    assert gateway.fallback == ("next-provider",)
+    assert gateway.routing.capabilities["chat-gpt"] == ("openai/gpt-4o-mini", "azure/gpt-4o-mini", "anthropic/claude-haiku-4-5")
+    assert load("my.yaml").scenario.providers["openai"].limits.requests.count == 600
+    assert "litellm_settings.guardrails" in {each["key"] for each in answer["not_modelled"]}
+    assert "guardrail" in (folder / "my.yaml").read_text()
+
+
+def test_a_configuration_alone_says_what_it_assumes(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["import", "litellm", "config.yaml", "-o", "my.yaml", "-q"]) == exit_codes.OK
+    assert capsys.readouterr().out.startswith("No log: routes")
+    assert "ASSUMPTION" in (folder / "my.yaml").read_text()
+    load("my.yaml")
+
+
+def test_the_same_log_gives_the_same_scenario(folder: Path) -> None:
+    for name in ("a", "b"):
+        assert run(["import", "litellm", "spend.jsonl", "-o", f"{name}/my.yaml", "-q"]) == exit_codes.OK
+    assert Path("a/my.yaml").read_text() == Path("b/my.yaml").read_text()
+    assert {p.name: p.read_bytes() for p in Path("a/my.evidence").iterdir()}.keys() == {p.name for p in Path("b/my.evidence").iterdir()}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (["litellm", "-o", "x.yaml"], "give a log, or a LiteLLM configuration"),
+        (["otel", "config.yaml", "-o", "x.yaml"], "only litellm has a configuration"),
+        (["otel", "nowhere.jsonl", "-o", "x.yaml"], "nowhere.jsonl: no such file"),
+        (["table", "spend.jsonl", "-o", "x.yaml", "--map", "start"], "expected ours=theirs"),
+        (["table", "spend.jsonl", "-o", "x.yaml", "--map", "start=begin"], "the log has"),
+        (["litellm", "spend.jsonl", "-o", "config.yaml"], "--force overwrites it"),
+        (["litellm", "spend.jsonl", "-o", "x.json"], "ends in .yaml"),
+        (["nginx", "spend.txt", "-o", "x.yaml"], "spend.txt:1:1: no known format of nginx"),
+    ],
+)
+def test_wrong_use_exits_2(folder: Path, capsys: pytest.CaptureFixture[str], arguments: list[str], says: str) -> None:
+    (folder / "spend.txt").write_text("one line of prose\n")
+    assert run(["import", *arguments, "-q"]) == exit_codes.USAGE
+    assert says in capsys.readouterr().err
+    assert not Path("x.yaml").exists()
