@@ -305,7 +305,7 @@ class Import:
 
 
 def load(place: Path) -> Loaded:
-    from sim.scenario.load import load as load_scenario
+    from sim.gateway.language import load as load_scenario
 
     return load_scenario(place)
 

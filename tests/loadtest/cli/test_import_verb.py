@@ -9,7 +9,7 @@ import pytest
 
 from loadtest.cli import exit_codes
 from loadtest.cli.main import run
-from sim.scenario.load import load
+from sim.gateway.language import load
 from tests.sim.importing import logs
 
 CONFIG = f"""
