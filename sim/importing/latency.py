@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from sim.importing.laws import ENOUGH_FOR_P99, Fit, empirical, fit, judged, relative
-from sim.provider.latency_effects import coupled
+from sim.provider.draws import coupled
 from sim.stochastics.distributions import inverse
 
 MOST_ROWS = 60_000
