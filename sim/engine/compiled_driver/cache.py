@@ -71,10 +71,16 @@ def forget_old(base: Path, place: Path) -> None:
         shutil.rmtree(other, ignore_errors=True)
 
 
-def is_warm() -> bool:
-    """Has somebody compiled these sources here before, for whatever stages? Needs no numba."""
+def is_kept(program: str) -> bool:
+    """Whether somebody has compiled these sources here before for the same types."""
     place = directory()
-    return place is not None and any(place.rglob("loop.advance-*.nbc"))
+    return place is not None and (place / f"{program}.kept").exists()
+
+
+def note_kept(program: str) -> None:
+    place = directory()
+    if place is not None:
+        (place / f"{program}.kept").touch()
 
 
 def compiled(function: Callable[..., Any]) -> Any:

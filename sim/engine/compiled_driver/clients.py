@@ -125,6 +125,19 @@ class ClosedOnes(Clients):
         return numbers, rows
 
 
+class Nobody(Clients):
+    """No requests, in tables of the types that the scenario's would have."""
+
+    def __init__(self, scenario: Scenario, seed: int) -> None:
+        super().__init__(scenario, seed, 1.0, np.zeros(0, np.int32))
+        self.requests = self.maker.records(np.zeros(0, np.int64), {})
+        if scenario.workload.waits_for_answers:
+            self.waiting = Waiting(np.zeros(0, np.int64), np.zeros(0), np.zeros(0, bool))
+
+    def sizes(self) -> dict[str, int]:
+        return {"user": 1, "conversation": 1, "prompt": 1}
+
+
 def most(numbers: np.ndarray) -> int:
     return int(numbers.max()) if len(numbers) else 0
 

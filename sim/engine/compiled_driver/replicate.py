@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import hashlib
+import sys
 from typing import Any
 
 import numpy as np
+from numba import typeof
 
 from sim.data.schema import TIMELINE
-from sim.engine.compiled_driver.clients import OPEN_LOOP, Clients, clients_of
+from sim.engine.compiled_driver.cache import directory, is_kept, note_kept
+from sim.engine.compiled_driver.clients import OPEN_LOOP, Clients, Nobody, clients_of
 from sim.engine.compiled_driver.heap import Event
 from sim.engine.compiled_driver.loop import FINISHED, NEEDS_REQUESTS, Engine, Loop, advance, start
 from sim.engine.compiled_driver.tables import Sizes, compiled_gateway, compiled_providers, readable, with_notes, with_room
@@ -18,6 +22,7 @@ from sim.gateway import chain
 from sim.gateway.rows import ATTEMPTS, REQUESTS
 from sim.kernel.state import records_of
 from sim.provider.build import build as build_providers
+from sim.scenario.model import Scenario
 from sim.stochastics.random_streams import replication_seed
 
 SLOTS, PREFIXES = 1 << 10, 1 << 12  # at first; doubled as needed
@@ -33,15 +38,32 @@ def simulate(job: Job) -> Simulated:
     """All that became of the requests of one replication."""
     scenario, scale, first_seed, replication = job
     seed = replication_seed(first_seed, replication)
-    clients = clients_of(scenario, scale, replication, first_seed, seed)
+    run = run_of(scenario, seed, clients_of(scenario, scale, replication, first_seed, seed))
+    run.play()
+    return run.simulated(replication)
+
+
+def prepare(scenario: Scenario) -> None:
+    """Compile the program for the scenario's stages and features, or load it from where it is kept: worker processes find it there.
+
+    Says so on stderr if it will take a while.
+    """
+    run = run_of(scenario, scenario.seed, Nobody(scenario, scenario.seed))
+    program = hashlib.sha256(repr([typeof(part) for part in run.views]).encode()).hexdigest()[:16]
+    if not is_kept(program):
+        place = "" if directory() else ", every time, for there is no directory to keep it in (TENFOLD_CACHE_DIR sets one)"
+        print(f"compiling the scenario's stages{place} ...", file=sys.stderr, flush=True)
+    run.play()
+    note_kept(program)
+
+
+def run_of(scenario: Scenario, seed: int, clients: Clients) -> Run:
     python_g = chain.build(scenario, seed, clients.history)
     python_p = build_providers(scenario, seed, python_g.calls, python_g.ready, clients.history)
     sizes = clients.sizes() | {"slot": SLOTS, "prefix": PREFIXES}
     g = compiled_gateway(python_g, sizes, clients.history)
     p = compiled_providers(python_p, g, sizes, seed)
-    run = Run(g, p, engine_of(clients, sizes), clients, (python_g, python_p), sizes)
-    run.play()
-    return run.simulated(replication)
+    return Run(g, p, engine_of(clients, sizes), clients, (python_g, python_p), sizes)
 
 
 def engine_of(clients: Clients, sizes: Sizes) -> Engine:
