@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import subprocess
 import sys
@@ -12,6 +13,9 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import psutil
+import pytest
+
+from loadtest.cli.exit_codes import INVALID
 
 MARK = "TENFOLD_TEST_RUN"
 
@@ -65,6 +69,31 @@ class Run:
             with contextlib.suppress(psutil.Error):
                 process.kill()
         self.process.wait()
+
+
+def undisturbed(begin: Callable[[], Run], within_s: float = 120.0, times: int = 3) -> tuple[Run, int, str, str]:
+    """(run, exit code, stdout, stderr) of the first run that is not invalid, of ``times`` that ``begin`` starts.
+
+    On a busy machine the clocks of the parts break their bounds. If that happens in all of them, nothing has been measured: the test fails
+    with what the certificates said.
+    """
+    reasons = []
+    for _ in range(times):
+        run = begin()
+        code, out, err = run.end(within_s)
+        if code != INVALID:
+            return run, code, out, err
+        reasons.append(why_invalid(out) or err.strip() or "no reason given")
+    pytest.fail(f"{times} runs, all of them invalid:\n" + "\n".join(f"{number}. {why}" for number, why in enumerate(reasons, 1)))
+
+
+def why_invalid(out: str) -> str:
+    """The reasons in the document, or in the lines, that ``verify`` and ``load`` print."""
+    try:
+        document = json.loads(out)
+    except json.JSONDecodeError:
+        return "; ".join(line.removeprefix("invalid: ") for line in out.splitlines() if line.startswith("invalid: "))
+    return "; ".join(document.get("why_invalid") or document.get("certificate", {}).get("reasons", ()))
 
 
 def eventually(holds: Callable[[], bool], within_s: float) -> bool:

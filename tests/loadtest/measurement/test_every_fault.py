@@ -9,8 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from loadtest.cli.exit_codes import INVALID
-from tests.loadtest.living import Run
+from tests.loadtest.living import Run, undisturbed
 
 pytestmark = [pytest.mark.sockets, pytest.mark.slow]
 
@@ -59,16 +58,19 @@ def finished(request: pytest.FixtureRequest, tmp_path: Path) -> tuple[dict[str, 
     """(the verify document, the run directory) of clients that want their answers streamed, or whole."""
     (tmp_path / "every.yaml").write_text(SCENARIO)
     options = ("--set", f"workload.client.stream={request.param}", "--replications", "1", "--out", "kept", "--json", "-q")
-    for _ in range(3):  # a run that the machine disturbed says so, and is repeated
+    runs = []
+
+    def verify() -> Run:
         shutil.rmtree(tmp_path / "kept", ignore_errors=True)
-        run = Run(("verify", "every.yaml", *options), tmp_path)
-        try:
-            code, out, err = run.end(150)
-        finally:
+        runs.append(Run(("verify", "every.yaml", *options), tmp_path))
+        return runs[-1]
+
+    try:
+        _, _, out, err = undisturbed(verify, within_s=150)
+    finally:
+        for run in runs:
             run.clean_up()
-        assert out, err
-        if code != INVALID:
-            break
+    assert out, err
     return json.loads(out), tmp_path / "kept"
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
 import signal
 import socket
@@ -13,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.loadtest.living import Run
+from tests.loadtest.living import Run, undisturbed
 
 pytestmark = [pytest.mark.sockets, pytest.mark.slow]
 
@@ -48,6 +47,8 @@ providers:
 budgets: [availability > 90%]
 """
 
+LONG_ENOUGH = ("--set", "workload.duration=15s")
+"""409 requests: with fewer than 368 there is no P99, and a run without one is invalid."""
 Start = Callable[..., Run]
 
 
@@ -82,19 +83,16 @@ def nothing_is_left(run: Run, tmp_path: Path) -> None:
 
 
 def test_prediction_and_measurement_agree_and_are_kept(start: Start, scenario: Path, tmp_path: Path) -> None:
-    # On a busy machine the clocks of the parts break their bounds; then the run must say so, and is repeated.
-    for _ in range(3):
+    def verify() -> Run:
         shutil.rmtree(tmp_path / "kept", ignore_errors=True)
-        run = start("verify", str(scenario), "--out", "kept", "--json", "-q")
-        code, out, err = run.end(120)
-        said = json.loads(out)
-        assert (code, said["verdict"]) in ((0, "pass"), (5, "invalid")), err
-        assert bool(said["why_invalid"]) == (said["verdict"] == "invalid")
-        if code == 0:
-            assert said["paired"]["same_outcome"] >= 0.95
-            assert abs(said["comparison"]["cost_usd"]["error"]) <= 0.02
-            assert abs(said["paired"]["latency_difference_s"]["p50"]) <= 0.02
-            break
+        return start("verify", str(scenario), *LONG_ENOUGH, "--out", "kept", "--json", "-q")
+
+    run, code, out, err = undisturbed(verify)
+    said = json.loads(out)
+    assert (code, said["verdict"], said["why_invalid"]) == (0, "pass", []), err
+    assert said["paired"]["same_outcome"] >= 0.95
+    assert abs(said["comparison"]["cost_usd"]["error"]) <= 0.02
+    assert abs(said["paired"]["latency_difference_s"]["p50"]) <= 0.02
     assert said["paired"]["requests"] > 150
     assert said["certificate"]["sent"] == said["certificate"]["planned"]
     assert {"send_lag_s", "delivered_rate_error", "mock_lateness_s", "cpu"} <= said["certificate"].keys()
@@ -106,12 +104,11 @@ def test_prediction_and_measurement_agree_and_are_kept(start: Start, scenario: P
 
 
 def test_two_load_workers_send_the_same_schedule(start: Start, scenario: Path) -> None:
-    run = start("verify", str(scenario), "--workers", "2", "--json", "-q")
-    code, out, err = run.end(120)
+    run, code, out, err = undisturbed(lambda: start("verify", str(scenario), *LONG_ENOUGH, "--workers", "2", "--json", "-q"))
     said = json.loads(out)
-    assert code in (0, 5), err
+    assert code in (0, 4), err  # 4: on a busy machine a P99 of 409 requests may lie outside its tolerance
     assert said["certificate"]["sent"] == said["certificate"]["planned"]
-    assert said["paired"]["same_outcome"] >= (0.95 if code == 0 else 0.8)
+    assert said["paired"]["same_outcome"] >= 0.95
     assert run.nobody_left()
 
 
@@ -247,17 +244,22 @@ def test_a_gateway_of_ones_own_is_a_target_by_its_url(start: Start, scenario: Pa
         mock_port = one.getsockname()[1]
         two.bind(("127.0.0.1", mock_port + 1))
     upstreams = [f"--upstream=a=http://127.0.0.1:{mock_port}", f"--upstream=b=http://127.0.0.1:{mock_port + 1}"]
-    gateway = start("gateway", str(scenario), "--port", "0", "--json", *upstreams)
-    assert gateway.process.stdout is not None
-    url = json.loads(gateway.process.stdout.readline())["url"]
-    run = start("verify", str(scenario), "--target", "url", "--url", url, "--mock-port", str(mock_port), "--json", "-q")
-    code, out, err = run.end(120)
-    said = json.loads(out)
-    assert code in (0, 5), err
-    assert said["paired"]["same_outcome"] >= (0.95 if code == 0 else 0.8)
+    gateways: list[Run] = []
+
+    def verify() -> Run:
+        """Each time with a gateway of its own, whose cache is empty."""
+        gateways.append(start("gateway", str(scenario), "--port", "0", "--json", *upstreams))
+        assert gateways[-1].process.stdout is not None
+        url = json.loads(gateways[-1].process.stdout.readline())["url"]
+        return start("verify", str(scenario), *LONG_ENOUGH, "--target", "url", "--url", url, "--mock-port", str(mock_port), "--json", "-q")
+
+    run, code, out, err = undisturbed(verify)
+    assert code in (0, 4), err
+    assert json.loads(out)["paired"]["same_outcome"] >= 0.95
     assert run.nobody_left()
-    gateway.process.terminate()
-    assert gateway.end(20)[0] == 0
+    for gateway in gateways:
+        gateway.process.terminate()
+        assert gateway.end(20)[0] == 0
 
 
 def test_nothing_at_the_url_is_said(start: Start, scenario: Path, tmp_path: Path) -> None:
@@ -270,10 +272,13 @@ def test_nothing_at_the_url_is_said(start: Start, scenario: Path, tmp_path: Path
 
 
 def test_proxies_of_the_environment_are_not_asked_about_loopback(start: Start, scenario: Path) -> None:
-    run = start("verify", str(scenario), "--set", "workload.duration=2s", "--json", "-q", http_proxy="http://127.0.0.1:9", **os.environ)
-    code, out, _ = run.end(60)
-    assert json.loads(out)["paired"]["requests"] > 20
-    assert code in (0, 4, 5)
+    """All requests and all control calls come through; so short a run is no measurement."""
+    run = start("verify", str(scenario), "--set", "workload.duration=2s", "--json", "-q", http_proxy="http://127.0.0.1:9")
+    code, out, err = run.end(60)
+    said = json.loads(out)
+    assert (code, any("too few requests" in why for why in said["why_invalid"])) == (5, True), err
+    assert said["paired"]["requests"] > 20
+    assert said["certificate"]["sent"] == said["certificate"]["planned"]
 
 
 def test_a_gateway_that_asks_other_providers_than_the_mocks_is_noticed(start: Start, scenario: Path) -> None:
