@@ -8,8 +8,7 @@ from functools import wraps
 from inspect import signature
 from typing import Any
 
-from numba import njit
-from numba.core import types
+from numba import njit, types
 from numba.extending import overload, register_jitable
 
 ENTRY: dict[str, Any] = {"_nrt": False, "error_model": "numpy"}
@@ -80,6 +79,6 @@ def register(modules: Iterable[python_types.ModuleType], two_forms: set[Any], ra
                 (apart if function in rare else jitable)(function)
 
 
-def is_there(view: Any, name: str) -> bool:
-    """Whether a field of a view, of which the type is given, is anything but None."""
-    return not isinstance(view.fields[name], types.NoneType)
+def is_there(named: Any, name: str) -> bool:
+    """Whether a field of a named tuple, of which the type is given, is anything but None."""
+    return not isinstance(named.types[named.fields.index(name)], types.NoneType)

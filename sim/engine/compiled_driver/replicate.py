@@ -15,7 +15,6 @@ from sim.engine.compiled_driver.clients import OPEN_LOOP, Clients, Nobody, clien
 from sim.engine.compiled_driver.heap import Event
 from sim.engine.compiled_driver.loop import FINISHED, NEEDS_REQUESTS, Engine, Loop, advance, start
 from sim.engine.compiled_driver.tables import Sizes, compiled_gateway, compiled_providers, readable, with_notes, with_room
-from sim.engine.compiled_driver.views import View
 from sim.engine.replication import Inside, Job, Part, Simulated, part_of
 from sim.engine.sampling import sampling
 from sim.gateway import chain
@@ -49,7 +48,7 @@ def prepare(scenario: Scenario) -> None:
     Says so on stderr if it will take a while.
     """
     run = run_of(scenario, scenario.seed, Nobody(scenario, scenario.seed))
-    program = hashlib.sha256(repr([typeof(part) for part in run.views]).encode()).hexdigest()[:16]
+    program = hashlib.sha256(repr([typeof(part) for part in (run.g, run.p, run.engine)]).encode()).hexdigest()[:16]
     if not is_kept(program):
         place = "" if directory() else ", every time, for there is no directory to keep it in (TENFOLD_CACHE_DIR sets one)"
         print(f"compiling the scenario's stages{place} ...", file=sys.stderr, flush=True)
@@ -94,18 +93,16 @@ class Run:
         self.clients = clients
         self.python, self.sizes = python, sizes
         self.attempts: list[np.ndarray] = []
-        self.views: tuple[View, ...] = (View(g), View(p), View(engine))
 
     def play(self) -> None:
-        start(*self.views, *self.clients.first)
-        while (said := advance(*self.views)) != FINISHED:
+        start(self.g, self.p, self.engine, *self.clients.first)
+        while (said := advance(self.g, self.p, self.engine)) != FINISHED:
             if said == NEEDS_REQUESTS:
                 self.engine.loop["last"] = self.clients.next_block()
                 self.engine.loop["arrived"] = 0
                 self.engine = self.engine._replace(requests=self.clients.requests)
             else:
                 self.make_room()
-            self.views = tuple(View(of, view.type) for of, view in zip((self.g, self.p, self.engine), self.views, strict=True))
 
     def make_room(self) -> None:
         """Twice as much of whatever is nearly full."""
