@@ -40,6 +40,7 @@ from sim.gateway.stages import (
     retry,
     route,
     sessions,
+    spend_limit,
     upstream,
 )
 from sim.kernel.containers import Line, PerCall, remove
@@ -50,6 +51,7 @@ from sim.scenario.metric_names import METRIC_NAMES, MetricName
 STAGES: tuple[ModuleType, ...] = (
     degrade,  # an earlier answer or a prepared text instead of a failure
     rate_limit,  # requests and tokens, for every user and for all
+    spend_limit,  # dollars, for every user
     cpu,  # the gateway's own work
     sessions,  # what is remembered of the conversation
     context,  # how much of it goes along

@@ -13,6 +13,7 @@ from tests.sim.tiny import scenario
 
 EVERYTHING: dict[str, Any] = {
     "limits": {"global": {"requests": "1000/s", "tokens": "100000/s"}},
+    "spend_limit": {"per_user_usd": 1000.0},
     "cpu_per_request": {"kind": "constant", "value": "1ms"},
     "sessions": {"store": "redis"},
     "timeout": {"total": "60s"},
