@@ -1,166 +1,165 @@
-"""``python -m tests.mutation [policy …]``: would the tests notice? Every mutant of the policies against the tests of policies and theory.
+"""``python -m tests.mutation [module …]``: would the tests notice? mutmut's mutants of the gateway, the providers and SimPy's driver.
 
-Each mutant runs in a forked process that imports the wrong module instead of the right one: first the quick tests, then the theory
-entries about that policy. The table goes to results/validation/mutation.md.
+By default a sample of every module's mutants, the same with the same ``--seed``; ``--all`` tries every one, and so do modules by name
+(``sim.gateway.stages.retry``). The table goes to results/validation/mutation.md, unless modules are named. What is mutated, and which
+tests are asked, is in pyproject.toml. mutmut changes what functions do: neither constants nor the defaults of states.
 """
 
 from __future__ import annotations
 
-import contextlib
+import argparse
 import datetime
-import importlib
-import importlib.abc
-import importlib.util
-import multiprocessing
 import os
+import random
+import shutil
+import signal
+import subprocess
 import sys
+import tempfile
 import time
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import NamedTuple
 
-import pytest
-
-from tests.mutation.equivalent import EQUIVALENT
-from tests.mutation.mutants import Mutant, mutants
+from tests.mutation.equivalent import why_equivalent
 
 ROOT = Path(__file__).parents[2]
 PLACE = ROOT / "results" / "validation" / "mutation.md"
-QUICK = ["tests/sim/policy", "tests/sim/gateway/test_flow.py", "tests/sim/gateway/test_hedge.py"]
-THEORY = {  # entries that are about a policy
-    "admission": "mmck or erlang_a or priority or M_D",
-    "breaker": "hystrix or reopen",
-    "cache": "cache_exact or delayed or (ttl and T60)",
-    "hedge": "hedge",
-    "limiter": "rate_limiter",
-    "retry": "retry",
-}
-PATIENCE_S = 120.0
+WORKSHOP = ROOT / "mutants"
+"""Where mutmut keeps its copy of the sources and what it found."""
+FIRST = "sim.kernel.refusals"  # a small module, tried whole: mutmut names its mutants once it has run
+CAUGHT = {"killed": "tests", "timeout": "never ends", "segfault": "crash"}
+NOT_TRIED = "not checked"
 GAP = "a gap in the tests"
-PRELOADED = (
-    "hypothesis",
-    "numpy",
-    "scipy.special",
-    "simpy",
-    "sim.stochastics.distributions",
-    "sim.stochastics.random_streams",
-    "sim.provider.pricing",
-    "sim.scenario.load",
-)
-"""What every test needs, imported once before the forks. Nothing that imports a policy."""
 
 
-class Result(NamedTuple):
-    policy: str
-    mutant: Mutant
-    caught_by: str  # empty: survived
+class Mutant(NamedTuple):
+    """``name``: module, function and number, as mutmut has it. ``status``: in mutmut's words."""
+
+    name: str
+    status: str
+
+    @property
+    def module(self) -> str:
+        return self.name.split(".x")[0]
 
 
-class Instead(importlib.abc.MetaPathFinder, importlib.abc.SourceLoader):
-    """Imports ``source`` as module ``name``."""
+class Change(NamedTuple):
+    """Lines without their indentation, joined by a space."""
 
-    def __init__(self, name: str, source: str) -> None:
-        self.name, self.source = name, source
-
-    def find_spec(self, fullname: str, path: object = None, target: object = None):
-        return importlib.util.spec_from_loader(fullname, self) if fullname == self.name else None
-
-    def get_filename(self, fullname: str) -> str:
-        return f"<mutant of {fullname}>"
-
-    def get_data(self, path: str) -> bytes:
-        return self.source.encode()
+    before: str
+    after: str
 
 
-def run_tests(policy: str, source: str) -> None:
-    """In a process of its own: exits with pytest's code, 1 if a test fails."""
-    sys.meta_path.insert(0, Instead(f"sim.policy.{policy}", source))
-    with open(os.devnull, "w") as nowhere, contextlib.redirect_stdout(nowhere), contextlib.redirect_stderr(nowhere):  # noqa: PTH123
-        options = ["-x", "-q", "-p", "no:cacheprovider", "-m", "not slow"]
-        code = pytest.main([*options, *QUICK])
-        if code == 0 and policy in THEORY:
-            code = 10 * pytest.main([*options, "tests/theory/test_theory.py", "-k", f"closed_form and ({THEORY[policy]})"])
-    os._exit(int(code))
+def mutmut(*arguments: str) -> str:
+    return subprocess.run([sys.executable, "-m", "mutmut", *arguments], cwd=ROOT, capture_output=True, text=True, check=True).stdout
 
 
-def attempt(policy: str, mutant: Mutant) -> Result:
-    process = multiprocessing.get_context("fork").Process(target=run_tests, args=(policy, mutant.source))
-    process.start()
-    process.join(PATIENCE_S)
-    if process.is_alive():
-        process.kill()
-        process.join()
-        return Result(policy, mutant, "never ends")
-    return Result(policy, mutant, {0: "", 10: "theory"}.get(process.exitcode or 0, "tests of the policies"))
+def run(names: list[str], until_s: float) -> None:
+    """Try these mutants, all if none is named, until then at the longest. Raises SystemExit if the tests fail without any mutant."""
+    command = [sys.executable, "-m", "mutmut", "run", "--max-children", str(len(os.sched_getaffinity(0))), *names]
+    with tempfile.TemporaryFile("w+") as log:
+        process = subprocess.Popen(command, cwd=ROOT, stdout=log, stderr=subprocess.STDOUT)
+        try:
+            code = process.wait(max(1.0, until_s - time.monotonic()))
+        except subprocess.TimeoutExpired:
+            process.send_signal(signal.SIGINT)  # it stops its workers, and keeps what they have found
+            process.wait()
+            code = 0
+        if code:
+            log.seek(0)
+            raise SystemExit(f"mutmut could not try these mutants:\n{log.read()[-2000:]}")
 
 
-def judged(survivor: Result) -> str:
+def found() -> list[Mutant]:
+    lines = (line.strip().rpartition(": ") for line in mutmut("results", "--all", "true").splitlines() if ": " in line)
+    return [Mutant(name, status) for name, _, status in lines]
+
+
+def sample(mutants: list[Mutant], size: int, seed: int) -> list[str]:
+    """So many of each module."""
+    names: dict[str, list[str]] = {}
+    for mutant in mutants:
+        names.setdefault(mutant.module, []).append(mutant.name)
+    return [name for module, each in names.items() for name in random.Random(f"{seed} {module}").sample(sorted(each), min(size, len(each)))]
+
+
+def change(mutant: Mutant) -> Change:
+    lines = [line for line in mutmut("show", mutant.name).splitlines() if line[:3] not in ("---", "+++")]
+    before, after = (" ".join(line[1:].strip() for line in lines if line.startswith(sign)) for sign in "-+")
+    return Change(before, after)
+
+
+def judged(survivor: Mutant, change: Change) -> str:
     """Why no test can tell it from the right version; else GAP."""
-    line = source_of(survivor.policy).splitlines()[survivor.mutant.line - 1].strip()
-    return EQUIVALENT.get((survivor.policy, line, survivor.mutant.change), GAP)
+    return why_equivalent(survivor.module, *change) or (f"{GAP}: none runs it" if survivor.status == "no tests" else GAP)
 
 
-def source_of(policy: str) -> str:
-    return (ROOT / "sim" / "policy" / f"{policy}.py").read_text()
+def row_of(survivor: Mutant, change: Change, why: str) -> str:
+    cells = survivor.name.replace("__mutmut_", " "), f"`{change.before}` → `{change.after}`", why
+    return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"
 
 
-def table(results: list[Result], wall_s: float) -> str:
-    kinds = list(dict.fromkeys(result.mutant.what for result in results))
-    policies = list(dict.fromkeys(result.policy for result in results))
-    tried = Counter((result.policy, result.mutant.what) for result in results)
-    caught = Counter((result.policy, result.mutant.what) for result in results if result.caught_by)
-    survivors = [result for result in results if not result.caught_by]
-    by = Counter(result.caught_by for result in results if result.caught_by)
+def report(mutants: list[Mutant], scope: str, wall_s: float) -> str:
+    tried = [mutant for mutant in mutants if mutant.status != NOT_TRIED]
+    survivors = sorted(mutant for mutant in tried if mutant.status not in CAUGHT)
+    with ThreadPoolExecutor(len(os.sched_getaffinity(0))) as pool:
+        changes = list(pool.map(change, survivors))
+    reasons = [judged(*each) for each in zip(survivors, changes, strict=True)]
+    gaps = Counter(mutant.module for mutant, why in zip(survivors, reasons, strict=True) if why.startswith(GAP))
+    by = Counter(CAUGHT[mutant.status] for mutant in tried if mutant.status in CAUGHT)
     lines = [
-        "# Mutants of the policies, tried and caught",
+        "# Mutants of the gateway, tried and caught",
         "",
-        f"{len(results) - len(survivors)} of {len(results)} caught ({', '.join(f'{count} by {who}' for who, count in by.most_common())});",
-        f"{wall_s:.0f} s, {datetime.date.today()}. Written by `python -m tests.mutation`. Caught / tried:",
+        f"{sum(by.values())} of {len(tried)} caught ({', '.join(f'{count} by: {who}' for who, count in by.most_common())}),",
+        f"{len(survivors) - gaps.total()} cannot be told from the right version, {gaps.total()} are gaps. {scope}.",
+        f"{wall_s:.0f} s, {datetime.date.today()}. Written by `python -m tests.mutation`; mutants by mutmut.",
         "",
-        f"| policy | {' | '.join(kinds)} | all |",
-        "|---" * (len(kinds) + 2) + "|",
+        "| module | mutants | tried | caught | equivalent | gaps |",
+        "|---|---|---|---|---|---|",
     ]
-    for policy in policies:
-        cells = [f"{caught[policy, kind]}/{tried[policy, kind]}" if tried[policy, kind] else "" for kind in kinds]
-        all_of = f"{sum(caught[policy, kind] for kind in kinds)}/{sum(tried[policy, kind] for kind in kinds)}"
-        lines.append(f"| {policy} | {' | '.join(cells)} | {all_of} |")
-    equivalent = sum(judged(one) != GAP for one in survivors)
-    lines += [
-        "",
-        "## Survivors",
-        f"{equivalent} cannot be told from the right version (`tests/mutation/equivalent.py`), {len(survivors) - equivalent} are gaps.",
-        "",
-        "| policy | line | change | why |",
-        "|---|---|---|---|",
-    ]
-    lines += [f"| {one.policy} | {one.mutant.line} | `{one.mutant.change.replace('|', '/')}` | {judged(one)} |" for one in survivors]
+    for module, count in Counter(mutant.module for mutant in mutants).items():
+        here = [mutant for mutant in tried if mutant.module == module]
+        if here:
+            caught = sum(mutant.status in CAUGHT for mutant in here)
+            lines.append(f"| {module} | {count} | {len(here)} | {caught} | {len(here) - caught - gaps[module]} | {gaps[module]} |")
+    lines += ["", "## Survivors", "Those that are equivalent: `tests/mutation/equivalent.py`.", ""]
+    lines += ["| mutant | change | why |", "|---|---|---|"]
+    lines += [row_of(*each) for each in zip(survivors, changes, reasons, strict=True)]
     return "\n".join(lines) + "\n"
 
 
-def main(wanted: list[str]) -> int:
-    started_s = time.perf_counter()
-    os.chdir(ROOT)
-    for name in PRELOADED:
-        importlib.import_module(name)
-
-    policies = wanted or sorted(path.stem for path in (ROOT / "sim" / "policy").glob("*.py") if path.stem != "__init__")
-    # As they stand they pass: so whatever a mutant does to the tests is its doing, an error while they are collected too.
-    for policy in policies:
-        source = source_of(policy)
-        if (said := attempt(policy, Mutant("none", 0, "none", source))).caught_by:
-            print(f"the tests fail without any mutant of {policy}: {said.caught_by}", file=sys.stderr)
-            return 1
-    jobs = [(policy, mutant) for policy in policies for mutant in mutants(source_of(policy))]
-    print(f"{len(jobs)} mutants of {len(policies)} policies", file=sys.stderr)
-    results: list[Result] = []
-    with ThreadPoolExecutor(1 + len(os.sched_getaffinity(0))) as pool:
-        for result in pool.map(lambda job: attempt(*job), jobs):
-            results.append(result)
-            if not result.caught_by:
-                print(f"survived: {result.policy}:{result.mutant.line} {result.mutant.change}", file=sys.stderr, flush=True)
-    text = table(results, time.perf_counter() - started_s)
-    if wanted:
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("modules", nargs="*", metavar="module", help="every mutant of these, and no others")
+    parser.add_argument("--all", action="store_true", help="every mutant of every module (an hour or two)")
+    parser.add_argument("--size", type=int, default=25, help="mutants of each module in a sample (default 25)")
+    parser.add_argument("--seed", type=int, default=1, help="of the sample (default 1)")
+    parser.add_argument("--minutes", type=float, default=None, help="stop after so long (default: 30, no limit with --all)")
+    given = parser.parse_args()
+    started_s = time.monotonic()
+    minutes = given.minutes or (24 * 60 if given.all else 30)
+    until_s = started_s + 60 * minutes
+    shutil.rmtree(WORKSHOP, ignore_errors=True)
+    scope = "Every mutant"
+    if given.modules:
+        run([f"{module}.*" for module in given.modules], until_s)
+        wanted = {mutant.name for mutant in found() if mutant.module in given.modules}
+    elif given.all:
+        run([], until_s)
+        wanted = {mutant.name for mutant in found()}
+    else:
+        run([f"{FIRST}.*"], until_s)
+        names = sample([mutant for mutant in found() if mutant.module != FIRST], given.size, given.seed)
+        run(names, until_s)
+        wanted = {*names, *(mutant.name for mutant in found() if mutant.module == FIRST)}
+        scope = f"A sample: {given.size} mutants of each module, seed {given.seed}; `--all` tries every one"
+    mutants = found()
+    if missed := sum(mutant.status == NOT_TRIED for mutant in mutants if mutant.name in wanted):
+        scope += f"; stopped after {minutes:g} min, {missed} were not reached"
+    text = report(mutants, scope, time.monotonic() - started_s)
+    if given.modules:
         print(text)
     else:
         PLACE.parent.mkdir(parents=True, exist_ok=True)
@@ -170,4 +169,4 @@ def main(wanted: list[str]) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    sys.exit(main())
