@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 INSTALL := $(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
-.PHONY: demo test test-slow theory mutation bench lint clean
+.PHONY: demo test test-slow theory mutation bench lint pictures clean
 
 demo: .venv/ready
 	$(BIN)/tenfold predict scenarios/demo.yaml --scale 1,10,100
@@ -20,12 +20,16 @@ test-slow: .venv/dev
 theory: .venv/dev
 	$(BIN)/python -m tests.theory
 
-# Wrong policies against the tests: results/validation/mutation.md (a quarter of an hour).
+# Wrong versions of the gateway against the tests: results/validation/mutation.md. A sample, half an hour at most; ALL=1: every mutant.
 mutation: .venv/dev
-	$(BIN)/python -m tests.mutation
+	$(BIN)/python -m tests.mutation $(if $(ALL),--all)
 
 bench: .venv/dev
 	$(BIN)/python -m tests.benchmarks
+
+# The pictures of docs/background/architecture.md, drawn from the code.
+pictures: .venv/dev
+	$(BIN)/python -m docs.pictures
 
 lint: .venv/dev
 	$(BIN)/ruff check .
