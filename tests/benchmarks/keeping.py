@@ -1,4 +1,7 @@
-"""Keeps what a benchmark found: results/benchmarks/NAME.json for machines and NAME.md for people, with machine, date and commit."""
+"""Keeps what a benchmark found: results/benchmarks/NAME.json for machines and NAME.md for people, with machine, date and commit.
+
+``TENFOLD_BENCHMARKS_DIR`` says where else, for a trial that is not to be kept.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +15,8 @@ from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).parents[2]
-FOLDER = ROOT / "results" / "benchmarks"
+FOLDER = Path(os.environ.get("TENFOLD_BENCHMARKS_DIR") or ROOT / "results" / "benchmarks")
+PACKAGES = ("aiohttp", "numba", "numpy", "orjson", "simpy", "uvloop")
 
 
 def machine() -> dict[str, Any]:
@@ -22,7 +26,7 @@ def machine() -> dict[str, Any]:
     return {
         "date": datetime.now(UTC).isoformat(timespec="seconds"), "cpu": cpus[0] if cpus else platform.processor(), "cores": os.cpu_count(),
         "system": f"{platform.system()} {platform.release()}", "python": platform.python_version(), "commit": commit,
-        "load_average": os.getloadavg()[0], "packages": {name: version(name) for name in ("aiohttp", "uvloop", "orjson")},
+        "load_average": os.getloadavg()[0], "packages": {name: version(name) for name in PACKAGES},
     }  # fmt: skip
 
 

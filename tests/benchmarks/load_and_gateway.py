@@ -24,7 +24,7 @@ from loadtest.generator.locust_run import LocustRun
 from loadtest.generator.plan import LoadPlan
 from loadtest.measurement.verify import Order, dump, start_mocks
 from loadtest.processes.http_control import fetch, post
-from loadtest.processes.supervisor import Crew
+from mockprovider.processes.supervisor import Crew
 from sim.data.outcomes import OK
 from sim.gateway.language import load
 from sim.scenario.load import Loaded

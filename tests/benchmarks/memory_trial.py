@@ -1,6 +1,6 @@
 """One long run in a process of its own: ``python -m tests.benchmarks.memory_trial DURATION ROWS_IN_MEMORY`` prints JSON.
 
-Prediction and summary, in the compiled world, one replication after the other; memory is the most that the process ever held.
+Prediction and summary, as compiled code, one replication after the other; memory is the most that the process ever held.
 """
 
 from __future__ import annotations

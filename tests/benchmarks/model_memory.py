@@ -2,7 +2,7 @@
 
     python -m tests.benchmarks.model_memory [--quick]
 
-Each run is a process of its own, 10 replications of gateway.yaml at 100x in the compiled world; peak MB is the most that the process ever
+Each run is a process of its own, 10 replications of gateway.yaml at 100x as compiled code; peak MB is the most that the process ever
 held, CPU s that of prediction and summary together. The process does all replications itself, so what simulates them is in the peak.
 """
 

@@ -1,10 +1,9 @@
-"""M/M/50 at utilisation 0.8: Tenfold's two worlds against general simulators.
+"""M/M/50 at utilisation 0.8: Tenfold's two drivers against general simulators.
 
     python -m tests.benchmarks.model_mm50 [--rounds 5] [--customers 40000] [--peers ~/.cache/tenfold-peers]
 
-CPU time, interleaved, medians. Tenfold runs it as a scenario through its whole flow, with request and attempt rows, samples and
+CPU time, interleaved, medians. Tenfold runs it as a scenario through its chain of stages, with request and attempt rows, samples and
 invariants (mm50.yaml); peers run it as their documentation writes it, each in a process of its own, records kept where they have any.
-``coroutines alone`` is the SimPy world without the gateway: delays and the admission policy on CoroutineEnvironment, one row a customer.
 Peers that need another Python or NumPy get a virtual environment of their own below --peers; one that cannot be had is left out and said
 so. AsyncFlow is left out: its servers' steps have fixed durations, so it cannot say M/M/50.
 """
@@ -52,8 +51,7 @@ def main() -> None:
     here = [sys.executable, "-m", "tests.benchmarks.trial"]
     contestants = {
         "Tenfold, compiled": [*here, "compiled", "mm50", "1", f"{given.customers / 2:g}s", "{seed}"],  # 20 times as long: it is short
-        "Tenfold, SimPy world": [*here, "simpy", "mm50", "1", duration, "{seed}"],
-        "Tenfold, coroutines alone": [sys.executable, "-m", "tests.benchmarks.mm50_coroutines", count, "{seed}"],
+        "Tenfold, SimPy driver": [*here, "simpy", "mm50", "1", duration, "{seed}"],
     }
     pythons: dict[str, Path | None] = {"simpy": Path(sys.executable), "ciw": Path(sys.executable), "salabim": Path(sys.executable)}
     pythons |= {peer: environment(given.peers / peer, *needs) for peer, needs in ELSEWHERE.items()}
@@ -77,8 +75,7 @@ def main() -> None:
 
     verdicts = dict(
         [
-            verdict("Tenfold, SimPy world", "ciw", 3), verdict("Tenfold, SimPy world", "simpy", 1),
-            verdict("Tenfold, coroutines alone", "ciw", 3), verdict("Tenfold, coroutines alone", "simpy", 1),
+            verdict("Tenfold, SimPy driver", "ciw", 3), verdict("Tenfold, SimPy driver", "simpy", 1),
             verdict("Tenfold, compiled", "ciw", 100),
         ]
     )  # fmt: skip

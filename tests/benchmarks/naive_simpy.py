@@ -1,7 +1,7 @@
 """The gateway of launch.yaml as one writes it in SimPy on a first day: a Process a request, Resources, Timeouts, ``random``.
 
 Plainly written, not made slow: states are small classes, draws come from the standard library, one row is kept a request and one an
-attempt. It has the stages of ``sim.flow``; draws are its own, so its figures agree with Tenfold's in distribution only.
+attempt. It has the stages of ``sim.gateway``; draws are its own, so its figures agree with Tenfold's in distribution only.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """One trial of one engine in a process of its own: ``python -m tests.benchmarks.trial ENGINE CASE SCALE DURATION SEED`` prints JSON.
 
-CPU seconds are those of the run, from the scenario to its rows; loading modules and compiled code is left out, drawing is not. The
-compiled world is measured on the second replication of its process.
+CPU seconds are those of the run, from the scenario to its rows; loading modules and compiled code is left out, drawing is not. Compiled
+code is measured on the second replication of its process.
 """
 
 from __future__ import annotations
@@ -14,26 +14,33 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-try:
-    from sim.gateway.language import load
-except ImportError:
-    from sim.gateway.language import load
+from sim.gateway.language import load
 from sim.scenario.model import Scenario
 
 HERE = Path(__file__).parent
 ROOT = HERE.parents[1]
-CASES = {"gateway": HERE / "gateway.yaml", "launch": ROOT / "scenarios" / "launch.yaml", "mm50": HERE / "mm50.yaml"}
+CASES = {
+    "gateway": HERE / "gateway.yaml",
+    "refused": HERE / "refused.yaml",
+    "launch": ROOT / "scenarios" / "launch.yaml",
+    "mm50": HERE / "mm50.yaml",
+}
 
 
 def scenario_of(case: str, scale: float, duration: str) -> Scenario:
-    """The case; gateway.yaml with ``scale`` times the room in its gateway and at its providers."""
-    changes = [f"workload.duration={duration}"]
+    """The case; gateway.yaml and refused.yaml with ``scale`` times the room in their gateway and at their providers."""
+    changes, k = [f"workload.duration={duration}"], round(scale)
     if case == "gateway":
-        k = round(scale)
         changes += [
             f"gateway.queue.concurrency={300 * k}", f"gateway.queue.waiting={300 * k}", f"gateway.workers={k}",
             f"gateway.limits.global.requests={60 * k}/s", f"providers.openai.limits.requests={10_000 * k}/min",
             f"providers.openai.limits.tokens={20_000_000 * k}/min", f"providers.anthropic.limits.requests={10_000 * k}/min",
+        ]  # fmt: skip
+    if case == "refused":
+        changes += [
+            f"gateway.queue.concurrency={400 * k}", f"gateway.queue.waiting={400 * k}",
+            f"providers.own.models.mini.batching={{parallel: {80 * k}, slots: {400 * k}}}",
+            f"providers.hosted.models.maxi.doubles_at={400 * k}",
         ]  # fmt: skip
     return load(CASES[case], changes).scenario
 
@@ -53,7 +60,7 @@ def simpy(scenario: Scenario, scale: float, seed: int) -> tuple[int, int]:
 
 
 def compiled(scenario: Scenario, scale: float, seed: int) -> tuple[int, int]:
-    from sim.compiled.replicate import replicate
+    from sim.engine.compiled_driver.replicate import replicate
 
     part = replicate((scenario, scale, seed, 0))
     return len(part.requests), len(part.attempts)
@@ -66,14 +73,13 @@ def main() -> None:
     engine, case, scale, duration, seed = sys.argv[1:]
     scenario = scenario_of(case, float(scale), duration)
     if engine == "compiled":
-        from sim.compiled.replicate import prepare
-        from sim.compiled.used import is_bare
+        from sim.engine.compiled_driver.replicate import prepare
 
-        prepare(is_bare(scenario))
-    if engine == "compiled":  # as a process does that has replications to do: the second one finds its memory at hand
+        prepare(scenario)
+        # As a process does that has replications to do: the second one finds its memory at hand.
         compiled(scenario, float(scale), int(seed) + 1)
     elif engine == "simpy":  # what is computed once a scenario: look-back and popularity
-        simpy(scenario_of(case, 1, "10s" if case == "gateway" else duration), 1.0, int(seed) + 1)
+        simpy(scenario_of(case, 1, "10s" if case in ("gateway", "refused") else duration), 1.0, int(seed) + 1)
     begun = time.process_time()
     requests, attempts = ENGINES[engine](scenario, float(scale), int(seed))
     cpu_s = time.process_time() - begun
