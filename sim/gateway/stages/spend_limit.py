@@ -55,7 +55,7 @@ COLUMNS = {"user_spent_usd": ("f8", "cost of its user in the present window, bef
 FIGURES = {
     "spend_limited_rate": StageFigure("share", "lower", "requests refused because their user had spent its limit", refused_by=SPENT),
     "user_spent_usd": StageFigure(
-        "USD", "neither", "cost of a request's user in its window before it, on average", column="user_spent_usd"
+        "USD", "neither", "what a request's user had cost in its window, on average", column="user_spent_usd"
     ),
 }
 
