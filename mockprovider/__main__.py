@@ -6,6 +6,7 @@ import argparse
 import sys
 from pathlib import Path
 
+from mockprovider.processes import lifeline
 from mockprovider.server.process import run
 
 
@@ -17,7 +18,10 @@ def main() -> int:
     parser.add_argument("--port", type=int, default=0, help="0 takes a free one")
     parser.add_argument("--seed", type=int, help="default: the scenario's")
     parser.add_argument("--scale", type=float, default=1.0, help="told in /_mock/health; a provider's capacity does not scale")
+    parser.add_argument("--child", action="store_true", help="end when the parent process ends")
     given = parser.parse_args()
+    if given.child:
+        lifeline.die_with_parent()
     return run(given.scenario, given.provider, given.host, given.port, given.seed, given.scale)
 
 

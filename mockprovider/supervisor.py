@@ -3,25 +3,18 @@
 from __future__ import annotations
 
 import contextlib
-import json
-import os
-import selectors
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from mockprovider.processes.supervisor import Child, Crew, RunFailed
 from sim.scenario.load import Loaded
 
 READY_S = 30.0
-STOP_S = 5.0
-
-
-class MockFailed(Exception):
-    """A mock that did not start, or ended by itself: its provider and what it said."""
 
 
 @dataclass(frozen=True)
@@ -30,10 +23,9 @@ class Mock:
 
     provider: str
     dialect: str
-    port: int
     host: str
-    process: subprocess.Popen[bytes]
-    log: Path
+    port: int
+    child: Child
 
     @property
     def url(self) -> str:
@@ -43,84 +35,51 @@ class Mock:
     def base_url(self) -> str:
         return f"{self.url}/v1" if self.dialect == "openai" else self.url
 
-    def failure(self) -> MockFailed:
-        said = self.log.read_text(errors="replace").strip().splitlines()
-        return MockFailed(f"the mock of {self.provider} ended: {said[-1] if said else f'exit code {self.process.returncode}'}")
+    @property
+    def process(self) -> subprocess.Popen[bytes]:
+        return self.child.process
 
 
 @contextlib.contextmanager
 def serving(
     loaded: Loaded, host: str = "127.0.0.1", first_port: int = 0, seed: int | None = None, scale: float = 1.0
 ) -> Iterator[list[Mock]]:
-    """The scenario's mocks, all of them ready. With ``first_port`` they take that port and those after it, in order of their names.
+    """The scenario's mocks, all of them ready; see ``start_mocks``. Whatever started is stopped at the end."""
+    with tempfile.TemporaryDirectory(prefix="tenfold-mock-") as folder, Crew(Path(folder)) as crew:
+        scenario_file = Path(folder, "scenario.yaml")
+        scenario_file.write_text(loaded.yaml_text, encoding="utf-8")
+        yield start_mocks(crew, loaded, scenario_file, host, first_port, seed, scale)
 
-    Raises MockFailed when one cannot start; whatever started is stopped then and at the end.
+
+def start_mocks(
+    crew: Crew, loaded: Loaded, scenario_file: Path, host: str = "127.0.0.1", first_port: int = 0, seed: int | None = None,
+    scale: float = 1.0,
+) -> list[Mock]:  # fmt: skip
+    """One child of ``crew`` for each provider of ``scenario_file``, the resolved ``loaded``; returns when all of them serve.
+
+    With ``first_port`` they take that port and those after it, in order of their names. Raises RunFailed: a port is taken, or a mock runs
+    another scenario.
     """
-    with tempfile.TemporaryDirectory(prefix="tenfold-mock-") as folder:
-        scenario = Path(folder, "scenario.yaml")
-        scenario.write_text(loaded.yaml_text, encoding="utf-8")
-        processes: list[subprocess.Popen[bytes]] = []
-        try:
-            mocks = []
-            for number, (name, provider) in enumerate(sorted(loaded.scenario.providers.items())):
-                log = Path(folder, f"{number}.log")
-                port = first_port + number if first_port else 0
-                process = start(scenario, name, host, port, loaded.scenario.seed if seed is None else seed, scale, log)
-                processes.append(process)
-                mocks.append(Mock(name, provider.dialect, port, host, process, log))
-            yield [await_ready(mock, time.monotonic() + READY_S) for mock in mocks]
-        finally:
-            stop(processes)
+    argv = [sys.executable, "-m", "mockprovider", "--child", "--scenario", str(scenario_file), "--host", host, "--scale", repr(scale)]
+    argv += ["--seed", str(loaded.scenario.seed if seed is None else seed)]
+    children = {
+        name: crew.start(f"mock of {name}", [*argv, "--provider", name, "--port", str(first_port + number if first_port else 0)])
+        for number, name in enumerate(sorted(loaded.scenario.providers))
+    }
+    mocks = []
+    until = time.monotonic() + READY_S
+    for name, child in children.items():
+        ready = child.expect("ready", max(0.0, until - time.monotonic()))
+        if ready["scenario_sha256"] != loaded.sha256:
+            raise RunFailed(f"the mock of {name} runs another scenario: its hash differs")
+        mocks.append(Mock(name, loaded.scenario.providers[name].dialect, host, ready["port"], child))
+    return mocks
 
 
-def start(scenario: Path, provider: str, host: str, port: int, seed: int, scale: float, log: Path) -> subprocess.Popen[bytes]:
-    """One mock process. It ends when its stdin, a pipe from us, closes: also when we are killed."""
-    command = [
-        sys.executable, "-m", "mockprovider", "--scenario", str(scenario), "--provider", provider, "--host", host, "--port", str(port),
-        "--seed", str(seed), "--scale", repr(scale),
-    ]  # fmt: skip
-    with log.open("wb") as errors:
-        return subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=errors, start_new_session=True, bufsize=0)
-
-
-def await_ready(mock: Mock, until_s: float) -> Mock:
-    """The mock with the port it says it serves on."""
-    assert mock.process.stdout is not None
-    said = b""
-    with selectors.DefaultSelector() as selector:
-        selector.register(mock.process.stdout, selectors.EVENT_READ)
-        while not said.endswith(b"\n"):
-            if not selector.select(max(0.0, until_s - time.monotonic())):
-                raise MockFailed(f"the mock of {mock.provider} was not ready after {READY_S:g} s")
-            data = os.read(mock.process.stdout.fileno(), 4096)
-            if not data:
-                mock.process.wait()
-                raise mock.failure()
-            said += data
-    return Mock(mock.provider, mock.dialect, int(json.loads(said)["port"]), mock.host, mock.process, mock.log)
-
-
-def watch(mocks: list[Mock], every_s: float = 0.5) -> None:
-    """Returns never, but raises MockFailed as soon as a mock ends by itself."""
+def watch(mocks: Sequence[Mock], every_s: float = 0.5) -> None:
+    """Returns never, but raises RunFailed as soon as a mock ends by itself."""
     while True:
         for mock in mocks:
-            if mock.process.poll() is not None:
-                raise mock.failure()
+            if not mock.child.alive:
+                raise mock.child.failure()
         time.sleep(every_s)
-
-
-def stop(processes: list[subprocess.Popen[bytes]]) -> None:
-    """End them all, by force after STOP_S."""
-    for process in processes:
-        if process.poll() is None:
-            process.terminate()
-    until_s = time.monotonic() + STOP_S
-    for process in processes:
-        try:
-            process.wait(max(0.1, until_s - time.monotonic()))
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
-        for pipe in (process.stdin, process.stdout):
-            if pipe is not None:
-                pipe.close()

@@ -25,6 +25,7 @@ LAYERS = (
     "sim.engine",
     "sim.results",
     "sim.report",
+    "mockprovider.processes",
     "mockprovider.dialects",
     "mockprovider.delivery",
     "mockprovider.evidence",

@@ -46,7 +46,7 @@ def command(
     from loadtest.cli.output import CannotKeep, prepared
     from loadtest.cli.progress import RunProgress, ends_cleanly
     from loadtest.processes.http_control import is_loopback, speaks_http
-    from loadtest.processes.supervisor import RunFailed
+    from mockprovider.processes.supervisor import RunFailed
     from sim.gateway.language import load
     from sim.results.store import StoreError, whole_directory
     from sim.scenario.size import refuse_too_many
@@ -94,7 +94,7 @@ def play(
     from loadtest.generator.locust_run import LEAD_S, LocustRun
     from loadtest.generator.plan import LoadPlan
     from loadtest.measurement.verify import certify_run, dump, work_folder
-    from loadtest.processes.supervisor import Crew
+    from mockprovider.processes.supervisor import Crew
 
     clocks = {mock: f"{mock.rstrip('/').removesuffix('/v1')}/_mock/t0" for mock in mocks}
     if knows_scenario(url, loaded.sha256):
@@ -124,7 +124,7 @@ def play(
 def knows_scenario(url: str, sha256: str) -> bool:
     """Whether a gateway of ours is there. Raises UsageError if it runs another scenario, RunFailed if nothing answers at all."""
     from loadtest.processes.http_control import fetch, reachable
-    from loadtest.processes.supervisor import RunFailed
+    from mockprovider.processes.supervisor import RunFailed
 
     if not reachable(url):
         raise RunFailed(f"nothing answers at {url}")

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import json
-import signal
 import sys
-from types import FrameType
 
 import click
 
@@ -16,14 +14,6 @@ EXAMPLES = options.examples(
     "tenfold mock launch.yaml --port 9000       first provider on 9000, the next on 9001, by name",
     "OPENAI_BASE_URL=http://127.0.0.1:9000/v1 OPENAI_API_KEY=sk-mock-openai-0 python app.py",
 )
-
-
-class Terminated(Exception):
-    """SIGTERM: the ordinary way to stop a server."""
-
-
-def terminate(number: int, frame: FrameType | None) -> None:
-    raise Terminated
 
 
 @click.command("mock", epilog=EXAMPLES)
@@ -43,13 +33,13 @@ def command(path: str, overrides: tuple[str, ...], seed: int | None, scale: floa
     They answer in each provider's own wire format with the latencies, limits, errors and faults of SCENARIO. The run's clock, faults
     included, starts with the process, or whenever POST /_mock/t0 says. API keys are sk-mock-PROVIDER-N, with N from 0.
     """
-    from mockprovider.supervisor import MockFailed, serving, watch
+    from mockprovider.processes.supervisor import Interrupted, RunFailed, interruptible
+    from mockprovider.supervisor import serving, watch
     from sim.gateway.language import load
 
     loaded = load(path, overrides)
-    signal.signal(signal.SIGTERM, terminate)
     try:
-        with serving(loaded, host, port, seed, scale) as mocks:
+        with interruptible(), serving(loaded, host, port, seed, scale) as mocks:
             if as_json:
                 ports = {mock.provider: mock.port for mock in mocks}
                 click.echo(json.dumps({"scenario_sha256": loaded.sha256, "host": host, "ports": ports}))
@@ -61,9 +51,9 @@ def command(path: str, overrides: tuple[str, ...], seed: int | None, scale: floa
                     click.echo("Ctrl-C stops. Control and certificate: /_mock/health, /_mock/certificate of each.", err=True)
             sys.stdout.flush()
             watch(mocks)
-    except MockFailed as error:
+    except RunFailed as error:
         click.echo(str(error), err=True)
         return exit_codes.USAGE if "cannot be used" in str(error) else exit_codes.INTERNAL
-    except Terminated:
+    except Interrupted:  # the ordinary way to stop a server
         pass
     return exit_codes.OK

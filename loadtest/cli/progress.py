@@ -9,7 +9,7 @@ from contextlib import contextmanager
 
 import click
 
-from loadtest.processes.supervisor import Interrupted, interruptible
+from mockprovider.processes.supervisor import Interrupted, interruptible
 
 LINE_EVERY_S = 15.0  # where stderr is no terminal
 

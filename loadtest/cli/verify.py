@@ -53,7 +53,7 @@ def command(
     from loadtest.cli.output import prepared
     from loadtest.cli.progress import ends_cleanly
     from loadtest.measurement.verify import Order
-    from loadtest.processes.supervisor import RunFailed
+    from mockprovider.processes.supervisor import RunFailed
     from sim.gateway.language import load
 
     every_override = (*overrides, *(() if seed is None else (f"seed={seed}",)))

@@ -14,7 +14,7 @@ from collections.abc import Callable
 from aiohttp import web
 
 from loadtest.gateway.server import MAX_HEADER_BYTES, SHUTDOWN_S, GatewayServer
-from loadtest.processes import lifeline
+from mockprovider.processes import lifeline
 from sim.gateway.language import load
 from sim.scenario.errors import ScenarioError
 

@@ -19,6 +19,7 @@ from loadtest.generator.plan import LoadPlan
 from loadtest.generator.request_bodies import Bodies, BodyWriter, Call
 from loadtest.generator.samples import blank_row
 from mockprovider.delivery.clock import Deadlines
+from mockprovider.processes.file_limit import raise_file_limit
 from sim.data.outcomes import ABANDONED
 from sim.scenario.model import Scenario
 
@@ -196,13 +197,3 @@ def _columns(exchanges: list[Exchange], origin: float) -> dict[str, Any]:
         "generation_s": np.where(whole, ended - first, np.nan),
         "error": [exchange.error.encode("utf-8", "replace")[:160] for exchange in exchanges],
     }  # fmt: skip
-
-
-def raise_file_limit() -> int:
-    """As many open files as the system lets this process have; each request in flight is one."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    wanted = min(hard, 1_000_000) if hard != resource.RLIM_INFINITY else 1_000_000
-    if wanted > soft:
-        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
-        return wanted
-    return soft

@@ -12,7 +12,7 @@ from typing import Any
 
 from loadtest.generator.plan import LoadPlan
 from loadtest.processes.http_control import free_port
-from loadtest.processes.supervisor import Crew, RunFailed
+from mockprovider.processes.supervisor import Crew, RunFailed
 
 LOCUSTFILE = Path(__file__).with_name("locustfile.py")
 START_S = 90.0  # a schedule of millions of requests takes a while to draw

@@ -17,7 +17,7 @@ from loadtest.generator import agents, closed_loop
 from loadtest.generator.dispatcher import Engine, Player
 from loadtest.generator.frames import FrameWriter
 from loadtest.generator.plan import LoadPlan
-from loadtest.processes import lifeline
+from mockprovider.processes import lifeline
 from sim.scenario.model import Closed, Scenario
 
 

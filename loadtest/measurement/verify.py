@@ -9,7 +9,6 @@ from __future__ import annotations
 import io
 import json
 import shutil
-import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -25,11 +24,12 @@ from loadtest.generator.locust_run import LEAD_S, LocustRun, Progress
 from loadtest.generator.plan import LoadPlan
 from loadtest.measurement.measured_run import measured_run
 from loadtest.processes.http_control import fetch, post
-from loadtest.processes.supervisor import Child, Crew, RunFailed
 from loadtest.targets import find_target
 from loadtest.targets.base import Place, Running
 from mockprovider.delivery.playback import End
 from mockprovider.evidence.truth_log import TRUTH
+from mockprovider.processes.supervisor import Crew, RunFailed
+from mockprovider.supervisor import start_mocks
 from sim.data.outcomes import OK
 from sim.data.run import Run
 from sim.data.temp_folders import make_work_folder
@@ -39,7 +39,6 @@ from sim.scenario.load import Loaded
 from sim.scenario.model import Scenario
 
 WORK_PREFIX = "tenfold-run-"
-MOCK_START_S = 30.0
 SETTLE_S = 10.0  # how long work that outlives its client may keep the mocks busy after the last answer
 
 Say = Callable[[str], None]
@@ -90,7 +89,8 @@ def measure(order: Order, say: Say, progress: Progress) -> Measured:
         scenario_file = folder / "scenario.yaml"
         scenario_file.write_text(order.loaded.yaml_text, encoding="utf-8")
         say("starting the mock providers")
-        mocks = start_mocks(order, scenario_file, crew)
+        started_mocks = start_mocks(crew, order.loaded, scenario_file, first_port=order.mock_port, scale=order.scale)
+        mocks = {mock.provider: mock.url for mock in started_mocks}
         if order.mock_port:
             say("mock providers: " + ", ".join(f"{name} at {url}" for name, url in mocks.items()))
         say(f"starting the target {order.target}")
@@ -132,25 +132,6 @@ def work_folder() -> Iterator[Path]:
 
 def dump(loaded: Loaded) -> str:
     return loaded.scenario.model_dump_json(by_alias=True, exclude_none=True)
-
-
-def start_mocks(order: Order, scenario_file: Path, crew: Crew) -> dict[str, str]:
-    """URL by provider. Raises RunFailed: a port is taken, or a mock runs another scenario."""
-    children: dict[str, Child] = {}
-    for number, name in enumerate(order.loaded.scenario.providers):
-        port = order.mock_port + number if order.mock_port else 0
-        argv = [sys.executable, "-m", "mockprovider", "--scenario", str(scenario_file), "--provider", name, "--port", str(port)]
-        children[name] = crew.start(f"mock of {name}", [*argv, "--scale", repr(order.scale)])
-    urls = {}
-    until = time.monotonic() + MOCK_START_S
-    for name, child in children.items():
-        ready = child.hear(max(0.0, until - time.monotonic()))
-        if ready is None:
-            raise RunFailed(f"the mock of {name} was not ready after {MOCK_START_S:g} s")
-        if ready["scenario_sha256"] != order.loaded.sha256:
-            raise RunFailed(f"the mock of {name} runs another scenario: its hash differs")
-        urls[name] = f"http://127.0.0.1:{ready['port']}"
-    return urls
 
 
 def refuse_if_edited(order: Order) -> None:

@@ -1,1 +1,1 @@
-"""Child processes of a run: started together, ended together."""
+"""The control plane of a run: how its processes are reached."""

@@ -10,7 +10,7 @@ import urllib.request
 from typing import Any
 from urllib.parse import urlsplit
 
-from loadtest.processes.supervisor import RunFailed
+from mockprovider.processes.supervisor import RunFailed
 
 TIMEOUT_S = 30.0
 # Proxies of the environment are for the outside; parts of a run talk to each other directly.

@@ -8,7 +8,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from loadtest.processes.supervisor import Crew
+from mockprovider.processes.supervisor import Crew
 from sim.scenario.load import Loaded
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import sys
 
 from loadtest.processes.http_control import fetch, post
-from loadtest.processes.supervisor import RunFailed
 from loadtest.targets.base import GatewayLog, Place
+from mockprovider.processes.supervisor import RunFailed
 from sim.scenario.load import Loaded
 
 START_S = 30.0

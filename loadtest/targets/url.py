@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from loadtest.processes.http_control import reachable
-from loadtest.processes.supervisor import RunFailed
 from loadtest.targets.base import Place
+from mockprovider.processes.supervisor import RunFailed
 from sim.scenario.load import Loaded
 
 

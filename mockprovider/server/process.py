@@ -1,4 +1,4 @@
-"""One provider, one process, one port: started by a supervisor or by hand, ended by SIGTERM, Ctrl-C or its parent's end."""
+"""One provider, one process, one port: started by a supervisor or by hand, ended by SIGTERM or Ctrl-C."""
 
 from __future__ import annotations
 
@@ -6,34 +6,21 @@ import asyncio
 import gc
 import json
 import os
-import resource
 import signal
 import socket
-import stat
 import sys
 from pathlib import Path
 from time import monotonic
 
 from aiohttp import web
 
+from mockprovider.processes.file_limit import raise_file_limit
 from mockprovider.server.connection import Server
 from mockprovider.server.control import Control
 from mockprovider.server.service import Service
 from sim.scenario.model import Scenario
 
 BACKLOG = 4096
-PARENT_CHECK_S = 1.0
-FREE_FILES = 64
-
-
-def raise_file_limit() -> None:
-    """As many connections as the system lets us have: the soft limit of open files goes up to the hard one."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    if soft < hard:
-        try:
-            resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
-        except (ValueError, OSError):
-            pass
 
 
 def listen(host: str, port: int) -> socket.socket:
@@ -49,25 +36,6 @@ def listen(host: str, port: int) -> socket.socket:
         listener.close()
         raise
     return listener
-
-
-async def parent_gone(stop: asyncio.Event) -> None:
-    """Sets ``stop`` when the process that started us has ended: its pipe to our stdin closes, or we get another parent."""
-    loop = asyncio.get_running_loop()
-    stdin = sys.stdin.fileno() if sys.stdin is not None and not sys.stdin.closed else -1
-    if stdin >= 0 and stat.S_ISFIFO(os.fstat(stdin).st_mode):
-
-        def readable() -> None:
-            if not os.read(stdin, 4096):
-                loop.remove_reader(stdin)
-                stop.set()
-
-        loop.add_reader(stdin, readable)
-    parent = os.getppid()
-    while not stop.is_set():
-        await asyncio.sleep(PARENT_CHECK_S)
-        if os.getppid() != parent:
-            stop.set()
 
 
 async def serve(scenario: Scenario, sha256: str, provider: str, listener: socket.socket, seed: int, scale: float) -> None:
@@ -89,13 +57,11 @@ async def serve(scenario: Scenario, sha256: str, provider: str, listener: socket
     gc.freeze()
     service.start(monotonic())
     listening = await loop.create_server(server, sock=listener, backlog=BACKLOG)
-    watching = loop.create_task(parent_gone(stop))
-    ready = {"provider": provider, "port": listener.getsockname()[1], "pid": os.getpid(), "scenario_sha256": sha256}
+    ready = {"event": "ready", "provider": provider, "port": listener.getsockname()[1], "pid": os.getpid(), "scenario_sha256": sha256}
     print(json.dumps(ready), flush=True)
     try:
         await stop.wait()
     finally:
-        watching.cancel()
         listening.close()
         await server.shutdown(0.1)
         service.close()

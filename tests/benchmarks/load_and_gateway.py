@@ -22,9 +22,10 @@ from loadtest.generator import samples
 from loadtest.generator.certificate import MAX_LAG_P50_S, MAX_RATE_ERROR, certify
 from loadtest.generator.locust_run import LocustRun
 from loadtest.generator.plan import LoadPlan
-from loadtest.measurement.verify import Order, dump, start_mocks
+from loadtest.measurement.verify import dump
 from loadtest.processes.http_control import fetch, post
 from mockprovider.processes.supervisor import Crew
+from mockprovider.supervisor import start_mocks
 from sim.data.outcomes import OK
 from sim.gateway.language import load
 from sim.scenario.load import Loaded
@@ -56,7 +57,7 @@ def measure(rate_rps: int, seconds: int, through_gateway: bool) -> dict[str, Any
         file = folder / "scenario.yaml"
         file.write_text(SCENARIO.replace("RATE", str(rate_rps)).replace("SECONDS", str(seconds)))
         loaded = load(file)
-        mock = start_mocks(Order(loaded), file, crew)["p"]
+        mock = start_mocks(crew, loaded, file)[0].url
         url, gateway = (start_gateway(file, mock, crew), True) if through_gateway else (mock, False)
         run = LocustRun(crew, LoadPlan(dump(loaded), loaded.sha256, url, name))
         run.start()

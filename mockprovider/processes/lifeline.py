@@ -1,6 +1,6 @@
 """A child must not outlive its parent, however the parent ends.
 
-``python loadtest/processes/lifeline.py -- command args…`` becomes that command with the kernel's promise (Linux:
+``python mockprovider/processes/lifeline.py PARENT -- command args…`` becomes that command with the kernel's promise (Linux:
 ``PR_SET_PDEATHSIG``) to send it SIGTERM when its parent dies; the promise survives exec, so it also holds for programs that nobody here
 wrote. Children of our own call ``die_with_parent`` themselves. Elsewhere than Linux a thread watches the parent's id.
 

@@ -12,8 +12,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from loadtest.processes.http_control import free_port, is_loopback, port_taken, reachable
-from loadtest.processes.supervisor import Crew, Interrupted, RunFailed, interruptible
+from mockprovider.processes.supervisor import Crew, Interrupted, RunFailed, interruptible
 from tests.loadtest.living import eventually
 
 
@@ -58,7 +57,7 @@ def test_leaving_ends_children_grandchildren_and_those_that_ignore_sigterm(tmp_p
         print('{"event": "ready", "grandchild": %d}' % grandchild.pid)
         grandchild.wait()
     """
-    from loadtest.processes import supervisor
+    from mockprovider.processes import supervisor
 
     crew = Crew(tmp_path)
     ready = crew.start("stubborn", python(code)).expect("ready", 10)
@@ -72,7 +71,7 @@ def test_children_end_when_whoever_started_them_is_killed(tmp_path: Path) -> Non
     code = f"""
         import sys
         from pathlib import Path
-        from loadtest.processes.supervisor import Crew
+        from mockprovider.processes.supervisor import Crew
         crew = Crew(Path({str(tmp_path)!r}))
         child = crew.start("sleeper", ["sleep", "60"])
         print(child.process.pid)
@@ -100,25 +99,3 @@ def test_sigterm_unwinds_like_ctrl_c() -> None:
     with pytest.raises(Interrupted), interruptible():
         signal.raise_signal(signal.SIGTERM)
     assert signal.getsignal(signal.SIGTERM) == before
-
-
-def test_loopback_is_told_from_elsewhere_by_all_of_a_names_addresses() -> None:
-    assert is_loopback("http://127.0.0.1:8000/v1")
-    assert is_loopback("http://localhost:1")
-    assert is_loopback("http://[::1]:80")
-    assert not is_loopback("http://192.0.2.7:80")
-    assert not is_loopback("http://0.0.0.0:80")
-    assert not is_loopback("nonsense")
-
-
-def test_free_ports_are_free_and_taken_ones_are_taken() -> None:
-    import socket
-
-    assert port_taken(free_port()) == ""
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        listener.listen()
-        port = listener.getsockname()[1]
-        assert port_taken(port) == "Address already in use"
-        assert reachable(f"http://127.0.0.1:{port}")
-    assert not reachable(f"http://127.0.0.1:{port}")

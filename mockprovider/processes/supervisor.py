@@ -14,7 +14,7 @@ from pathlib import Path
 from types import FrameType
 from typing import IO, Any
 
-from loadtest.processes import lifeline
+from mockprovider.processes import lifeline
 
 STOP_S = 8.0  # from SIGTERM to SIGKILL
 LAST_LINES = 5
