@@ -63,7 +63,7 @@ def command(
         try:
             folder = stack.enter_context(whole_directory(place)) if place is not None else None
             with RunProgress(loaded.scenario.workload.duration, quiet) as progress:
-                document = play(loaded, scale, url, mocks, workers, locust_web, folder, progress)
+                document = play(loaded, scale, url, mocks, workers, locust_web, folder, progress, allow_remote)
         except RunFailed as failure:
             raise CannotPlay(str(failure)) from None
         except StoreError as error:
@@ -87,8 +87,9 @@ class CannotPlay(click.ClickException):
 
 
 def play(
-    loaded: Any, scale: float, url: str, mocks: tuple[str, ...], workers: int, web_port: int | None, folder: Path | None, progress: Any
-) -> dict[str, Any]:
+    loaded: Any, scale: float, url: str, mocks: tuple[str, ...], workers: int, web_port: int | None, folder: Path | None, progress: Any,
+    allow_remote: bool,
+) -> dict[str, Any]:  # fmt: skip
     """Run it; write the samples to ``folder``. Returns what is printed. Raises RunFailed."""
     from loadtest.generator import samples as sample_files
     from loadtest.generator.locust_run import LEAD_S, LocustRun
@@ -97,7 +98,7 @@ def play(
     from mockprovider.processes.supervisor import Crew
 
     clocks = {mock: f"{mock.rstrip('/').removesuffix('/v1')}/_mock/t0" for mock in mocks}
-    if knows_scenario(url, loaded.sha256):
+    if knows_scenario(url, loaded.sha256, allow_remote):
         clocks[url] = f"{url.rstrip('/').removesuffix('/v1')}/_tenfold/t0"
     with work_folder() as work, Crew(work) as crew:
         progress.say("starting the load generator")
@@ -106,7 +107,7 @@ def play(
         run.start()
         if web_port is None:
             t0 = time.time() + LEAD_S
-            tell_start(clocks, t0)
+            tell_start(clocks, t0, allow_remote)
             reports = run.play(t0, progress.tick)
         else:
             progress.say(f"Locust waits for you at http://127.0.0.1:{web_port}")
@@ -121,7 +122,7 @@ def play(
     return document
 
 
-def knows_scenario(url: str, sha256: str) -> bool:
+def knows_scenario(url: str, sha256: str, allow_remote: bool) -> bool:
     """Whether a gateway of ours is there. Raises UsageError if it runs another scenario, RunFailed if nothing answers at all."""
     from loadtest.processes.http_control import fetch, reachable
     from mockprovider.processes.supervisor import RunFailed
@@ -129,7 +130,7 @@ def knows_scenario(url: str, sha256: str) -> bool:
     if not reachable(url):
         raise RunFailed(f"nothing answers at {url}")
     try:
-        health = json.loads(fetch("the gateway", f"{url.rstrip('/').removesuffix('/v1')}/healthz"))
+        health = json.loads(fetch("the gateway", f"{url.rstrip('/').removesuffix('/v1')}/healthz", allow_remote))
         told = health.get("scenario_sha256")
     except (RunFailed, ValueError, AttributeError):
         return False
@@ -139,11 +140,11 @@ def knows_scenario(url: str, sha256: str) -> bool:
     return told is not None
 
 
-def tell_start(clocks: dict[str, str], t0: float) -> None:
+def tell_start(clocks: dict[str, str], t0: float, allow_remote: bool) -> None:
     from loadtest.processes.http_control import post
 
     for who, clock in clocks.items():
-        post(who, clock, {"t0": t0})
+        post(who, clock, {"t0": t0}, allow_remote)
 
 
 def figures(scenario: Any, samples: Any) -> dict[str, Any]:

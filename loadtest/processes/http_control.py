@@ -3,41 +3,61 @@
 from __future__ import annotations
 
 import ipaddress
-import json
 import socket
-import urllib.error
-import urllib.request
+from functools import cache
 from typing import Any
 from urllib.parse import urlsplit
 
+import httpx
+
 from mockprovider.processes.supervisor import RunFailed
 
-TIMEOUT_S = 30.0
-# Proxies of the environment are for the outside; parts of a run talk to each other directly.
-OPENER = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+CONNECT_S, SILENCE_S = 5.0, 30.0
+"""At most, until a connection stands, and between two pieces of an answer."""
 
 
-def fetch(who: str, url: str) -> bytes:
+@cache
+def client() -> httpx.Client:
+    """Proxies of the environment are for the outside: parts of a run talk to each other directly, each call on a connection of its own."""
+    return httpx.Client(
+        trust_env=False, timeout=httpx.Timeout(SILENCE_S, connect=CONNECT_S), limits=httpx.Limits(max_keepalive_connections=0)
+    )
+
+
+def fetch(who: str, url: str, allow_remote: bool = False) -> bytes:
     """The body of a GET. Raises RunFailed, naming ``who``."""
-    return _call(who, urllib.request.Request(url))
+    return _call(who, "GET", url, allow_remote).content
 
 
-def post(who: str, url: str, document: dict[str, Any]) -> dict[str, Any]:
-    """The JSON answer to a JSON document. Raises RunFailed, naming ``who``."""
-    request = urllib.request.Request(url, json.dumps(document).encode(), {"Content-Type": "application/json"})
-    answer: dict[str, Any] = json.loads(_call(who, request))
+def post(who: str, url: str, document: dict[str, Any], allow_remote: bool = False) -> dict[str, Any]:
+    """The JSON object that answers a JSON document. Raises RunFailed, naming ``who``."""
+    answer = _call(who, "POST", url, allow_remote, document)
+    try:
+        found = answer.json()
+    except ValueError:
+        found = None
+    if not isinstance(found, dict):
+        raise RunFailed(f"{who} answered {answer.request.url.path} with something else than a JSON object: {_start_of(answer)}")
+    return found
+
+
+def _call(who: str, method: str, url: str, allow_remote: bool, document: dict[str, Any] | None = None) -> httpx.Response:
+    if not allow_remote and not is_loopback(url):
+        raise RunFailed(f"{who} is not on this machine: {url}")
+    try:
+        answer = client().request(method, url, json=document)
+    except httpx.TimeoutException as error:
+        within_s = CONNECT_S if isinstance(error, httpx.ConnectTimeout) else SILENCE_S
+        raise RunFailed(f"{who} does not answer at {urlsplit(url).netloc}: nothing came for {within_s:g} s") from None
+    except (httpx.HTTPError, httpx.InvalidURL) as error:
+        raise RunFailed(f"{who} does not answer at {urlsplit(url).netloc}: {error or type(error).__name__}") from None
+    if not answer.is_success:
+        raise RunFailed(f"{who} answered {answer.status_code} to {answer.request.url.path}: {_start_of(answer)}")
     return answer
 
 
-def _call(who: str, request: urllib.request.Request) -> bytes:
-    try:
-        with OPENER.open(request, timeout=TIMEOUT_S) as answer:
-            content: bytes = answer.read()
-            return content
-    except urllib.error.HTTPError as error:
-        raise RunFailed(f"{who} answered {error.code} to {request.selector}: {error.read(200).decode('utf-8', 'replace')}") from None
-    except (OSError, ValueError) as error:
-        raise RunFailed(f"{who} does not answer at {request.host}: {error}") from None
+def _start_of(answer: httpx.Response) -> str:
+    return answer.content[:200].decode("utf-8", "replace")
 
 
 def reachable(url: str) -> bool:
