@@ -1,8 +1,8 @@
-"""What a client understands of an OpenAI chat completion: first content, how many deltas, why it ended, usage, errors."""
+"""What a reader, the client or the gateway, understands of an OpenAI chat completion: deltas, why it ended, usage, errors."""
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import orjson
 
@@ -31,6 +31,27 @@ def error_of(document: dict[str, Any]) -> BrokenAnswer:
     return BrokenAnswer(str(error))
 
 
+class Chunk(NamedTuple):
+    """What one chunk of a stream says. ``deltas``: those with content; ``finish_reason`` None and ``usage`` empty where it does not say."""
+
+    deltas: list[dict[str, Any]]
+    finish_reason: str | None
+    usage: dict[str, Any]
+
+
+def read_chunk(document: dict[str, Any]) -> Chunk:
+    """Raises BrokenAnswer for an error in place of a chunk."""
+    if document.get("error"):
+        raise error_of(document)
+    deltas, finish_reason = [], None
+    for choice in document.get("choices") or ():
+        delta = choice.get("delta")
+        if has_content(delta):
+            deltas.append(delta)
+        finish_reason = choice.get("finish_reason") or finish_reason
+    return Chunk(deltas, finish_reason, document.get("usage") or {})
+
+
 class ChatStream:
     """``feed(bytes)`` returns how many content deltas the bytes held; ``end()`` judges whether the stream was whole.
 
@@ -57,13 +78,12 @@ class ChatStream:
 
     def _event(self, name: bytes, data: bytes) -> None:
         document = _parse(data)
-        if name == b"error" or document.get("error"):
+        if name == b"error":
             raise error_of(document)
-        for choice in document.get("choices") or ():
-            if has_content(choice.get("delta")):
-                self.deltas += 1
-            self.finish_reason = choice.get("finish_reason") or self.finish_reason
-        self.usage = document.get("usage") or self.usage
+        chunk = read_chunk(document)
+        self.deltas += len(chunk.deltas)
+        self.finish_reason = chunk.finish_reason or self.finish_reason
+        self.usage = chunk.usage or self.usage
 
     def end(self) -> None:
         """Raises BrokenAnswer unless the stream said why it ended."""

@@ -7,7 +7,7 @@ from typing import Any
 import orjson
 
 from loadtest.gateway.dialects.base import Dialect, Piece, Reader
-from loadtest.protocol.chat_stream import error_of, has_content
+from loadtest.protocol.chat_stream import read_chunk
 
 NOT_PASSED = ("model", "messages", "stream", "stream_options")
 
@@ -24,20 +24,16 @@ class OpenAIReader(Reader):
 
     def _read(self, document: dict[str, Any]) -> bool:
         """Take note of one chunk. True if the client gets it."""
-        if document.get("error"):
-            raise error_of(document)
+        chunk = read_chunk(document)
         self.model = document.get("model") or self.model
-        if usage := document.get("usage"):
-            self.input_tokens, self._counted = usage.get("prompt_tokens"), usage.get("completion_tokens")
-            self.cached_tokens = (usage.get("prompt_tokens_details") or {}).get("cached_tokens") or 0
-        choices = document.get("choices") or ()
-        for choice in choices:
-            delta = choice.get("delta")
-            if has_content(delta):
-                self.deltas += 1
-                self.message.add(delta)
-            self.finish_reason = choice.get("finish_reason") or self.finish_reason
-        return bool(choices) or self._include_usage
+        self.deltas += len(chunk.deltas)
+        for delta in chunk.deltas:
+            self.message.add(delta)
+        self.finish_reason = chunk.finish_reason or self.finish_reason
+        if chunk.usage:
+            self.input_tokens, self._counted = chunk.usage.get("prompt_tokens"), chunk.usage.get("completion_tokens")
+            self.cached_tokens = (chunk.usage.get("prompt_tokens_details") or {}).get("cached_tokens") or 0
+        return bool(document.get("choices")) or self._include_usage
 
 
 def ask(document: dict[str, Any], model: str, messages: list[dict[str, Any]]) -> dict[str, Any]:

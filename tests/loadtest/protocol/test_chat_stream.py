@@ -8,8 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from loadtest.gateway.dialects.openai import OpenAIReader
 from loadtest.protocol import sse
-from loadtest.protocol.chat_stream import BrokenAnswer, ChatStream, error_text, has_content, read_whole
+from loadtest.protocol.chat_stream import BrokenAnswer, ChatStream, error_text, has_content, read_chunk, read_whole
 from loadtest.protocol.sse import EventParser
 from tests.loadtest.stub import DONE, ROLE, STOP, USAGE, WORD
 
@@ -55,6 +56,23 @@ def test_tool_calls_and_refusals_are_content_and_an_empty_delta_is_not() -> None
     assert not has_content({"role": "assistant", "content": ""})
     assert not has_content({})
     assert not has_content(None)
+
+
+def test_the_client_and_the_gateway_read_a_stream_alike() -> None:
+    client, gateway = ChatStream(), OpenAIReader(include_usage=False)
+    for piece in (ROLE, WORD + WORD, STOP, USAGE, DONE):
+        assert client.feed(piece) == gateway.feed(piece).tokens
+    assert (client.deltas, client.finish_reason) == (gateway.deltas, gateway.finish_reason) == (2, "stop")
+    counted = client.usage["prompt_tokens"], client.usage["completion_tokens"]
+    assert counted == (gateway.input_tokens, gateway.output_tokens)
+
+
+def test_a_chunk_says_its_deltas_with_content_why_it_ended_and_the_usage() -> None:
+    choices = [{"delta": {"role": "assistant"}}, {"delta": {"content": "a"}}, {"delta": {"content": "b"}, "finish_reason": "stop"}]
+    assert read_chunk({"choices": choices}) == ([{"content": "a"}, {"content": "b"}], "stop", {})
+    assert read_chunk({"choices": None, "usage": {"prompt_tokens": 1}}) == ([], None, {"prompt_tokens": 1})
+    with pytest.raises(BrokenAnswer, match="overloaded"):
+        read_chunk({"error": {"message": "overloaded", "type": "server_error"}})
 
 
 def test_a_stream_without_a_finish_reason_is_broken_even_with_done() -> None:
