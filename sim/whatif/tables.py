@@ -15,7 +15,8 @@ from sim.analysis.paired_comparison import confidence_each
 from sim.formatting import Document, metric_words, say, times
 from sim.report.comparison_table import STYLES, bounds_of, signed
 from sim.report.terminal import console_of, print_first_that_fits
-from sim.whatif.evaluation import broken
+from sim.report.verdicts import budget_value
+from sim.whatif.evaluation import broken, unsure
 
 MOST_ROWS = 60
 """Configurations that a table shows; the Parquet files hold all."""
@@ -128,3 +129,72 @@ def print_footnote(document: Document, console: Console) -> None:
     console.print(Text(says, style="dim"), soft_wrap=True)
     if hidden > 0:
         console.print(Text(f"{hidden:,} more configurations are in figures.parquet", style="dim"))
+
+
+# ---- plans ------------------------------------------------------------------------------------------------------------
+def print_plan(document: Document, file: Any) -> None:
+    """The answer, then every scale that was predicted, and what doubling each limit did."""
+    console = console_of(file)
+    console.print(Text(document["answer"], style="bold"), soft_wrap=True)
+    console.print()
+    print_first_that_fits(console, [scales_table(document)], [scales_table(document, narrow=True)])
+    if document["raised"]:
+        console.print(Text(f"each limit doubled in turn, at {times(document['first_broken_scale'])}", style="bold"))
+        console.print(raised_table(document))
+        console.print()
+    for point, command in zip(filter(None, (document["below"], document["above"])), document["commands"], strict=True):
+        console.print(Text(f"predicted at {times(point['scale'])}: {command}", style="dim"), soft_wrap=True)
+    console.print(
+        Text(f"{document['scenario']} · seed {document['seed']} at every scale · {document['replications']} replications", style="dim")
+    )
+
+
+def scales_table(document: Document, narrow: bool = False) -> Table:
+    """A row for each scale with every budget's figure; ``narrow``: those of the edge alone."""
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    table.add_column("scale", justify="right")
+    points = document["scales"]
+    for budget in points[0]["budgets"]:
+        table.add_column(budget["budget"], justify="right")
+    table.add_column("requests", justify="right")
+    edge = (document["largest_scale"]["value"], document["first_broken_scale"])
+    for point in points:
+        if narrow and point["scale"] not in edge:
+            continue
+        bold = "bold " if point["scale"] in edge else ""
+        cells = [Text(times(point["scale"]), style=bold.strip())]
+        for budget in point["budgets"]:
+            style = {"ok": "green", "broken": "red"}.get(budget["verdict"], "yellow")
+            cells.append(Text(budget_value(budget) + ("?" if budget["straddles"] else ""), style=f"{bold}{style}"))
+        table.add_row(*cells, f"{point['requests']:,}")
+    table.caption = "?: the 95 % interval reaches over the limit" if any(unsure(point) for point in points) else None
+    table.caption_justify = "left"
+    return table
+
+
+def raised_table(document: Document) -> Table:
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for heading in ("limit", "raised", "then"):
+        table.add_column(heading)
+    for each in document["raised"]:
+        failing = [budget for budget in each["budgets"] if budget["verdict"] != "ok"]
+        then = "; ".join(f"{budget['budget']} breaks ({budget_value(budget)})" for budget in failing) or "every budget holds"
+        table.add_row(each["limit"], f"{each['path']} {each['from']} → {each['to']}", Text(then, style="red" if failing else "green"))
+    return table
+
+
+def print_cheapest(document: Document, file: Any) -> None:
+    """The answer, the trade-off between cost and P99 within all budgets, and how to predict the winner again."""
+    console = console_of(file)
+    console.print(Text(document["answer"], style="bold"), soft_wrap=True)
+    console.print()
+    numbers = dict.fromkeys([*document["tradeoff"], *([] if document["best"] is None else [document["best"]]), 0])
+    rows = [row for number in numbers for row in document["configurations"] if row["configuration"] == number]
+    if document["tradeoff"]:
+        console.print(Text("cost against P99 within all budgets: no other is both cheaper and quicker", style="bold"))
+    print_first_that_fits(console, [figures_table(document, rows)], one_figure_each(figures_table, document, rows))
+    if document["command"]:
+        console.print(Text(f"the same figures again: {document['command']}"), soft_wrap=True)
+    dice = f"seed {document['seed']} and {document['replications']} replications everywhere"
+    says = f"{document['scenario']} at {times(document['scale'])} · {dice}"
+    console.print(Text(says, style="dim"), soft_wrap=True)

@@ -150,6 +150,11 @@ def settings_at(knobs: Sequence[Knob], shares: Sequence[float]) -> Settings:
     return tuple((knob.path, knob.values.at(share)) for knob, share in zip(knobs, shares, strict=True))
 
 
+def ends(knobs: Sequence[Knob]) -> list[Settings]:
+    """All knobs at their first values, and all at their last: what is wrong with a path shows there."""
+    return [settings_at(knobs, [share] * len(knobs)) for share in (0.0, 1.0)]
+
+
 def as_words(settings: Settings) -> str:
     """``gateway.queue.concurrency=64 gateway.workers=2``; of none: ``the scenario as it stands``."""
     return " ".join(f"{path}={value}" for path, value in settings) or "the scenario as it stands"
