@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from sim.whatif.evaluator import Evaluator
 
 MOST_RUNS = 200
-SCALES = 25
+SCALES = 50
 """Predictions that a search for the largest scale takes, about."""
 TYPICAL_SCALE = 5.0
 """Of those predictions, to judge whether starting processes pays."""
@@ -106,7 +106,8 @@ def command(
     figures = with_those_of_budgets(filter(None, [minimised, AVAILABILITY, P99, COST]), base.scenario)
     keeper_of_rows()  # refuses a memory that cannot be set
     dice = base.scenario.seed if seed is None else seed
-    evaluator = Evaluator(dice, replications, engine, figures, SCALES if minimised is None else max_runs)
+    asked_to_share = workers is not None or cluster is not None
+    evaluator = Evaluator(dice, replications, engine, figures, SCALES if minimised is None else max_runs, share_all=asked_to_share)
     chosen = evaluator.engine_for([base.scenario], at_scale)
 
     def load_with(changes: Sequence[str]) -> Loaded:
@@ -168,9 +169,12 @@ def largest(
     from sim.whatif.evaluation import broken
     from sim.whatif.plan import plan
 
+    told: set[tuple[str, float]] = set()
+
     def evaluate(loaded: Loaded, scale: float) -> dict[str, Any]:
         document = evaluator.evaluate(loaded, scale)
-        if not quiet:
+        if not quiet and (loaded.sha256, scale) not in told:
+            told.add((loaded.sha256, scale))
             failing = ", ".join(each["budget"] for each in broken(document))
             what = f"{scale:g}x" if loaded is base else f"{scale:g}x with a limit doubled"
             click.echo(f"{what}: {f'breaks {failing}' if failing else 'holds'}", err=True)

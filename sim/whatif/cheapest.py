@@ -80,6 +80,7 @@ def evolve(knobs: Sequence[Knob], load: Load, evaluate: EvaluateAll, minimised: 
         maxiter=10 * GENERATIONS,
         seed=np.random.default_rng(seed),
         polish=False,
+        tol=0.0,
         updating="deferred",
         workers=map_all,
         callback=lambda *_: len(known) > most,

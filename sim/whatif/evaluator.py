@@ -12,8 +12,12 @@ from sim.engine.runner import replicator
 from sim.engine.selection import choose_one
 from sim.scenario.load import Loaded
 from sim.scenario.model import Scenario
+from sim.scenario.size import expected_requests
 from sim.whatif.evaluation import Job, evaluate
 from sim.whatif.kept import Kept, key_of
+
+SHARED_FROM = 2_000_000
+"""Requests over all replications of one compiled run."""
 
 
 @dataclass
@@ -21,6 +25,7 @@ class Evaluator:
     """``evaluate`` is for one scenario, whose replications an ``executor`` shares; ``each`` for many, which it shares whole.
 
     ``runs``: about how many are going to be evaluated, so that ``auto`` takes compiled code where all of them together pay for compiling.
+    ``share_all``: have the executor do what would be done sooner here.
     """
 
     seed: int
@@ -31,6 +36,7 @@ class Evaluator:
     kept: Kept = field(default_factory=lambda: Kept(None))
     executor: Executor | None = None
     workers: int = 1
+    share_all: bool = False
 
     def engine_for(self, scenarios: Sequence[Scenario], scale: float) -> str:
         return choose_one(self.engine, scenarios, scale, self.replications * self.runs).engine
@@ -46,9 +52,13 @@ class Evaluator:
         key, job = self.job(loaded, scale, self.engine_for([loaded.scenario], scale))
         document = self.kept.get(key, self.figures)
         if document is None:
-            document = evaluate(job, self.executor)
+            document = evaluate(job, self.executor if self.worth_sharing(job) else None)
             self.kept.put(key, document)
         return document
+
+    def worth_sharing(self, job: Job) -> bool:
+        """Compiled code makes rows about as fast as they can be sent from a worker: only long runs gain by it."""
+        return self.share_all or job.engine == "simpy" or expected_requests(job.scenario, job.scale) * job.replications > SHARED_FROM
 
     def each(self, several: Sequence[Loaded], scale: float, tell: Callable[[int], None] | None = None) -> list[dict[str, Any]]:
         """Their figures, in their order. ``tell`` is told how many of them are known so far."""
@@ -71,7 +81,7 @@ class Evaluator:
         """Each with its key, as soon as it is done."""
         if self.executor is None or len(jobs) <= 1:
             for key, job in jobs.items():
-                yield key, evaluate(job, self.executor)
+                yield key, evaluate(job, self.executor if self.worth_sharing(job) else None)
             return
         for job in jobs.values():  # compiled here, so that no two workers compile the same
             replicator(job.engine, job.scenario)

@@ -8,6 +8,7 @@ from typing import Any
 
 from sim.formatting import Document, listed, times
 from sim.report.verdicts import budget_value
+from sim.scenario.budgets import parse_budget
 from sim.scenario.load import Loaded
 from sim.whatif.advice import Raised, helps, in_words, tried
 from sim.whatif.capacity import LEAST, Capacity, largest_scale
@@ -15,32 +16,54 @@ from sim.whatif.configurations import Load
 from sim.whatif.evaluation import broken
 
 SCHEMA_VERSION = 1
+MONEY = "USD"
+SPEND_LESS = "no limit binds but the money: it grows with the traffic, so spend less on each request or raise that budget"
+Evaluate = Callable[[Loaded, float], Document]
 
 
-def plan(
-    loaded: Loaded,
-    load: Load,
-    evaluate: Callable[[Loaded, float], Document],
-    most: float,
-    seed: int,
-    command: Callable[[Document], str],
-) -> dict[str, Any]:
+def plan(loaded: Loaded, load: Load, evaluate: Evaluate, most: float, seed: int, command: Callable[[Document], str]) -> dict[str, Any]:
     """``tenfold plan --json``: the largest scale up to ``most``, what breaks above it, which limit binds there, and what to raise first.
 
     ``below`` and ``above`` are whole predictions at the last scale that holds and at the first that does not; ``command`` is told one and
-    gives the command line that says the same again.
+    gives the command line that says the same again. Where money alone sets the limit, ``leaving_money_aside`` says the same of the other
+    budgets.
     """
-    found = largest_scale(lambda scale: evaluate(loaded, scale), most)
-    held, breaks = found.edge
-    above = None if breaks is None else found.points[breaks]
-    raised = [] if above is None or breaks is None else tried(loaded, load, above, lambda changed: evaluate(changed, breaks))
+    whole: dict[float, Document] = {}
+
+    def note(changed: Loaded, scale: float) -> Document:
+        document = evaluate(changed, scale)
+        if changed is loaded:
+            whole[scale] = document
+        return document
+
+    answered = capacity_document(loaded, load, note, most, command)
+    above = answered["above"]
+    aside = None
+    if above is not None and only_money(above) and not all(map(is_money, above["budgets"])):
+        aside = capacity_document(loaded, load, lambda changed, scale: without_money(note(changed, scale)), most, command)
+        answered["answer"] += f" Leaving money aside: {aside['answer'][:1].lower()}{aside['answer'][1:]}"
+        answered["commands"] += aside["commands"]
+        answered["scales"] = [whole[scale] for scale in sorted(whole)]
     return {
         "schema_version": SCHEMA_VERSION,
         "scenario": loaded.scenario.name,
         "scenario_sha256": loaded.sha256,
         "seed": seed,
-        "replications": next(iter(found.points.values()))["replications"],
-        "answer": says(found, most, raised),
+        "replications": answered["scales"][0]["replications"],
+        **answered,
+        "leaving_money_aside": aside,
+    }
+
+
+def capacity_document(loaded: Loaded, load: Load, evaluate: Evaluate, most: float, command: Callable[[Document], str]) -> dict[str, Any]:
+    found = largest_scale(lambda scale: evaluate(loaded, scale), most)
+    held, breaks = found.edge
+    above = None if breaks is None else found.points[breaks]
+    raised: list[Raised] = []
+    if above is not None and breaks is not None and not only_money(above):
+        raised = tried(loaded, load, above, lambda changed: evaluate(changed, breaks))
+    return {
+        "answer": says(found, raised),
         "largest_scale": {"value": held, "low": found.low, "high": found.high},
         "first_broken_scale": breaks,
         "breaks": [each["budget"] for each in broken(above)] if above else [],
@@ -54,21 +77,35 @@ def plan(
     }
 
 
-def says(found: Capacity, most: float, raised: Sequence[Raised]) -> str:
+# ---- money ------------------------------------------------------------------------------------------------------------
+def is_money(budget: Document) -> bool:
+    return parse_budget(budget["budget"]).metric.unit == MONEY
+
+
+def only_money(document: Document) -> bool:
+    """Nothing else breaks a budget."""
+    return all(map(is_money, broken(document)))
+
+
+def without_money(document: Document) -> Document:
+    """Held to its other budgets alone."""
+    return dict(document) | {"budgets": [each for each in document["budgets"] if not is_money(each)]}
+
+
+# ---- words ------------------------------------------------------------------------------------------------------------
+def says(found: Capacity, raised: Sequence[Raised]) -> str:
     held, breaks = found.edge
     if breaks is None and held is not None:
-        point = found.points[held]
-        return f"Holds up to {times(held)}, the most that was tried: {point['binding']}."
+        return f"Holds up to {times(held)}, the most that was tried: {found.points[held]['binding']}."
     assert breaks is not None, "an edge has one side at least"
     above = found.points[breaks]
     failing = listed([f"{each['budget']} breaks ({budget_value(each)})" for each in broken(above) if each["verdict"] == "broken"])
     unknown = listed([each["budget"] for each in broken(above) if each["verdict"] == "insufficient"])
     lacking = f"too few samples to judge {unknown}: give more --replications or a longer workload.duration" if unknown else ""
     what = "; ".join(filter(None, [failing, lacking]))
-    if held is None:
-        return f"Holds at no scale down to {times(LEAST)}: at {times(breaks)} {what}; {above['binding']}."
-    at = f"at {times(breaks)} {what}" if failing else f"from {times(breaks)} {what}"
-    return f"Holds up to {times(held)}{interval_words(found)}: {at}; {above['binding']}; {in_words(list(raised), above, breaks)}."
+    to_do = SPEND_LESS if only_money(above) else f"{above['binding']}; {in_words(list(raised), above, breaks)}"
+    first = f"Holds at no scale down to {times(LEAST)}" if held is None else f"Holds up to {times(held)}{interval_words(found)}"
+    return f"{first}: at {times(breaks)} {what}; {to_do}."
 
 
 def interval_words(found: Capacity) -> str:

@@ -138,12 +138,14 @@ def print_plan(document: Document, file: Any) -> None:
     console.print(Text(document["answer"], style="bold"), soft_wrap=True)
     console.print()
     print_first_that_fits(console, [scales_table(document)], [scales_table(document, narrow=True)])
-    if document["raised"]:
-        console.print(Text(f"each limit doubled in turn, at {times(document['first_broken_scale'])}", style="bold"))
-        console.print(raised_table(document))
-        console.print()
-    for point, command in zip(filter(None, (document["below"], document["above"])), document["commands"], strict=True):
-        console.print(Text(f"predicted at {times(point['scale'])}: {command}", style="dim"), soft_wrap=True)
+    for part in filter(None, (document, document["leaving_money_aside"])):
+        if part["raised"]:
+            console.print(Text(f"each limit doubled in turn, at {times(part['first_broken_scale'])}", style="bold"))
+            console.print(raised_table(part))
+            console.print()
+    console.print(Text("the same figures again, just below and just above:", style="dim"))
+    for command in document["commands"]:
+        console.print(Text(f"  {command}", style="dim"), soft_wrap=True)
     console.print(
         Text(f"{document['scenario']} · seed {document['seed']} at every scale · {document['replications']} replications", style="dim")
     )
@@ -157,7 +159,8 @@ def scales_table(document: Document, narrow: bool = False) -> Table:
     for budget in points[0]["budgets"]:
         table.add_column(budget["budget"], justify="right")
     table.add_column("requests", justify="right")
-    edge = (document["largest_scale"]["value"], document["first_broken_scale"])
+    parts = [part for part in (document, document["leaving_money_aside"]) if part]
+    edge = [scale for part in parts for scale in (part["largest_scale"]["value"], part["first_broken_scale"])]
     for point in points:
         if narrow and point["scale"] not in edge:
             continue
