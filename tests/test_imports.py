@@ -25,6 +25,7 @@ LAYERS = (
     "sim.engine",
     "sim.results",
     "sim.report",
+    "sim.whatif",
     "mockprovider.processes",
     "mockprovider.dialects",
     "mockprovider.delivery",

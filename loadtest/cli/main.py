@@ -26,6 +26,8 @@ VERBS: dict[str, tuple[str, str]] = {
     "schema": ("loadtest.cli.schema", "Print the JSON Schema of the scenario language."),
     "predict": ("loadtest.cli.predict", "Predict latency, errors and cost of a scenario, at any scale."),
     "verify": ("loadtest.cli.verify", "Run it for real: measurement beside prediction."),
+    "sweep": ("loadtest.cli.sweep", "Predict every combination of values, and say which is best."),
+    "plan": ("loadtest.cli.plan", "How much it bears within its budgets, and what to raise; or the cheapest way."),
     "check": ("loadtest.cli.check", "Hold a scenario to its budgets: a gate for CI."),
     "compare": ("loadtest.cli.compare", "Is a changed scenario better, and by how much?"),
     "report": ("loadtest.cli.report", "Write report.html for a run directory."),
