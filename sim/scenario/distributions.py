@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, PlainSerializer, PlainValidator, model_validator
 
-from sim.scenario.units import finite, parse_duration
+from sim.scenario.units import DURATION, finite, parse_duration
 
 if TYPE_CHECKING:
     import numpy as np
@@ -34,7 +34,9 @@ def write_quantity(value: float) -> float | str:
 
 
 Quantity = Annotated[
-    float, PlainValidator(parse_quantity, json_schema_input_type=float | str), PlainSerializer(write_quantity, when_used="json")
+    float,
+    PlainValidator(parse_quantity, json_schema_input_type=float | Annotated[str, Field(pattern=f"^{DURATION.pattern}$")]),
+    PlainSerializer(write_quantity, when_used="json"),
 ]
 
 
@@ -50,6 +52,7 @@ class Law(BaseModel):
 
 
 class Constant(Law):
+    SHORT: ClassVar[str] = "value"
     kind: Literal["constant"]
     value: Quantity
 

@@ -5,7 +5,7 @@ Field descriptions are the reference: ``tenfold schema`` prints them.
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field
 
@@ -35,6 +35,7 @@ Batch = Annotated[
 class Poisson(Model):
     """Independent arrivals at a constant rate."""
 
+    SHORT: ClassVar[str] = "rate"
     kind: Literal["poisson"]
     rate: RateLimit = Field(description="calls per unit time")
     batch: Batch = None
@@ -110,6 +111,7 @@ class Client(Model):
 
 
 class Population(Model):
+    SHORT: ClassVar[str] = "count"
     count: Count = 1000
 
 
@@ -122,6 +124,7 @@ class Conversations(Model):
 
 
 class Prompts(Model):
+    SHORT: ClassVar[str] = "catalog"
     catalog: Count = Field(description="number of distinct prompts that users share")
     zipf: Annotated[float, Field(ge=0, le=5)] = 1.0
 

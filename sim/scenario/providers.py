@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import AfterValidator, Field, model_validator
 
@@ -72,6 +72,7 @@ class ProviderModel(Model):
 
 
 class Errors(Model):
+    SHORT: ClassVar[str] = "rate"
     rate: Share
     status: Annotated[int, Field(ge=400, le=599)] = 500
     after: Durations | None = Field(None, description="time until the error answer; default 100 ms")
@@ -94,6 +95,7 @@ class ProviderLimits(Limits):
 class PromptCache(Model):
     """Prompt prefixes are kept for ``ttl`` after their last use. Cached input tokens come in multiples of ``step``, from ``minimum`` on."""
 
+    SHORT: ClassVar[str] = "ttl"
     ttl: Duration = Seconds(300.0)
     minimum: Count = 1024
     step: Count = 128

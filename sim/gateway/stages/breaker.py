@@ -10,7 +10,7 @@ meanwhile count too; while it is open they change nothing.
 from __future__ import annotations
 
 from math import inf
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field
 
@@ -52,6 +52,7 @@ PRESETS: dict[str, dict[str, float | str]] = {
 class Breaker(Model):
     """Resilience4j's names; ``preset`` fills what is not given."""
 
+    SHORT: ClassVar[str] = "preset"
     preset: Literal["resilience4j", "polly", "hystrix"] = Field(
         "resilience4j", description="the library whose defaults fill what is not given"
     )
