@@ -18,7 +18,7 @@ class Limits(Model):
     """Most requests and tokens per unit of time; what is beyond is refused."""
 
     SHORT: ClassVar[str] = "requests"
-    requests: RateLimit | None = Field(None, description="default: no limit")
+    requests: RateLimit | None = Field(None, description="requests per unit time, and at once; default: no limit")
     tokens: RateLimit | None = Field(None, description="of prompts and answers; default: no limit")
     algorithm: Literal["token-bucket", "sliding-log", "fixed-window", "anchored-window"] = Field(
         "token-bucket",

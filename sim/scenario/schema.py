@@ -39,7 +39,11 @@ class Generate(GenerateJsonSchema):
         return {"anyOf": [made, *short]} if short else made
 
     def model_schema(self, schema: Any) -> Any:
+        """A kind that names its own model is described by what that says of itself."""
         made, key = super().model_schema(schema), short_key(schema["cls"])
+        tag = made.get("properties", {}).get("kind")
+        if tag is not None and "description" not in tag and "description" in made:
+            tag["description"] = made["description"]
         alone = key and (key == "kind" or not kinds(schema["cls"])) and not required(schema["cls"]) - {key}
         return {"anyOf": [made, self.short_form(schema)]} if alone else made
 

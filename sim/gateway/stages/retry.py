@@ -45,7 +45,7 @@ class Retry(Model):
     SHORT: ClassVar[str] = "attempts"
     attempts: Annotated[int, Field(ge=1, le=20)] = Field(3, description="attempts in all, the first one included")
     backoff: Backoff = Field(Backoff(), description="pauses between attempts")
-    budget: Ratio | None = Field(None, description="retries allowed as a share of calls; default: no limit")
+    budget: Ratio | None = Field(None, description="retries allowed as a share of calls (0.2 or 20%); default: no limit")
     to: Literal["same", "next"] = Field("same", description="target of a retry: the same one, or the next in the routing's order")
     honor_retry_after: bool = Field(True, description="wait for as long as the provider says, if that is longer")
 

@@ -27,7 +27,9 @@ class Sessions(Model):
 
 
 class Config(Model):
-    sessions: Sessions | None = Field(None, description="default: clients send their history along, and nothing is forgotten")
+    sessions: Sessions | None = Field(
+        None, description="what the gateway remembers of conversations; default: clients send their history along, and nothing is forgotten"
+    )
 
 
 @state
