@@ -14,6 +14,7 @@ from sim.scenario.places import chosen, is_model, kinds, parts
 from sim.scenario.presets import with_presets
 from sim.scenario.short_forms import as_written
 from sim.scenario.tree import Mark, Node, Steps
+from sim.scenario.words import our_word
 
 MOST_EXAMINED = 500
 
@@ -105,7 +106,7 @@ def explain(form: Form, path: Steps, node: Node, alike: list[Any]) -> Problem:
         return node.mark.problem("required, but missing", told, known.description or "" if known else "")
     if kind == "extra_forbidden":
         known_keys = keys_at(form, path[:-1])
-        hint = did_you_mean(path[-1], known_keys) or f"the keys here are {', '.join(sorted(known_keys))}"
+        hint = our_word(path[-1], known_keys) or did_you_mean(path[-1], known_keys) or f"the keys here are {', '.join(sorted(known_keys))}"
         hint = MISPLACED.get(path, hint)
         if path[-1] == "<<":
             hint = "merge keys are not part of the language; use `extends`, or repeat the values"
@@ -127,7 +128,7 @@ def explain_kind(form: Form, path: Steps, node: Node, error: Any) -> Problem:
     if "kind" not in node.value:
         return node.mark.problem("required, but missing", told, f"it is one of {', '.join(kinds_at(form, path))}")
     tag = node.value["kind"]
-    hint = did_you_mean(tag.value, allowed)
+    hint = our_word(tag.value, allowed) or did_you_mean(tag.value, allowed)
     return tag.mark.problem(f"expected one of {', '.join(allowed)}, found {show(tag)}", told, hint)
 
 
