@@ -24,6 +24,7 @@ VERBS: dict[str, tuple[str, str]] = {
     "import": ("loadtest.cli.importing", "Write a scenario from a log, or a gateway's configuration."),
     "scenarios": ("loadtest.cli.scenarios", "List the scenarios that come with Tenfold."),
     "schema": ("loadtest.cli.schema", "Print the JSON Schema of the scenario language."),
+    "explain": ("loadtest.cli.explain", "Say what a property means, its unit, default and choices."),
     "predict": ("loadtest.cli.predict", "Predict latency, errors and cost of a scenario, at any scale."),
     "verify": ("loadtest.cli.verify", "Run it for real: measurement beside prediction."),
     "sweep": ("loadtest.cli.sweep", "Predict every combination of values, and say which is best."),

@@ -16,6 +16,7 @@ from typing import NamedTuple, get_args
 from sim.scenario.metric_names import METRIC_NAMES, MetricName
 from sim.scenario.model import Fault, Scenario
 from sim.scenario.units import NUMBER, finite, parse_duration, parse_rate
+from sim.scenario.words import METRICS
 
 Span = tuple[float, float]
 BUDGET = re.compile(r"\s*([A-Za-z_][\w.]*?)\s*(<=|>=|<|>|==?)\s*([^@]+?)\s*(?:@\s*(\S.*?))?\s*")
@@ -119,7 +120,7 @@ def find_metric(name: str, text: str) -> MetricName:
     if full in METRIC_NAMES:
         return METRIC_NAMES[full]
     known = spoken_names()
-    near = get_close_matches(name, known, n=1, cutoff=0.5)
+    near = [METRICS[name]] if name in METRICS else get_close_matches(name, known, n=1, cutoff=0.5)
     hint = f"did you mean {near[0]!r}?" if near else f"known are {', '.join(known)}"
     raise BudgetError(f"{text!r}: there is no metric {name!r}; {hint}")
 

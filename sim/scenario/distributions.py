@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, PlainSerializer, PlainValidator, model_validator
 
-from sim.scenario.units import finite, parse_duration
+from sim.scenario.units import DURATION, finite, parse_duration
 
 if TYPE_CHECKING:
     import numpy as np
@@ -34,7 +34,9 @@ def write_quantity(value: float) -> float | str:
 
 
 Quantity = Annotated[
-    float, PlainValidator(parse_quantity, json_schema_input_type=float | str), PlainSerializer(write_quantity, when_used="json")
+    float,
+    PlainValidator(parse_quantity, json_schema_input_type=float | Annotated[str, Field(pattern=f"^{DURATION.pattern}$")]),
+    PlainSerializer(write_quantity, when_used="json"),
 ]
 
 
@@ -50,29 +52,36 @@ class Law(BaseModel):
 
 
 class Constant(Law):
+    """Always the same value."""
+
+    SHORT: ClassVar[str] = "value"
     kind: Literal["constant"]
-    value: Quantity
+    value: Quantity = Field(description="the value: a duration such as 250ms, or a plain number")
 
 
 class Exponential(Law):
+    """Memoryless times: many are short, few are long."""
+
     kind: Literal["exponential"]
-    mean: Quantity
+    mean: Quantity = Field(description="its mean: a duration, or a plain number")
 
 
 class Geometric(Law):
     """Whole numbers 1, 2, 3 … with this mean (≥ 1)."""
 
     kind: Literal["geometric"]
-    mean: Annotated[float, Field(ge=1)]
+    mean: Annotated[float, Field(ge=1)] = Field(description="its mean, a plain number of at least 1")
 
 
 class Lognormal(Law):
     """By its median and either its 99th percentile or the standard deviation of its logarithm."""
 
     kind: Literal["lognormal"]
-    median: Quantity
-    p99: Quantity | None = None
-    sigma: Annotated[float, Field(ge=0, le=10)] | None = None
+    median: Quantity = Field(description="half of the values lie below: a duration, or a plain number")
+    p99: Quantity | None = Field(None, description="99 % of the values lie below, in the median's unit; default: follows from sigma")
+    sigma: Annotated[float, Field(ge=0, le=10)] | None = Field(
+        None, description="standard deviation of the natural logarithm, a plain number; default: follows from p99"
+    )
 
     @model_validator(mode="after")
     def one_spread(self) -> Lognormal:
@@ -89,21 +98,27 @@ class Lognormal(Law):
 
 
 class Gamma(Law):
+    """Positive values of a given spread: cv below 1 is narrower than exponential, above 1 wider."""
+
     kind: Literal["gamma"]
-    mean: Quantity
-    cv: Annotated[float, Field(gt=0, le=100)]
+    mean: Quantity = Field(description="its mean: a duration, or a plain number")
+    cv: Annotated[float, Field(gt=0, le=100)] = Field(description="standard deviation / mean, a plain number")
 
 
 class Weibull(Law):
+    """Lifetimes: shape below 1 has a long tail, 1 is exponential, above 1 wears out."""
+
     kind: Literal["weibull"]
-    scale: Quantity
-    shape: Annotated[float, Field(gt=0, le=100)]
+    scale: Quantity = Field(description="63 % of the values lie below: a duration, or a plain number")
+    shape: Annotated[float, Field(gt=0, le=100)] = Field(description="Weibull's k, a plain number")
 
 
 class Uniform(Law):
+    """Any value between two bounds alike."""
+
     kind: Literal["uniform"]
-    low: Quantity
-    high: Quantity
+    low: Quantity = Field(description="smallest value: a duration, or a plain number")
+    high: Quantity = Field(description="largest value, in the same unit")
 
     @model_validator(mode="after")
     def ordered(self) -> Uniform:
@@ -116,8 +131,10 @@ class Empirical(Law):
     """Recorded values, each as likely as the others: given here, or one a line in a text file relative to the scenario."""
 
     kind: Literal["empirical"]
-    values: Annotated[tuple[Quantity, ...], Field(min_length=1, max_length=1_000_000)] | None = None
-    file: str | None = None
+    values: Annotated[tuple[Quantity, ...], Field(min_length=1, max_length=1_000_000)] | None = Field(
+        None, description="the recorded values: durations, or plain numbers; default: those in file"
+    )
+    file: str | None = Field(None, description="a text file of one value a line, relative to this one; default: values stand here")
 
     @model_validator(mode="after")
     def one_source(self) -> Empirical:
@@ -130,16 +147,18 @@ class Empirical(Law):
 
 
 class Part(BaseModel):
+    """One law of a mixture."""
+
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
-    weight: Annotated[float, Field(gt=0)]
-    of: Distribution
+    weight: Annotated[float, Field(gt=0)] = Field(description="how often it is this one, a plain number relative to the other weights")
+    of: Distribution = Field(description="the law")
 
 
 class Mixture(Law):
     """One of several laws, chosen by weight."""
 
     kind: Literal["mixture"]
-    parts: Annotated[tuple[Part, ...], Field(min_length=1, max_length=100)]
+    parts: Annotated[tuple[Part, ...], Field(min_length=1, max_length=100)] = Field(description="the laws with their weights")
 
     def quantities(self) -> Iterator[float]:
         for part in self.parts:
@@ -150,8 +169,8 @@ class Shifted(Law):
     """Another law, moved up by a constant."""
 
     kind: Literal["shifted"]
-    by: Quantity
-    of: Distribution
+    by: Quantity = Field(description="what is added to each value: a duration, or a plain number")
+    of: Distribution = Field(description="the law that is moved")
 
     def quantities(self) -> Iterator[float]:
         yield self.by

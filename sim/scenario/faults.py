@@ -22,23 +22,34 @@ class Fault(Model):
     kind: Literal[
         "outage", "errors", "brownout", "rate-limit", "stall", "reset", "truncate", "stream-error", "malformed", "content-filter",
         "slow-headers",
-    ]  # fmt: skip
-    provider: Name
+    ] = Field(
+        description="outage: refused, an error, or a hang; errors: a share fails; brownout: slower; rate-limit: a share gets 429; stall, "
+        "reset, truncate, stream-error, malformed, content-filter: the answer breaks off after a part; slow-headers: its head is late"
+    )  # fmt: skip
+    provider: Name = Field(description="who is struck")
     also: tuple[Name, ...] = Field((), description="other providers struck by the same cause at the same times")
-    model: Name | None = None
-    key: Annotated[int, Field(ge=0)] | None = Field(None, description="only requests with this key, from 0")
-    at: Duration
-    for_: Duration = Field(alias="for")
-    every: Durations | None = Field(None, description="random, not continuous: time from the end of one to the next; its mean is the MTBF")
-    lasting: Durations | None = Field(None, description="with every: how long each lasts; its mean is the MTTR")
-    mode: Literal["error", "refused", "hang"] = "error"
-    status: Annotated[int, Field(ge=400, le=599)] = 503
-    share: Share = 1.0
-    first: Count | None = Field(None, description="strike only the first so many attempts of each prompt at a model")
+    model: Name | None = Field(None, description="only this model of the provider; default: all")
+    key: Annotated[int, Field(ge=0)] | None = Field(None, description="only requests with this API key, counted from 0; default: all keys")
+    at: Duration = Field(description="when it begins, from the run's start")
+    for_: Duration = Field(alias="for", description="how long it lasts")
+    every: Durations | None = Field(
+        None, description="random, not continuous: time from the end of one to the next; its mean is the MTBF; default: continuous"
+    )
+    lasting: Durations | None = Field(None, description="with every: how long each lasts; its mean is the MTTR; default: continuous")
+    mode: Literal["error", "refused", "hang"] = Field(
+        "error", description="of an outage: an error status, no connection, or no answer at all"
+    )
+    status: Annotated[int, Field(ge=400, le=599)] = Field(503, description="HTTP status of the error answer")
+    share: Share = Field(1.0, description="of the requests that are struck")
+    first: Count | None = Field(None, description="strike only the first so many attempts of each prompt at a model; default: all attempts")
     after: Share = Field(0.5, description="share of the answer's tokens that still come, at least one token")
-    delay: Duration = Seconds(5.0)
-    ttft_factor: Annotated[float, Field(ge=0, le=1000)] = 1.0
-    per_token_factor: Annotated[float, Field(ge=0, le=1000)] = 1.0
+    delay: Duration = Field(Seconds(5.0), description="of slow-headers: how much later the answer comes")
+    ttft_factor: Annotated[float, Field(ge=0, le=1000)] = Field(
+        1.0, description="of a brownout: times to the first token are multiplied by it, a plain number"
+    )
+    per_token_factor: Annotated[float, Field(ge=0, le=1000)] = Field(
+        1.0, description="of a brownout: times per token are multiplied by it, a plain number"
+    )
 
     @model_validator(mode="after")
     def random_or_not(self) -> Fault:

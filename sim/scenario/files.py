@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from dataclasses import replace
 from pathlib import Path
 
 from sim.scenario.distributions import parse_quantity
@@ -21,7 +22,7 @@ def include_files(root: Node) -> tuple[Node, list[Problem]]:
 
     def included(node: Node, path: Steps) -> Node:
         if isinstance(node.value, list):
-            return Node(node.mark, [included(child, (*path, index)) for index, child in enumerate(node.value)], broken=node.broken)
+            return replace(node, value=[included(child, (*path, index)) for index, child in enumerate(node.value)])
         if not isinstance(node.value, dict):
             return node
         kind, file = (node.value[key].value if key in node.value else None for key in ("kind", "file"))
@@ -33,8 +34,7 @@ def include_files(root: Node) -> tuple[Node, list[Problem]]:
         except ScenarioError as refusal:
             problems.extend(refusal.problems)
             return Node(node.mark, broken=True)
-        children = {key: included(child, (*path, key)) for key, child in node.value.items()}
-        return Node(node.mark, children, node.keys, broken=node.broken)
+        return replace(node, value={key: included(child, (*path, key)) for key, child in node.value.items()})
 
     return included(root, ()), problems
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 from sim.scenario.errors import did_you_mean
+from sim.scenario.words import our_word
 
 TRUE_WORDS, FALSE_WORDS = {"yes", "on", "y"}, {"no", "off", "n"}
 TIME_UNITS = {
@@ -18,6 +19,8 @@ RATE_UNITS = {
 MISPLACED: dict[tuple[str | int, ...], str] = {
     ("workload", "arrivals", "batch"): "batches go with poisson, gamma, stages and users: a trace says itself which calls come together, "
     "and a closed client asks one at a time",
+    ("gateway", "limits", "requests"): "say of whom: per_user: {requests: 30/min}, or global: {requests: 100/s}",
+    ("gateway", "limits", "tokens"): "say of whom: per_user: {tokens: 20000/min}, or global: {tokens: 2000000/min}",
 }
 """Keys that belong to another kind of what stands there."""
 QUANTITY = re.compile(r"([0-9.]+)\s*(?:/|per)?\s*([A-Za-z]+)")
@@ -85,7 +88,8 @@ def about_list(found: object, wanted: str) -> str:
 
 
 def about_choice(found: object, wanted: str) -> str:
-    return did_you_mean(found, wanted.replace(" or ", ", ").split(", ")) if isinstance(found, str) else ""
+    choices = wanted.replace(" or ", ", ").split(", ")
+    return our_word(found, choices) or did_you_mean(found, choices) if isinstance(found, str) else ""
 
 
 HINTS = (

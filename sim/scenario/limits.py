@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Literal
+from typing import ClassVar, Literal
 
 from pydantic import Field
 
@@ -17,7 +17,8 @@ WHAT = ("requests", "tokens", "input_tokens", "output_tokens")
 class Limits(Model):
     """Most requests and tokens per unit of time; what is beyond is refused."""
 
-    requests: RateLimit | None = Field(None, description="default: no limit")
+    SHORT: ClassVar[str] = "requests"
+    requests: RateLimit | None = Field(None, description="requests per unit time, and at once; default: no limit")
     tokens: RateLimit | None = Field(None, description="of prompts and answers; default: no limit")
     algorithm: Literal["token-bucket", "sliding-log", "fixed-window", "anchored-window"] = Field(
         "token-bucket",

@@ -18,6 +18,7 @@ from sim.scenario.merge import apply_override, merge
 from sim.scenario.model import Scenario
 from sim.scenario.scalars import resolve
 from sim.scenario.shipped import find_shipped, shipped_names
+from sim.scenario.short_forms import as_written, in_long_form
 from sim.scenario.tree import Mark, Node, Source, read_text, read_tree
 from sim.scenario.validate import node_at, show, validate
 
@@ -54,11 +55,11 @@ def load_as(language: Language, path: str | Path, overrides: Sequence[str] = ())
     Raises ScenarioError with everything that is wrong.
     """
     file = find_scenario(Path(path))
-    root, problems = read_with_bases(file, str(file), ())
+    root, problems = read_with_bases(language.scenario, file, str(file), ())
     for text in overrides:
         root, found = apply_override(root, text)
         problems += found
-    root, found = include_files(root)
+    root, found = include_files(in_long_form(root, language.scenario) if overrides else root)
     problems += found
     scenario, found = validate(root, language.scenario)
     problems += found
@@ -79,19 +80,20 @@ def find_scenario(path: Path) -> Path:
     raise ScenarioError([Problem(str(path), "no such file", hint=hint)])
 
 
-def read_with_bases(path: Path, label: str, below: tuple[Path, ...]) -> tuple[Node, list[Problem]]:
-    """The tree of a file over those that it extends. ``below`` are the files that extend it."""
+def read_with_bases(language: type[Scenario], path: Path, label: str, below: tuple[Path, ...]) -> tuple[Node, list[Problem]]:
+    """The tree of a file over those that it extends, in the long form. ``below`` are the files that extend it."""
     source = Source(label, path.absolute().parent)
     root, problems = read_tree(read_text(path, label), source)
     if root.value is None:
         raise ScenarioError([Mark(source).problem("is empty; expected a scenario", hint="`tenfold init` writes one to start from")])
     if not isinstance(root.value, dict):
         raise ScenarioError([*problems, root.mark.problem(f"expected a mapping with tenfold, name, workload, …, found {show(root)}")])
-    if "extends" not in root.value:
+    root = in_long_form(root, language)
+    if not isinstance(root.value, dict) or "extends" not in root.value:
         return root, problems
     stated = root.value["extends"]
     base, base_label = find_base(stated, path, label, (*below, path.resolve()))
-    tree, found = read_with_bases(base, base_label, (*below, path.resolve()))
+    tree, found = read_with_bases(language, base, base_label, (*below, path.resolve()))
     own = Node(root.mark, {key: child for key, child in root.value.items() if key != "extends"}, root.keys, broken=root.broken)
     return merge(tree, own), found + problems
 
@@ -118,7 +120,9 @@ def find_base(stated: Node, path: Path, label: str, chain: tuple[Path, ...]) -> 
 
 def run_checks(findings: Iterable[Finding], root: Node) -> tuple[Problem, ...]:
     """The warnings. Raises ScenarioError where a check fails."""
-    told = [(node_at(root, each.path).mark.problem(each.message, each.path, each.hint), each.warning) for each in findings]
+    told = [
+        (node_at(root, each.path).mark.problem(each.message, as_written(root, each.path), each.hint), each.warning) for each in findings
+    ]
     failures = [problem for problem, warning in told if not warning]
     if failures:
         raise ScenarioError(in_file_order(failures))

@@ -5,7 +5,7 @@ Field descriptions are the reference: ``tenfold schema`` prints them.
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field
 
@@ -27,7 +27,7 @@ Batch = Annotated[
     Counts | None,
     Field(
         description="calls that arrive together, from one user (an agent that asks several things at once, a cron job); the rate still "
-        "counts calls, so batches come at rate / mean size; with conversations, so many begin together"
+        "counts calls, so batches come at rate / mean size; with conversations, so many begin together; default: calls come alone"
     ),
 ]
 
@@ -35,6 +35,7 @@ Batch = Annotated[
 class Poisson(Model):
     """Independent arrivals at a constant rate."""
 
+    SHORT: ClassVar[str] = "rate"
     kind: Literal["poisson"]
     rate: RateLimit = Field(description="calls per unit time")
     batch: Batch = None
@@ -44,24 +45,28 @@ class Gamma(Model):
     """Renewal arrivals with gamma gaps: cv 1 is Poisson, larger is burstier, 0 is clockwork."""
 
     kind: Literal["gamma"]
-    rate: RateLimit
-    cv: Annotated[float, Field(ge=0, le=100)] = 1.0
+    rate: RateLimit = Field(description="calls per unit time, on average")
+    cv: Annotated[float, Field(ge=0, le=100)] = Field(
+        1.0, description="standard deviation / mean of the gaps, a plain number: 1 is Poisson, 2 to 5 bursty, 0 clockwork"
+    )
     batch: Batch = None
 
 
 class Stage(Model):
     """Rate ``rate`` for ``duration``; with ``ramp``, moving there linearly from the stage before."""
 
-    rate: RateLimit
-    duration: Duration
-    ramp: bool = False
+    rate: RateLimit = Field(description="calls per unit time; with ramp, at the end of the stage")
+    duration: Duration = Field(description="how long the stage lasts")
+    ramp: bool = Field(False, description="move there linearly from the rate of the stage before; default: at once")
 
 
 class Stages(Model):
     """Piecewise rates: ramp, spike, soak. Poisson within."""
 
     kind: Literal["stages"]
-    stages: Annotated[tuple[Stage, ...], Field(min_length=1, max_length=1000)]
+    stages: Annotated[tuple[Stage, ...], Field(min_length=1, max_length=1000)] = Field(
+        description="one after the other; together they last workload.duration"
+    )
     batch: Batch = None
 
 
@@ -69,13 +74,16 @@ class Users(Model):
     """Daily active users times calls a day, over a diurnal profile. Poisson within."""
 
     kind: Literal["users"]
-    daily_active: Count
-    calls_per_day: Annotated[float, Field(gt=0)]
+    daily_active: Count = Field(description="users on a day")
+    calls_per_day: Annotated[float, Field(gt=0)] = Field(description="calls of one user on a day")
     profile: tuple[Annotated[float, Field(ge=0)], ...] | None = Field(
         None, description="relative rate by equal parts of the day (24 values for hours); default: a sine with the given peak-to-mean"
     )
-    peak_to_mean: Annotated[float, Field(ge=1, le=20)] = 1.0
-    start_hour: Annotated[float, Field(ge=0, lt=24)] = 0.0
+    peak_to_mean: Annotated[float, Field(ge=1, le=20)] = Field(
+        1.0,
+        description="the busiest moment's rate / the day's mean rate, a plain number; above 2 the nights are empty and the days narrower",
+    )
+    start_hour: Annotated[float, Field(ge=0, lt=24)] = Field(0.0, description="hour of the day at which the run begins")
     batch: Batch = None
 
 
@@ -83,9 +91,11 @@ class Trace(Model):
     """Replay of a recorded file. Azure CSV or Mooncake JSONL, plain or gzip, relative to the scenario file."""
 
     kind: Literal["trace"]
-    file: str
-    sha256: Annotated[str, Field(pattern="^[0-9a-f]{64}$")] | None = Field(None, description="of the file; a resolved scenario carries it")
-    format: Literal["auto", "azure", "mooncake"] = "auto"
+    file: str = Field(description="the recorded calls, relative to this file: Azure CSV or Mooncake JSONL, plain or .gz")
+    sha256: Annotated[str, Field(pattern="^[0-9a-f]{64}$")] | None = Field(
+        None, description="of the file; a resolved scenario carries it; default: any content"
+    )
+    format: Literal["auto", "azure", "mooncake"] = Field("auto", description="of the file; auto: told by its content")
     jitter: Duration = Field(Seconds(1.0), description="at scale K every call becomes K calls; copies move by up to this much")
 
 
@@ -93,27 +103,34 @@ class Closed(Model):
     """A fixed number of clients, each waiting for its answer and then thinking."""
 
     kind: Literal["closed"]
-    clients: Count
-    think: Durations
+    clients: Count = Field(description="callers, each with one call at a time")
+    think: Durations = Field(description="duration from an answer to the client's next call")
 
 
 Arrivals = Annotated[Poisson | Gamma | Stages | Users | Trace | Closed, Field(discriminator="kind")]
 
 
 class Client(Model):
-    stream: bool = True
-    timeout: Duration | None = Field(None, description="the client leaves after this long")
+    """What the callers do while they wait."""
+
+    stream: bool = Field(True, description="the client reads the answer as it comes; false: all at once at its end")
+    timeout: Duration | None = Field(None, description="the client leaves after this long; default: it waits for ever")
     patience: Durations | None = Field(
         None,
-        description="how long a client waits in the admission queue before it leaves (abandoned), drawn for each request",
+        description="how long a client waits in the admission queue before it leaves (abandoned), drawn for each; default: for ever",
     )
 
 
 class Population(Model):
-    count: Count = 1000
+    """The users that calls come from."""
+
+    SHORT: ClassVar[str] = "count"
+    count: Count = Field(1000, description="users that calls are spread over evenly; limits per user and cost per user go by it")
 
 
 class Conversations(Model):
+    """Calls come in conversations: each one after the first sends along what was said before."""
+
     turns: Counts = Field(description="calls in one conversation")
     think: Durations = Field(description="from one call of a conversation to its next")
     after: Literal["answer"] | None = Field(
@@ -122,21 +139,30 @@ class Conversations(Model):
 
 
 class Prompts(Model):
+    """Prompts that users share, so that a cache can help: some are asked often, most hardly ever."""
+
+    SHORT: ClassVar[str] = "catalog"
     catalog: Count = Field(description="number of distinct prompts that users share")
-    zipf: Annotated[float, Field(ge=0, le=5)] = 1.0
+    zipf: Annotated[float, Field(ge=0, le=5)] = Field(
+        1.0, description="skew, a plain number: the k-th most popular prompt is asked in proportion to k^-zipf; 0: all alike"
+    )
 
 
 class Tokens(Model):
-    input: Counts
-    output: Counts
+    """Lengths of a turn."""
+
+    input: Counts = Field(description="tokens of the prompt, without earlier turns")
+    output: Counts = Field(description="tokens of the answer")
 
 
 class RequestClass(Model):
-    name: Name
-    share: Share = 1.0
-    needs: Name | None = Field(None, description="capability the request asks the router for")
+    """A kind of request."""
+
+    name: Name = Field(description="what the report calls it: letters, digits, . _ - and :, no spaces")
+    share: Share = Field(1.0, description="of all calls; the shares of the classes sum to 1")
+    needs: Name | None = Field(None, description="capability the request asks the router for; default: none, which is capability `default`")
     feature: Name | None = Field(None, description="cost is reported by feature; default: the class's own name")
-    prompts: Prompts | None = Field(None, description="shared prompts; without it every prompt is unique")
+    prompts: Prompts | None = Field(None, description="prompts that users share; default: every prompt is unique, and no cache can hit")
     priority: Annotated[int, Field(ge=0, le=HIGHEST_PRIORITY)] = Field(
         0, description="higher is let in first from the admission queue, first come first served within one priority; nobody is interrupted"
     )
@@ -147,19 +173,23 @@ class RequestClass(Model):
 
 
 class Workload(Model):
-    arrivals: Arrivals
+    """Who asks what, how often, and for how long."""
+
+    arrivals: Arrivals = Field(description="when calls come: of a kind, or a bare rate such as 4/s for poisson")
     duration: Duration = Field(
         description="of the run, warm-up included; a trace is cut here, and one that is shorter sends nothing after its own end"
     )
     warmup: Warmup = Field(
         Seconds(0.0), description="at the start, served but not counted; auto finds it by MSER-5 in a prediction of a steady state"
     )
-    client: Client = Client()
+    client: Client = Field(Client(), description="what callers do while they wait")
     users: Population | None = Field(
         None, description="default: the arrivals' daily active users or clients; where they say none, 1000, and no cost per user is given"
     )
-    conversations: Conversations | None = None
-    requests: Annotated[tuple[RequestClass, ...], Field(min_length=1, max_length=1000)]
+    conversations: Conversations | None = Field(None, description="group calls into conversations; default: each call stands alone")
+    requests: Annotated[tuple[RequestClass, ...], Field(min_length=1, max_length=1000)] = Field(
+        description="kinds of request, with shares that sum to 1"
+    )
 
     @property
     def waits_for_answers(self) -> bool:
@@ -176,15 +206,20 @@ class Scenario(Model):
     """A scenario whose gateway is any: ``sim.gateway.language`` has the one whose gateway is made of the words of the chain's stages."""
 
     tenfold: Literal[1] = Field(description="version of the language")
-    name: Name
-    description: str = ""
-    seed: Annotated[int, Field(ge=0, lt=2**63)] = 0
+    name: Name = Field(description="of the scenario and its run directories: letters, digits, . _ - and :, no spaces")
+    description: str = Field("", description="what it is about, in words")
+    seed: Annotated[int, Field(ge=0, lt=2**63)] = Field(0, description="a whole number, the root of all random draws: same seed, same run")
     analysis: Literal["terminating", "steady-state"] = Field(
         "terminating",
         description="terminating: a span of time, begun as it stands (a launch, an outage); steady-state: the long run, after its warm-up",
     )
-    workload: Workload
+    workload: Workload = Field(description="who asks what, how often, and for how long")
     gateway: Any
-    providers: Annotated[dict[Name, Provider], Field(min_length=1)]
-    faults: tuple[Fault, ...] = ()
-    budgets: tuple[str, ...] = ()
+    providers: Annotated[dict[Name, Provider], Field(min_length=1)] = Field(
+        description="by names of your own; a routing's targets are provider/model"
+    )
+    faults: tuple[Fault, ...] = Field((), description="what goes wrong at providers, and when")
+    budgets: tuple[str, ...] = Field(
+        (),
+        description="what must hold, such as 'latency.p99 < 8s', 'availability > 99.5%' or 'cost.month < 900 USD'; `tenfold check` gates",
+    )

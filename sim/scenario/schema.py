@@ -9,16 +9,58 @@ from typing import Any
 from pydantic import BaseModel
 from pydantic.json_schema import GenerateJsonSchema
 
+from sim.scenario.places import kinds
+from sim.scenario.short_forms import short_key
 from sim.scenario.units import Seconds
 
 EXTENDS = {"type": "string", "description": "another scenario file, relative to this one, of which this file states the differences"}
 
 
 class Generate(GenerateJsonSchema):
-    """Writes default durations as a scenario writes them."""
+    """Accepts short forms, and writes default durations as a scenario writes them."""
+
+    def tuple_schema(self, schema: Any) -> Any:
+        """A list; one item may stand for a list of one."""
+        made = super().tuple_schema(schema)
+        return {"anyOf": [made, made["items"]]} if "items" in made else made
+
+    def definitions_schema(self, schema: Any) -> Any:
+        self.known = {each["ref"]: each for each in schema["definitions"]}
+        return super().definitions_schema(schema)
+
+    def tagged_union_schema(self, schema: Any) -> Any:
+        """One of several kinds; the word alone where it says all, a quantity for the kind that has a ``SHORT``."""
+        made = super().tagged_union_schema(schema)
+        models = [self.known[choice["schema_ref"]] if "schema_ref" in choice else choice for choice in schema["choices"].values()]
+        models = [each for each in models if each["type"] == "model"]
+        words = [kind for each in models if required(each["cls"]) == {"kind"} for kind in kinds(each["cls"])]
+        short = [{"enum": words}] if words else []
+        short += [self.short_form(each) for each in models if short_key(each["cls"])]
+        return {"anyOf": [made, *short]} if short else made
+
+    def model_schema(self, schema: Any) -> Any:
+        """A kind that names its own model is described by what that says of itself."""
+        made, key = super().model_schema(schema), short_key(schema["cls"])
+        tag = made.get("properties", {}).get("kind")
+        if tag is not None and "description" not in tag and "description" in made:
+            tag["description"] = made["description"]
+        alone = key and (key == "kind" or not kinds(schema["cls"])) and not required(schema["cls"]) - {key}
+        return {"anyOf": [made, self.short_form(schema)]} if alone else made
+
+    def short_form(self, schema: Any) -> Any:
+        """What stands for a whole model: the value of its ``SHORT``."""
+        inner = schema["schema"]
+        while "fields" not in inner:
+            inner = inner["schema"]
+        field = inner["fields"][short_key(schema["cls"])]["schema"]
+        return self.generate_inner(field["schema"] if field["type"] == "default" else field)
 
     def encode_default(self, dft: Any) -> Any:
         return f"{dft:.12g}s" if isinstance(dft, Seconds) else super().encode_default(dft)
+
+
+def required(model: type[BaseModel]) -> set[str]:
+    return {name for name, field in model.model_fields.items() if field.is_required()}
 
 
 def json_schema(language: type[BaseModel]) -> dict[str, Any]:

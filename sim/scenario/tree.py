@@ -46,7 +46,8 @@ class Mark(NamedTuple):
 class Node:
     """A value with its place and the places of its keys. Aliases share nodes, so nobody changes one once it is read.
 
-    ``size`` and ``depth`` count an alias as what it stands for. ``broken``: its problem has been told already.
+    ``size`` and ``depth`` count an alias as what it stands for. ``broken``: its problem has been told already. ``written``: the node
+    that stands in the file, where this one is the long form of it.
     """
 
     mark: Mark
@@ -55,6 +56,7 @@ class Node:
     size: int = 1
     depth: int = 1
     broken: bool = False
+    written: Node | None = None
 
     def plain(self) -> Any:
         """The tree as dicts, lists and scalars."""

@@ -5,12 +5,15 @@ from __future__ import annotations
 import math
 import re
 from dataclasses import dataclass
+from decimal import Decimal
 
 SECONDS = {"us": 1e-6, "ms": 1e-3, "s": 1.0, "m": 60.0, "min": 60.0, "h": 3600.0, "d": 86400.0}
 PER = {"ms": 1e-3, "s": 1.0, "sec": 1.0, "m": 60.0, "min": 60.0, "h": 3600.0, "hour": 3600.0, "d": 86400.0, "day": 86400.0}
 NUMBER = r"((?:\d+(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d+)?)"
 DURATION = re.compile(rf"{NUMBER}\s*({'|'.join(sorted(SECONDS, key=len, reverse=True))})")
 RATE = re.compile(rf"{NUMBER}\s*/\s*({'|'.join(sorted(PER, key=len, reverse=True))})")
+
+PERCENT = re.compile(rf"{NUMBER}\s*%")
 
 
 class Seconds(float):
@@ -53,6 +56,12 @@ def parse_rate(value: object) -> Rate:
     if not found:
         raise ValueError("expected a rate with its unit, such as 4/s, 60/min or 1000/h")
     return Rate(finite(float(found[1])), PER[found[2]])
+
+
+def parse_share(value: object) -> object:
+    """0.7 from ``70%``; anything else as it is."""
+    found = PERCENT.fullmatch(value.strip()) if isinstance(value, str) else None
+    return finite(float(Decimal(found[1]).scaleb(-2))) if found else value
 
 
 def finite(value: float) -> float:

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import json
-from types import UnionType
-from typing import Annotated, Any, NamedTuple, Union, get_args, get_origin
+from typing import Any, NamedTuple
 
 from pydantic import BaseModel, ValidationError
 
 from sim.scenario.errors import Problem, did_you_mean
 from sim.scenario.hints import MISPLACED, hint_for
 from sim.scenario.model import Scenario
+from sim.scenario.places import chosen, is_model, kinds, parts
 from sim.scenario.presets import with_presets
+from sim.scenario.short_forms import as_written
 from sim.scenario.tree import Mark, Node, Steps
+from sim.scenario.words import our_word
 
 MOST_EXAMINED = 500
 
@@ -98,33 +100,36 @@ def is_echo(error: Any, node: Node) -> bool:
 def explain(form: Form, path: Steps, node: Node, alike: list[Any]) -> Problem:
     error = alike[0]
     kind = error["type"]
+    told = as_written(form.root, path)
     if kind == "missing":
         known = field_at(form, path)
-        return node.mark.problem("required, but missing", path, known.description or "" if known else "")
+        return node.mark.problem("required, but missing", told, known.description or "" if known else "")
     if kind == "extra_forbidden":
         known_keys = keys_at(form, path[:-1])
-        hint = did_you_mean(path[-1], known_keys) or f"the keys here are {', '.join(sorted(known_keys))}"
+        hint = our_word(path[-1], known_keys) or did_you_mean(path[-1], known_keys) or f"the keys here are {', '.join(sorted(known_keys))}"
         hint = MISPLACED.get(path, hint)
         if path[-1] == "<<":
             hint = "merge keys are not part of the language; use `extends`, or repeat the values"
-        return key_mark(form.root, path).problem("unknown key", path, hint)
+        return key_mark(form.root, path).problem("unknown key", told, hint)
     if kind.startswith("union_tag"):
         return explain_kind(form, path, node, error)
     if error["loc"][-1] == "[key]":
-        return key_mark(form.root, path).problem(f"expected {expectation(error)} as key", path)
+        return key_mark(form.root, path).problem(f"expected {expectation(error)} as key", told)
     expected = list(dict.fromkeys(expectation(each) for each in alike))
-    return node.mark.problem(f"expected {' or '.join(expected)}, found {show(node)}", path, hint_for(node.value, expected))
+    return node.mark.problem(f"expected {' or '.join(expected)}, found {show(node)}", told, hint_for(written(node).value, expected))
 
 
 def explain_kind(form: Form, path: Steps, node: Node, error: Any) -> Problem:
     allowed = [tag.strip().strip("'") for tag in error.get("ctx", {}).get("expected_tags", "").split(",") if tag]
     if not isinstance(node.value, dict):
-        return node.mark.problem(f"expected a mapping with a kind, found {show(node)}", path, hint_for(node.value, ["a mapping"]))
+        told, hint = as_written(form.root, path), hint_for(node.value, ["a mapping"])
+        return node.mark.problem(f"expected a mapping with a kind, found {show(node)}", told, hint)
+    told = as_written(form.root, (*path, "kind"))
     if "kind" not in node.value:
-        return node.mark.problem("required, but missing", (*path, "kind"), f"it is one of {', '.join(kinds_at(form, path))}")
+        return node.mark.problem("required, but missing", told, f"it is one of {', '.join(kinds_at(form, path))}")
     tag = node.value["kind"]
-    hint = did_you_mean(tag.value, allowed)
-    return tag.mark.problem(f"expected one of {', '.join(allowed)}, found {show(tag)}", (*path, "kind"), hint)
+    hint = our_word(tag.value, allowed) or did_you_mean(tag.value, allowed)
+    return tag.mark.problem(f"expected one of {', '.join(allowed)}, found {show(tag)}", told, hint)
 
 
 def expectation(error: Any) -> str:
@@ -134,7 +139,7 @@ def expectation(error: Any) -> str:
     if kind == "string_pattern_mismatch":
         return next(text for mark, text in PATTERNS.items() if mark in context["pattern"])
     if kind in EXPECTED:
-        return EXPECTED[kind].format(**context)
+        return EXPECTED[kind].format(**{name: f"{each:g}" if isinstance(each, float) else each for name, each in context.items()})
     return str(error["msg"]).removeprefix("Value error, ").removeprefix("expected ")
 
 
@@ -149,8 +154,16 @@ def node_at(root: Node, path: Steps) -> Node:
     return node
 
 
+def written(node: Node) -> Node:
+    """The node as its author wrote it, where that was a short form."""
+    while node.written is not None:
+        node = node.written
+    return node
+
+
 def show(node: Node) -> str:
     """What stands there, short and safe to print."""
+    node = written(node)
     if node.value is None:
         return "nothing"
     if isinstance(node.value, bool):
@@ -190,34 +203,4 @@ def models_at(form: Form, path: Steps) -> list[type[BaseModel]]:
     types: list[Any] = [form.language]
     for depth, step in enumerate(path):
         types = [inner for outer in chosen(types, node_at(form.root, path[:depth])) for inner in parts(outer, step)]
-    return [model for model in chosen(types, node_at(form.root, path)) if isinstance(model, type) and issubclass(model, BaseModel)]
-
-
-def chosen(types: list[Any], node: Node) -> list[Any]:
-    kind = node.value["kind"].value if isinstance(node.value, dict) and "kind" in node.value else None
-    fitting = [each for each in types if isinstance(each, type) and issubclass(each, BaseModel) and kind in kinds(each)]
-    return fitting or types
-
-
-def kinds(model: type[BaseModel]) -> tuple[Any, ...]:
-    return get_args(model.model_fields["kind"].annotation) if "kind" in model.model_fields else ()
-
-
-def parts(outer: Any, step: str | int) -> list[Any]:
-    """The types of what stands at ``step`` in a value of type ``outer``."""
-    if isinstance(outer, type) and issubclass(outer, BaseModel):
-        return [inner for name, field in outer.model_fields.items() if step in (name, field.alias) for inner in branches(field.annotation)]
-    arguments = get_args(outer)
-    if get_origin(outer) is tuple:
-        return branches(arguments[0])
-    return branches(arguments[1]) if get_origin(outer) is dict else []
-
-
-def branches(annotation: Any) -> list[Any]:
-    """The alternatives of an annotation, without Annotated and Optional."""
-    origin = get_origin(annotation)
-    if origin is Annotated:
-        return branches(get_args(annotation)[0])
-    if origin in (Union, UnionType):
-        return [inner for branch in get_args(annotation) for inner in branches(branch)]
-    return [annotation]
+    return [model for model in chosen(types, node_at(form.root, path)) if is_model(model)]

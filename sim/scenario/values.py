@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer
 
 from sim.scenario.distributions import Distribution
-from sim.scenario.units import DURATION, RATE, Rate, Seconds, parse_duration, parse_rate
+from sim.scenario.units import DURATION, PERCENT, RATE, Rate, Seconds, parse_duration, parse_rate, parse_share
 
 
 class Model(BaseModel):
+    """``SHORT``: the key whose value may stand for the whole mapping. ``FREE_KEYS``: the field that holds the keys its author invents."""
+
+    SHORT: ClassVar[str] = ""
+    FREE_KEYS: ClassVar[str] = ""
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False, validate_default=True)
 
 
@@ -32,7 +36,13 @@ RateLimit = Annotated[
     BeforeValidator(parse_rate, json_schema_input_type=Annotated[str, Field(pattern=f"^{RATE.pattern}$")]),
     PlainSerializer(str, return_type=str, when_used="json"),
 ]
-Share = Annotated[float, Field(ge=0, le=1)]
+Percent = Annotated[str, Field(pattern=f"^{PERCENT.pattern}$")]
+Share = Annotated[
+    float, Field(ge=0, le=1), BeforeValidator(parse_share, json_schema_input_type=Annotated[float, Field(ge=0, le=1)] | Percent)
+]
+Ratio = Annotated[
+    float, Field(ge=0, le=10), BeforeValidator(parse_share, json_schema_input_type=Annotated[float, Field(ge=0, le=10)] | Percent)
+]
 Count = Annotated[int, Field(ge=1, le=10**9)]
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._:-]*$", max_length=100)]
 Target = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*/[A-Za-z0-9][A-Za-z0-9._:-]*$", max_length=200)]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from math import inf
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field
 
@@ -21,13 +21,16 @@ FULL, TOO_LONG = refusal("queue"), refusal("queue timeout")
 class Queue(Model):
     """A limit on the calls in service, with a queue in front."""
 
+    SHORT: ClassVar[str] = "concurrency"
     concurrency: Count | Literal["unlimited"] = Field(description="calls in service at once")
-    waiting: Annotated[int, Field(ge=0)] | Literal["unlimited"] = Field(0, description="calls that may wait; more are rejected")
-    timeout: Duration | None = Field(None, description="a call that waits for longer is rejected; default: none")
+    waiting: Annotated[int, Field(ge=0)] | Literal["unlimited"] = Field(0, description="calls that may wait; more are rejected at once")
+    timeout: Duration | None = Field(None, description="a call that waits for longer is rejected; default: none, it waits for ever")
 
 
 class Config(Model):
-    queue: Queue | None = Field(None, description="default: any number of calls in service")
+    queue: Queue | None = Field(
+        None, description="a limit on the calls in service, with a queue in front; default: any number of calls in service"
+    )
 
 
 @state

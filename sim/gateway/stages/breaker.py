@@ -10,7 +10,7 @@ meanwhile count too; while it is open they change nothing.
 from __future__ import annotations
 
 from math import inf
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field
 
@@ -50,19 +50,28 @@ PRESETS: dict[str, dict[str, float | str]] = {
 
 
 class Breaker(Model):
-    """Resilience4j's names; ``preset`` fills what is not given."""
+    """Resilience4j's names; ``preset`` fills what is not given, with resilience4j's, polly's (v8) or hystrix's defaults."""
 
+    SHORT: ClassVar[str] = "preset"
     preset: Literal["resilience4j", "polly", "hystrix"] = Field(
         "resilience4j", description="the library whose defaults fill what is not given"
     )
-    window: Literal["count", "time"] | None = Field(None, description="judge the last calls, or the last seconds")
-    window_size: Annotated[int, Field(ge=1, le=1_000_000)] | None = Field(None, description="calls, or seconds for a time window")
-    minimum_calls: Count | None = Field(None, description="results needed before it may open")
-    failure_rate: Share | None = Field(None, description="opens from this share of failed calls on")
-    slow_rate: Share | None = Field(None, description="opens from this share of slow calls on")
-    slow_after: Duration | None = Field(None, description="a call that takes longer is slow")
-    open_for: Duration | None = Field(None, description="refuses all calls for so long, then tries a few")
-    half_open_calls: Count | None = Field(None, description="calls let through on trial")
+    window: Literal["count", "time"] | None = Field(
+        None, description="judge the last calls, or the last seconds; default: the preset's (count; polly and hystrix: time)"
+    )
+    window_size: Annotated[int, Field(ge=1, le=1_000_000)] | None = Field(
+        None, description="calls, or seconds for a time window; default: the preset's (100; 30; 10)"
+    )
+    minimum_calls: Count | None = Field(
+        None, description="results of calls needed before it may open; default: the preset's (100; 100; 20)"
+    )
+    failure_rate: Share | None = Field(None, description="opens from this share of failed calls on; default: the preset's (0.5; 0.1; 0.5)")
+    slow_rate: Share | None = Field(None, description="opens from this share of slow calls on; default: the preset's (1)")
+    slow_after: Duration | None = Field(None, description="a call that takes longer is slow; default: the preset's (60s; no call is)")
+    open_for: Duration | None = Field(
+        None, description="refuses all calls for so long, then tries a few; default: the preset's (60s; 5s; 5s)"
+    )
+    half_open_calls: Count | None = Field(None, description="calls let through on trial; default: the preset's (10; 1; 1)")
 
 
 class Config(Model):

@@ -33,7 +33,7 @@ class SummarizeContext(Model):
     kind: Literal["summarize"]
     after_turns: Count = Field(description="earlier turns from which a conversation is summarised")
     keep_turns: Annotated[int, Field(ge=0)] = Field(description="newest turns that are sent as they are")
-    summary_tokens: Annotated[int, Field(ge=0)] = Field(100, description="length of the summary")
+    summary_tokens: Annotated[int, Field(ge=0)] = Field(100, description="tokens of the summary")
 
 
 class BudgetContext(Model):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from math import inf
-from typing import Any
+from typing import Any, ClassVar
 
 from pydantic import Field
 
@@ -18,6 +18,7 @@ from sim.scenario.values import Duration, Model
 class Timeout(Model):
     """The gateway's own timeouts."""
 
+    SHORT: ClassVar[str] = "total"
     first_token: Duration | None = Field(None, description="of one attempt, to its first content; default: none")
     total: Duration | None = Field(None, description="of the whole request, from its arrival at the gateway; default: none")
 

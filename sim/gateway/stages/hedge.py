@@ -8,7 +8,7 @@ other; if both fail, the later failure counts.
 from __future__ import annotations
 
 from math import inf
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 from pydantic import Field
 
@@ -25,6 +25,7 @@ from sim.scenario.values import Duration, Model, Share
 class Hedge(Model):
     """A second attempt beside the first one when that has shown no content after ``after``; the loser is billed what it produced."""
 
+    SHORT: ClassVar[str] = "after"
     after: Duration = Field(description="how long the first attempt has for its first content")
     at_most: Share = Field(0.05, description="hedges allowed as a share of attempts; up to 10 may be saved up (Dean & Barroso 2013: 5 %)")
     to: Literal["same", "next"] = Field("same", description="target of the second attempt: the same, or the next in the routing's order")

@@ -36,8 +36,8 @@ class GatewayLimits(Limits):
 class LimitsBy(Model):
     """By whom the limits apply to."""
 
-    per_user: GatewayLimits | None = Field(None, description="for every user alone")
-    global_: GatewayLimits | None = Field(None, alias="global", description="for all users together")
+    per_user: GatewayLimits | None = Field(None, description="for every user alone; default: no limit")
+    global_: GatewayLimits | None = Field(None, alias="global", description="for all users together; default: no limit")
 
 
 class Config(Model):

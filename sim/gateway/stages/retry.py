@@ -6,7 +6,7 @@ until there have been ``attempts`` in all. Retries cost from a budget; failing o
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field
 
@@ -19,7 +19,7 @@ from sim.kernel.random import root_of, uniform_below
 from sim.kernel.refusals import refusal
 from sim.kernel.state import state
 from sim.scenario.units import Seconds
-from sim.scenario.values import Duration, Model
+from sim.scenario.values import Duration, Model, Ratio
 
 RESERVE = 10.0
 BACKOFFS = ("none", "constant", "exponential", "full-jitter", "equal-jitter", "decorrelated-jitter")
@@ -31,6 +31,7 @@ NO_TARGET = refusal("no healthy target")
 class Backoff(Model):
     """AWS's jitters: full U(0, min(cap, base 2^k)), equal half + U(half), decorrelated min(cap, U(base, 3 previous))."""
 
+    SHORT: ClassVar[str] = "kind"
     kind: Literal["none", "constant", "exponential", "full-jitter", "equal-jitter", "decorrelated-jitter"] = Field(
         "full-jitter", description="how the pause before a retry grows and is randomised"
     )
@@ -41,9 +42,10 @@ class Backoff(Model):
 class Retry(Model):
     """Attempts of one call."""
 
+    SHORT: ClassVar[str] = "attempts"
     attempts: Annotated[int, Field(ge=1, le=20)] = Field(3, description="attempts in all, the first one included")
     backoff: Backoff = Field(Backoff(), description="pauses between attempts")
-    budget: Annotated[float, Field(ge=0, le=10)] | None = Field(None, description="retries allowed as a share of calls; default: no limit")
+    budget: Ratio | None = Field(None, description="retries allowed as a share of calls (0.2 or 20%); default: no limit")
     to: Literal["same", "next"] = Field("same", description="target of a retry: the same one, or the next in the routing's order")
     honor_retry_after: bool = Field(True, description="wait for as long as the provider says, if that is longer")
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from math import exp
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field, GetJsonSchemaHandler, model_validator
 from pydantic.json_schema import JsonSchemaValue
@@ -53,6 +53,7 @@ class Weighted(Model):
 class Capability(Model):
     """Every other key is a capability, with its targets in order of preference."""
 
+    FREE_KEYS: ClassVar[str] = "capabilities"
     kind: Literal["capability"]
     capabilities: Annotated[dict[Name, Annotated[tuple[Target, ...], Field(min_length=1)]], Field(min_length=1)] = Field(
         description="targets by what a request class `needs`"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from math import inf
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 from pydantic import Field
 
@@ -20,13 +20,16 @@ REDIS_LOOKUP_S = 0.001
 class Sessions(Model):
     """The conversations' histories, kept by the gateway."""
 
+    SHORT: ClassVar[str] = "store"
     store: Literal["memory", "redis"] = Field("memory", description="memory: looked up at once; redis: after `lookup`")
     ttl: Duration = Field(Seconds(1800.0), description="a conversation idle for longer starts again without its history")
     lookup: Durations | None = Field(None, description="time to look a session up; default: none in memory, 1 ms in redis")
 
 
 class Config(Model):
-    sessions: Sessions | None = Field(None, description="default: clients send their history along, and nothing is forgotten")
+    sessions: Sessions | None = Field(
+        None, description="what the gateway remembers of conversations; default: clients send their history along, and nothing is forgotten"
+    )
 
 
 @state

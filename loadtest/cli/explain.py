@@ -1,0 +1,33 @@
+"""``tenfold explain``"""
+
+from __future__ import annotations
+
+import textwrap
+
+import click
+
+from loadtest.cli.options import examples
+
+
+@click.command(
+    epilog=examples(
+        "tenfold explain gateway.retry.backoff",
+        "tenfold explain workload.arrivals.users",
+        "tenfold explain providers.openai.models.gpt-4o.ttft",
+    )
+)
+@click.argument("path", metavar="PATH")
+def command(path: str) -> None:
+    """Say what stands at PATH of a scenario: meaning, form and unit, default, choices, and which file reads it."""
+    import shutil
+
+    from sim.gateway.explain import explain
+    from sim.scenario.find import UnknownPlace
+
+    width = max(min(shutil.get_terminal_size((100, 24)).columns, 120), 60)
+    try:
+        text = explain(path)
+    except UnknownPlace as error:
+        raise click.UsageError(str(error.args[0])) from None
+    for line in text.splitlines():
+        click.echo(textwrap.fill(line, width, subsequent_indent="      ", break_on_hyphens=False) if line.strip() else "")
