@@ -54,9 +54,9 @@ def command(
     from loadtest.cli.output import keep, prepared, write_text
     from loadtest.cli.predictions import keeper_of_rows, predict_scales
     from sim.analysis.summary import summarize
+    from sim.gateway.language import load
     from sim.report import ci
     from sim.results.results import gather
-    from sim.gateway.language import load
 
     loaded = load(path, overrides)
     if not loaded.scenario.budgets:

@@ -65,9 +65,9 @@ def command(
     from loadtest.cli.output import keep, prepared
     from loadtest.cli.predictions import keeper_of_rows, predict_scales
     from sim.analysis.summary import summarize
+    from sim.gateway.language import load
     from sim.results.results import gather
     from sim.results.store import trimmed
-    from sim.gateway.language import load
 
     loaded = load(path, overrides)
     place = None if as_json and out is None else prepared(out, loaded.scenario.name, "prediction")

@@ -9,8 +9,9 @@ import time
 from collections.abc import Iterator
 
 from sim.coroutines import CoroutineEnvironment, Life, park, pause
-from sim.engine.simpy_driver.replicate import no_garbage_collection
 from sim.policy.admission import Admission, enter, leave
+
+from sim.engine.simpy_driver.replicate import no_garbage_collection
 from sim.scenario.model import Queue
 
 
