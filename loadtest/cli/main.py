@@ -27,6 +27,7 @@ VERBS: dict[str, tuple[str, str]] = {
     "predict": ("loadtest.cli.predict", "Predict latency, errors and cost of a scenario, at any scale."),
     "verify": ("loadtest.cli.verify", "Run it for real: measurement beside prediction."),
     "check": ("loadtest.cli.check", "Hold a scenario to its budgets: a gate for CI."),
+    "chaos": ("loadtest.cli.chaos", "Break it on purpose: what happens, and does it recover?"),
     "compare": ("loadtest.cli.compare", "Is a changed scenario better, and by how much?"),
     "report": ("loadtest.cli.report", "Write report.html for a run directory."),
     "mock": ("loadtest.cli.mock", "Serve a scenario's providers as mock servers."),

@@ -27,6 +27,9 @@ class Fault(Model):
     also: tuple[Name, ...] = Field((), description="other providers struck by the same cause at the same times")
     model: Name | None = None
     key: Annotated[int, Field(ge=0)] | None = Field(None, description="only requests with this key, from 0")
+    preset: Literal["openai-api", "anthropic-api"] | None = Field(
+        None, description="every and lasting of a provider's public incidents, 2021 to 2024; own fields win"
+    )
     at: Duration
     for_: Duration = Field(alias="for")
     every: Durations | None = Field(None, description="random, not continuous: time from the end of one to the next; its mean is the MTBF")

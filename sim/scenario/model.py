@@ -208,3 +208,11 @@ class Scenario(Model):
     providers: Annotated[dict[Name, Provider], Field(min_length=1)]
     faults: tuple[Fault, ...] = ()
     budgets: tuple[str, ...] = ()
+    assertions: tuple[str, ...] | None = Field(
+        None,
+        description="what must be observed: a figure of a phase (availability > 99% @after:outage; cost.request > 5x @during: of what it was "
+        "before), recovery_time < 30s @outage, sometimes breaker opens, never timeout",
+    )
+    expected: Literal["fails"] | None = Field(
+        None, description="fails: this scenario breaks its own budgets on purpose; `tenfold check` then fails when all of them hold"
+    )

@@ -63,7 +63,7 @@ def sendings_of(scenario: Scenario, requests: int) -> Sendings:
 
 def with_retries(schedule: Schedule, attempts: int) -> Schedule:
     """Every request ``attempts`` times: all first sendings, then all second ones, … Only the first come at the times that stand there."""
-    columns = {name: np.tile(getattr(schedule, name), attempts) for name in PER_REQUEST}
+    columns: dict[str, Any] = {name: np.tile(getattr(schedule, name), attempts) for name in PER_REQUEST}
     assert {each.name for each in fields(Schedule)} == {*PER_REQUEST, "history_tokens", "duration_s"}
     return replace(schedule, **columns)
 
