@@ -97,10 +97,14 @@ WORDS = {
     "degraded_rate": "degraded",
     "attempts_per_request": "attempts per request",
     "cost_usd": "cost",
+    "goodput_rps": "goodput",
+    "queue_depth": "queue depth",
+    "open_breakers": "open breakers",
 }
 
 
 def metric_words(name: str) -> str:
     """``latency_s.p50`` → ``latency P50``."""
     family, _, figure = name.partition(".")
-    return f"{WORDS.get(family, family)} {figure.replace('_', ' ') if '_' in figure else figure.replace('p', 'P')}".strip()
+    is_quantile = figure[:1] == "p" and figure[1:].isdigit()
+    return f"{WORDS.get(family, family)} {figure.upper() if is_quantile else figure.replace('_', ' ')}".strip()

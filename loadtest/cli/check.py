@@ -50,7 +50,8 @@ def command(
     markdown: Path | None,
     quiet: bool,
 ) -> int:
-    """Predict SCENARIO and hold it to its budgets, at every scale given: exit code 3 when one is broken, or when the samples cannot say."""
+    """Predict SCENARIO and hold it to its budgets and assertions, at every scale given: exit code 3 when one is broken, or when the samples
+    cannot say. Of a scenario that says `expected: fails`, a budget has to be broken."""
     from loadtest.cli.output import keep, prepared, write_text
     from loadtest.cli.predictions import keeper_of_rows, predict_scales
     from sim.analysis.summary import summarize
@@ -59,7 +60,7 @@ def command(
     from sim.results.results import gather
 
     loaded = load(path, overrides)
-    if not loaded.scenario.budgets:
+    if not loaded.scenario.budgets and not loaded.scenario.assertions:
         raise click.UsageError(f"{path} states no budgets; add some, such as 'budgets: [latency.p99 < 8s]'")
     place = prepared(out, loaded.scenario.name, "check") if out else None
     runs = predict_scales(loaded, scales, replications, seed, quiet, keeper=keeper_of_rows(place), workers=workers, cluster=cluster)

@@ -82,7 +82,7 @@ def measure(order: Order, say: Say, progress: Progress) -> Measured:
     """Run it. Raises RunFailed when a part cannot start or ends before its time, ScenarioError for what the target cannot do."""
     started = time.monotonic()
     target = find_target(order.target)
-    impossible = target.cannot(order.loaded)
+    impossible = [*target.cannot(order.loaded), *cannot_send(order.loaded.scenario)]
     if impossible:
         raise ScenarioError([Problem(str(order.loaded.path), f"{what} (target {order.target})") for what in impossible])
     with work_folder() as folder, Crew(folder) as crew:
@@ -118,6 +118,11 @@ def measure(order: Order, say: Say, progress: Progress) -> Measured:
         reasons.append(f"answers came, but no mock was asked for any: does the target send to {' and '.join(mocks.values())}?")
     counted = samples[samples["arrival_s"] >= order.loaded.scenario.workload.warmup_s]
     return Measured(run, certificate, certificates, tuple(reasons), tuple(sample_files.frequent_errors(counted)))
+
+
+def cannot_send(scenario: Scenario) -> list[str]:
+    """In words what of the scenario's clients the load generator does not do."""
+    return ["workload.client.retries: the load generator sends each request once"] if scenario.workload.client.retries is not None else []
 
 
 @contextmanager

@@ -24,7 +24,7 @@ from sim.data.statuses import CANCELLED
 from sim.gateway.chain import declared
 from sim.gateway.stages.breaker import IS_OPEN
 from sim.gateway.stages.retry import NO_TARGET
-from sim.scenario.metric_names import BATCHES, METRIC_NAMES, QUANTILES, MetricName, StageFigure
+from sim.scenario.metric_names import BATCHES, CLIENT, METRIC_NAMES, QUANTILES, MetricName, StageFigure
 from sim.workload.calls import stated_population
 
 DAY_S = 86_400.0
@@ -203,6 +203,35 @@ def batches_available(window: Window) -> Estimate:
     return share_estimate(batches.number(n, batches.available), batches.number(n))
 
 
+def of_clients(what: Callable[[Window], np.ndarray]) -> Formula:
+    """Per request of a client, all its sendings together: they are of one conversation and turn."""
+
+    def formula(window: Window) -> Estimate:
+        if window.run.scenario.workload.client.retries is None:
+            return INSUFFICIENT
+        return ratio_estimate(what(window), wanted(window))
+
+    return formula
+
+
+def wanted(window: Window) -> np.ndarray:
+    """Requests of clients per replication; of those whose first sending lies before the window, too."""
+    return window.count(first_of_request(window, np.ones(len(window), bool)))
+
+
+def got(window: Window) -> np.ndarray:
+    return window.count(first_of_request(window, window.available))
+
+
+def first_of_request(window: Window, among: np.ndarray) -> np.ndarray:
+    """A mask of one of the sendings ``among`` for each request of a client."""
+    places = np.flatnonzero(among)
+    keys = np.stack([window.replication[places], window["conversation"][places], window["turn"][places]])
+    mask = np.zeros(len(window), bool)
+    mask[places[np.unique(keys, axis=1, return_index=True)[1]]] = True
+    return mask
+
+
 # ---- the table --------------------------------------------------------------------------------------------------------
 def delays(family: str, of: Callable[[Window], np.ndarray]) -> dict[str, Formula]:
     quantiles = {f"{family}.{name}": quantile_of(family, quantile, of) for name, quantile in QUANTILES.items()}
@@ -234,6 +263,9 @@ FORMULAS: dict[str, Formula] = {
     "error_rate.attempts": attempt_failures,
     "cache_hit_rate": share_of(ended(CACHE_HIT)),
     "attempts_per_request": per_request("attempts"),
+    f"{CLIENT}availability": of_clients(got),
+    f"{CLIENT}sendings": of_clients(lambda window: window.count()),
+    f"{CLIENT}amplification": of_clients(lambda window: window.sum(window["attempts"])),
     "offered_rps": per_second(lambda window: window.count()),
     "throughput_rps": per_second(completed),
     "goodput_rps": per_second(lambda window: window.count(good(window))),

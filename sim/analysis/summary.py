@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from sim.analysis.assertions import as_dict, observe
 from sim.analysis.batch_latency import has_batches
 from sim.analysis.bottleneck import bottleneck_in_words, ranked_limits
 from sim.analysis.breakdowns import (
@@ -26,7 +27,7 @@ from sim.analysis.latency_breakdown import where_time_went
 from sim.analysis.metrics import METRICS
 from sim.analysis.window import Window
 from sim.data.run import Run
-from sim.scenario.metric_names import BATCHES
+from sim.scenario.metric_names import BATCHES, CLIENT
 
 SCHEMA_VERSION = 2
 PLAIN = ("attempts_per_request", "queue_depth.max")
@@ -41,6 +42,7 @@ def summarize(runs: Sequence[Run], scenario_sha256: str) -> dict[str, Any]:
         "scenario": scenario.name,
         "scenario_sha256": scenario_sha256,
         "seed": runs[0].seed,
+        **({"expected": scenario.expected} if scenario.expected else {}),
         "runs": [summarize_run(run) for run in runs],
     }
 
@@ -51,6 +53,8 @@ def summarize_run(run: Run) -> dict[str, Any]:
     figures: dict[str, Any] = {}
     for name, metric in METRICS.items():
         if name.startswith(BATCHES) and not has_batches(run.scenario.workload):
+            continue
+        if name.startswith(CLIENT) and run.scenario.workload.client.retries is None:
             continue
         estimate = metric.of(window)
         put(figures, name, whole(estimate.value) if name in PLAIN else estimate.as_dict())
@@ -72,6 +76,7 @@ def summarize_run(run: Run) -> dict[str, Any]:
         "binding": bottleneck_in_words(run),
         "limits": [clean(row) for row in ranked_limits(run)],
         "budgets": [judged(judgement) for judgement in judge(run, window=window)],
+        **({"assertions": [as_dict(observation) for observation in observe(run)]} if run.scenario.assertions else {}),
         "counted_s": window.seconds,
         "wall_s": run.wall_s,
         "engine": run.engine or None,

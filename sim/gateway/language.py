@@ -11,8 +11,11 @@ from typing import Any, Literal
 
 from pydantic import Field, create_model
 
+from sim.data import outcomes
 from sim.gateway.chain import STAGES
+from sim.kernel import refusals
 from sim.scenario import schema
+from sim.scenario.assertions import Assertion, check_phases, parse_assertion
 from sim.scenario.checks import RULES
 from sim.scenario.finding import Finding
 from sim.scenario.load import Language, Loaded, load_as
@@ -34,9 +37,29 @@ class Scenario(AnyScenario):
     gateway: Gateway = Field(description="the policies that a request passes")
 
 
+def limit_names() -> list[str]:
+    """Of everything that can refuse a request or an attempt."""
+    return sorted(name for name in refusals.NAMES.values() if name)
+
+
+def assertions_of(scenario: Any) -> list[Assertion]:
+    """Raises BudgetError."""
+    return [parse_assertion(text, outcomes.BY_NAME, limit_names()) for text in scenario.assertions or ()]
+
+
+def assertions_parse(scenario: Any) -> Iterator[Finding]:
+    for index, text in enumerate(scenario.assertions or ()):
+        try:
+            check_phases(scenario, parse_assertion(text, outcomes.BY_NAME, limit_names()))
+        except ValueError as error:
+            yield Finding(("assertions", index), str(error))
+    if scenario.expected == "fails" and not scenario.budgets:
+        yield Finding(("expected",), "there is no budget that could be broken", "add budgets, or leave this out")
+
+
 def check(scenario: Any) -> Iterator[Finding]:
     """What does not hold between the parts of a scenario."""
-    for rule in (*RULES, *(stage.check for stage in STAGES if hasattr(stage, "check"))):
+    for rule in (*RULES, assertions_parse, *(stage.check for stage in STAGES if hasattr(stage, "check"))):
         yield from rule(scenario)
 
 

@@ -13,24 +13,37 @@ NOT_IN_XML = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff
 
 
 def gate_holds(summary: Document) -> bool:
-    """Every budget of every run was shown to hold. A budget that the samples cannot say anything about was not."""
+    """Every assertion and every budget of every run was shown to hold; of a scenario that is expected to fail, a budget of every run to be
+    broken. What the samples cannot say anything about was not shown.
+    """
+    if not all(assertion["ok"] is True for run in summary["runs"] for assertion in run.get("assertions", ())):
+        return False
+    if summary.get("expected") == "fails":
+        return all(any(budget["ok"] is False for budget in run["budgets"]) for run in summary["runs"])
     return all(budget["ok"] is True for run in summary["runs"] for budget in run["budgets"])
 
 
 def junit_xml(summary: Document) -> str:
-    """One test suite per scale, one test case per budget."""
+    """One test suite per scale, one test case per budget and per assertion."""
     root = Xml.Element("testsuites", name="tenfold")
     for run in summary["runs"]:
-        budgets = run["budgets"]
-        failures = [budget for budget in budgets if budget["ok"] is not True]
+        budgets, assertions = run["budgets"], run.get("assertions", [])
+        meant = summary.get("expected") == "fails" and any(budget["ok"] is False for budget in budgets)
+        failures = [budget for budget in budgets if budget["ok"] is not True and not meant]
+        unseen = [assertion for assertion in assertions if assertion["ok"] is not True]
         name = f"{summary['scenario']} at {times(run['scale'])}"
-        counts = {"tests": str(len(budgets)), "failures": str(len(failures)), "errors": "0", "skipped": "0"}
+        counts = {"tests": str(len(budgets) + len(assertions)), "failures": str(len(failures) + len(unseen)), "errors": "0", "skipped": "0"}
         suite = Xml.SubElement(root, "testsuite", {"name": printable(name), "time": f"{run['wall_s']:.3f}", **counts})
         for budget in budgets:
             case = Xml.SubElement(suite, "testcase", classname=printable(name), name=printable(budget["budget"]), time="0")
-            if budget["ok"] is not True:
+            if budget in failures:
                 said = printable(said_of(budget))
                 Xml.SubElement(case, "failure", type=budget["verdict"], message=said).text = said
+        for assertion in assertions:
+            case = Xml.SubElement(suite, "testcase", classname=printable(name), name=printable(assertion["assertion"]), time="0")
+            if assertion in unseen:
+                said = printable(f"{assertion['assertion']}: {assertion['says']}")
+                Xml.SubElement(case, "failure", type=assertion["verdict"], message=said).text = said
     Xml.indent(root)
     return Xml.tostring(root, encoding="unicode", xml_declaration=True) + "\n"
 
@@ -45,6 +58,9 @@ def markdown(summary: Document) -> str:
     for index, budget in enumerate(runs[0]["budgets"]):
         marked = [f"{MARKS[run['budgets'][index]['verdict']]} {said_of(run['budgets'][index], False)}" for run in runs]
         lines.append(row([budget["budget"], *marked]))
+    for index, assertion in enumerate(runs[0].get("assertions", ())):
+        seen = [run["assertions"][index] for run in runs]
+        lines.append(row([assertion["assertion"], *(f"{MARKS[one['verdict']]} {one['says']}" for one in seen)]))
     lines += ["", *table(["", *(times(run["scale"]) for run in runs)])]
     for words, value in (
         ("latency P50", lambda run: seconds(run["latency_s"]["p50"]["value"])),

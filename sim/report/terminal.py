@@ -41,6 +41,7 @@ FIGURES: tuple[tuple[str, str, str], ...] = (
     ("availability", "availability", "share"),
     ("served", "served", "share"),
     ("whole batches", "batch_availability", "share"),
+    ("clients served in the end", "client.availability", "share"),
     ("goodput", "goodput", "share"),
     ("cache hits", "cache_hit_rate", "share"),
     ("cost per request", "cost_usd.per_request", "USD"),
@@ -75,6 +76,8 @@ def print_summary(summary: Document, console: Console) -> None:
         print_tables(classes_table, runs, console)
     if any(run["budgets"] for run in runs):
         print_tables(budgets_table, runs, console)
+    if any(run.get("assertions") for run in runs):
+        print_tables(assertions_table, runs, console)
     if wide := imprecise(runs):
         console.print(Text(wide, style="yellow"))
     console.print(Text(footnote(summary), style="dim"))
@@ -84,7 +87,10 @@ def print_budgets(summary: Document, console: Console) -> None:
     """The verdict and the budgets alone."""
     state, sentence = verdict(summary)
     console.print(Text.assemble((WORDS[state], STYLES.get(state, "bold")), "  ", sentence))
-    print_tables(budgets_table, summary["runs"], console)
+    if any(run["budgets"] for run in summary["runs"]):
+        print_tables(budgets_table, summary["runs"], console)
+    if any(run.get("assertions") for run in summary["runs"]):
+        print_tables(assertions_table, summary["runs"], console)
 
 
 def print_tables(table_of: Callable[..., Table], runs: Sequence[Document], console: Console) -> None:
@@ -194,6 +200,24 @@ def budgets_table(runs: Sequence[Document], narrow: bool = False) -> Table:
             one = run["budgets"][index]
             words = one["verdict"] + (", not sure" if one["straddles"] else "")
             value, said = Text(budget_value(one)), Text(words, style=STYLES.get(one["verdict"], ""))
+            cells += [value.append("\n").append_text(said)] if narrow else [value, said]
+        table.add_row(*cells)
+    return table
+
+
+def assertions_table(runs: Sequence[Document], narrow: bool = False) -> Table:
+    """What had to be observed, and what was; ``narrow``: verdicts below."""
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    table.add_column("assertion")
+    for run in runs:
+        table.add_column(("measured " if run["kind"] == "measurement" else "") + times(run["scale"]), justify="right")
+        if not narrow:
+            table.add_column("")
+    for index, assertion in enumerate(runs[0].get("assertions", ())):
+        cells = [Text(assertion["assertion"])]
+        for run in runs:
+            one = run["assertions"][index]
+            value, said = Text(one["says"]), Text(one["verdict"], style=STYLES.get(one["verdict"], ""))
             cells += [value.append("\n").append_text(said)] if narrow else [value, said]
         table.add_row(*cells)
     return table

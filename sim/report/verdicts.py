@@ -12,7 +12,33 @@ def verdict(summary: Document) -> tuple[str, str]:
     """The state (pass, partly, fail, invalid, unknown) and the one sentence that says everything, of a summary document."""
     if "verify" in summary:
         return verify_verdict(summary["verify"])
-    return budget_verdict(summary["runs"])
+    state, sentence = budget_verdict(summary["runs"])
+    if summary.get("expected") == "fails" and state in ("pass", "partly", "fail"):
+        state, sentence = meant_to_fail(summary["runs"], sentence)
+    return with_assertions(summary["runs"], state, sentence)
+
+
+def meant_to_fail(runs: Sequence[Document], sentence: str) -> tuple[str, str]:
+    """Of a scenario that breaks its own budgets on purpose."""
+    held = [times(run["scale"]) for run in runs if not any(budget["verdict"] == "broken" for budget in run["budgets"])]
+    if held:
+        return "fail", f"Expected to break a budget, and broke none at {listed(held)}."
+    return "pass", f"As expected: {sentence[:1].lower()}{sentence[1:]}"
+
+
+def with_assertions(runs: Sequence[Document], state: str, sentence: str) -> tuple[str, str]:
+    """What was not observed comes first."""
+    unseen = [(run, one) for run in runs for one in run.get("assertions", ()) if one["verdict"] == "broken"]
+    unsure = [one for run in runs for one in run.get("assertions", ()) if one["verdict"] == "insufficient"]
+    if unseen:
+        run, first = unseen[0]
+        more = f" and {len(unseen) - 1} more" if len(unseen) > 1 else ""
+        return "fail", f"At {times(run['scale'])} does not hold: {first['assertion']} ({first['says']}){more}. {sentence}"
+    if unsure:
+        return ("unknown" if state == "pass" else state), f"Too few samples for {unsure[0]['assertion']}. {sentence}"
+    if any(run.get("assertions") for run in runs) and state == "unknown" and not any(run["budgets"] for run in runs):
+        return "pass", f"Every assertion holds. {typical(runs[0])}"
+    return state, sentence
 
 
 def verify_verdict(document: Document) -> tuple[str, str]:

@@ -14,7 +14,7 @@ from difflib import get_close_matches
 from typing import NamedTuple, get_args
 
 from sim.scenario.metric_names import METRIC_NAMES, MetricName
-from sim.scenario.model import Fault, Scenario
+from sim.scenario.model import Fault, Scenario, Stages
 from sim.scenario.units import NUMBER, finite, parse_duration, parse_rate
 from sim.scenario.words import METRICS
 
@@ -39,6 +39,8 @@ SHORT = {
 }
 TIMES = {"cost.per_1k": 1000.0}
 PHASES = ("before", "during", "after")
+SPIKE = "spike"
+"""A disturbance that is no fault: stages of arrivals at more than the first one's rate."""
 FAULT_KINDS: tuple[str, ...] = get_args(Fault.model_fields["kind"].annotation)
 EXAMPLES = {
     "s": "a duration such as 8s or 250ms",
@@ -86,15 +88,16 @@ class Budget:
         return phase_spans(scenario, self.phase, self.fault, self.text) if self.phase else None
 
 
-def parse_budget(text: str) -> Budget:
-    """Raises BudgetError for an unknown metric, a wrong unit, the wrong direction or an unknown phase."""
+def parse_budget(text: str, either_way: bool = False) -> Budget:
+    """Raises BudgetError for an unknown metric, a wrong unit, the wrong direction (unless ``either_way``) or an unknown phase."""
     words = split_budget(text)
     if words is None:
         raise BudgetError(f"{text!r}: expected a metric, a comparison and a quantity, such as 'latency.p99 < 8s'")
     metric = find_metric(words.metric, text)
     if words.comparison not in COMPARISONS:
         raise BudgetError(f"{text!r}: expected one of {', '.join(COMPARISONS)} instead of '{words.comparison}'")
-    if (metric.better == "lower" and ">" in words.comparison) or (metric.better == "higher" and "<" in words.comparison):
+    wrong_way = (metric.better == "lower" and ">" in words.comparison) or (metric.better == "higher" and "<" in words.comparison)
+    if wrong_way and not either_way:
         raise BudgetError(
             f"{text!r}: {words.metric} is better when {metric.better}, so expected '{'<' if metric.better == 'lower' else '>'}'"
         )
@@ -156,26 +159,45 @@ def parse_phase(text: str | None, budget: str) -> tuple[str | None, str | None]:
     if text is None:
         return None, None
     phase, _, fault = text.partition(":") if text.partition(":")[0] in PHASES else ("during", ":", text)
-    if fault and fault not in FAULT_KINDS:
-        near = get_close_matches(fault, (*PHASES, *FAULT_KINDS), n=1)
-        hint = f"did you mean '@{near[0]}'?" if near else f"expected one of {', '.join((*PHASES, *FAULT_KINDS))}"
+    known = (*PHASES, *FAULT_KINDS, SPIKE)
+    if fault and fault not in known:
+        near = get_close_matches(fault, known, n=1)
+        hint = f"did you mean '@{near[0]}'?" if near else f"expected one of {', '.join(known)}"
         raise BudgetError(f"{budget!r}: there is no phase {text!r}; {hint}")
     return phase, fault or None
 
 
 def phase_spans(scenario: Scenario, phase: str, fault: str | None = None, budget: str = "") -> list[Span]:
     """Arrival times before the first, during any, or after the last of the scenario's faults (of one kind). Raises BudgetError."""
-    faults = [one for one in scenario.faults if fault in (None, one.kind)]
-    if not faults:
+    struck = disturbances(scenario, fault)
+    if not struck:
         raise BudgetError(f"{budget!r}: the scenario has no fault{f' of kind {fault}' if fault else ''}, so there is no such phase")
     first, last = scenario.workload.warmup_s, scenario.workload.duration
     if phase == "before":
-        spans = [(first, min(one.at for one in faults))]
+        spans = [(first, min(start for start, _ in struck))]
     elif phase == "after":
-        spans = [(max(one.at + one.for_ for one in faults), last)]
+        spans = [(max(end for _, end in struck), last)]
     else:
-        spans = [(one.at, one.at + one.for_) for one in faults]
+        spans = struck
     return merged([(max(first, start), min(last, end)) for start, end in spans if max(first, start) < min(last, end)])
+
+
+def disturbances(scenario: Scenario, kind: str | None = None) -> list[Span]:
+    """When the scenario's faults strike (those of one kind); a spike of arrivals where that is asked for, or there is nothing else."""
+    faults = [(one.at, one.at + one.for_) for one in scenario.faults if kind in (None, one.kind)]
+    return spikes(scenario) if kind == SPIKE or (kind is None and not faults) else faults
+
+
+def spikes(scenario: Scenario) -> list[Span]:
+    arrivals, at_s = scenario.workload.arrivals, 0.0
+    if not isinstance(arrivals, Stages):
+        return []
+    spans = []
+    for stage in arrivals.stages:
+        if stage.rate.rps > arrivals.stages[0].rate.rps:
+            spans.append((at_s, at_s + stage.duration))
+        at_s += stage.duration
+    return spans
 
 
 def merged(spans: list[Span]) -> list[Span]:

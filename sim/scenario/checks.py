@@ -124,6 +124,17 @@ def clients_have_time(scenario: Scenario) -> Iterator[Finding]:
         yield Finding(("workload", "client", "timeout"), "expected a duration above zero", "leave it out for no timeout")
 
 
+def client_retries_fit(scenario: Scenario) -> Iterator[Finding]:
+    """What a client sends next can hang on one answer only."""
+    workload = scenario.workload
+    if workload.client.retries is None:
+        return
+    if isinstance(workload.arrivals, Closed) or workload.has_agents:
+        what = "closed clients" if isinstance(workload.arrivals, Closed) else "agents"
+        message = f"{what} already wait for each answer, and cannot send a request again"
+        yield Finding(("workload", "client", "retries"), message, "give the arrivals as a rate, or let the gateway retry: gateway.retry")
+
+
 def budgets_parse(scenario: Scenario) -> Iterator[Finding]:
     for index, text in enumerate(scenario.budgets):
         try:
@@ -141,6 +152,7 @@ RULES: tuple[Callable[[Scenario], Iterator[Finding]], ...] = (
     classes_are_a_mix,
     provider_limits_work,
     clients_have_time,
+    client_retries_fit,
     faults_happen,
     silence_ends,
     budgets_parse,

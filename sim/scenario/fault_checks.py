@@ -23,7 +23,7 @@ FAULT_READS = {
     "content-filter": {"share", "after"},
     "slow-headers": {"share", "delay"},
 }
-EVERY_FAULT_READS = {"kind", "provider", "also", "model", "key", "at", "for_", "every", "lasting", "first"}
+EVERY_FAULT_READS = {"kind", "provider", "also", "model", "key", "at", "for_", "every", "lasting", "first", "preset"}
 
 
 def faults_happen(scenario: Scenario) -> Iterator[Finding]:

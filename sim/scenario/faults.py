@@ -30,6 +30,9 @@ class Fault(Model):
     also: tuple[Name, ...] = Field((), description="other providers struck by the same cause at the same times")
     model: Name | None = Field(None, description="only this model of the provider; default: all")
     key: Annotated[int, Field(ge=0)] | None = Field(None, description="only requests with this API key, counted from 0; default: all keys")
+    preset: Literal["openai-api", "anthropic-api"] | None = Field(
+        None, description="every and lasting of a provider's public incidents, 2021 to 2024; own fields win; default: none"
+    )
     at: Duration = Field(description="when it begins, from the run's start")
     for_: Duration = Field(alias="for", description="how long it lasts")
     every: Durations | None = Field(

@@ -12,6 +12,9 @@ UNSERVED = ("rejected", "rate_limited", "timeout", "error", "abandoned")
 """Outcomes of requests that got no answer."""
 BATCHES = "batch_"
 """How the names of figures begin that only scenarios with batches have."""
+CLIENT = "client."
+"""How the names of figures begin that only scenarios have whose clients send failed requests again. There a request is what a client
+wants, however often it is sent; everywhere else every sending is one."""
 
 
 @dataclass(frozen=True)
@@ -57,6 +60,9 @@ TABLE: tuple[MetricName, ...] = (
     MetricName("error_rate.attempts", "share", "lower", "attempts upstream that failed or timed out"),
     MetricName("cache_hit_rate", "share", "higher", "requests answered from the cache"),
     MetricName("attempts_per_request", "attempts", "lower", "sent to providers, per request"),
+    MetricName(f"{CLIENT}availability", "share", "higher", "what clients wanted and got, at whichever sending"),
+    MetricName(f"{CLIENT}sendings", "attempts", "lower", "of each request by its client"),
+    MetricName(f"{CLIENT}amplification", "attempts", "lower", "sent to providers, per request of a client, however often it sent it"),
     MetricName("offered_rps", "/s", "neither", "requests that arrived"),
     MetricName("throughput_rps", "/s", "higher", "answered requests that ended in the window"),
     MetricName("goodput_rps", "/s", "higher", "requests answered within the objectives"),

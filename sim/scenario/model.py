@@ -9,6 +9,7 @@ from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field
 
+from sim.scenario.backoff import Backoff
 from sim.scenario.faults import Fault
 from sim.scenario.limits import Limits
 from sim.scenario.providers import Batching, ColdStart, Errors, Price, PromptCache, Provider, ProviderLimits, ProviderModel
@@ -16,10 +17,10 @@ from sim.scenario.units import Seconds
 from sim.scenario.values import Count, Counts, Duration, Durations, Model, Name, RateLimit, Share, Target, Warmup
 
 __all__ = (
-    "HIGHEST_PRIORITY", "Arrivals", "Batching", "Client", "Closed", "ColdStart", "Conversations", "Count", "Counts", "Duration",
-    "Durations", "Errors", "Fault", "Gamma", "Limits", "Model", "Name", "Poisson", "Population", "Price", "PromptCache", "Prompts",
-    "Provider", "ProviderLimits", "ProviderModel", "RateLimit", "RequestClass", "Scenario", "Share", "Stage", "Stages", "Target",
-    "Tokens", "Trace", "Users", "Warmup", "Workload",
+    "HIGHEST_PRIORITY", "Arrivals", "Batching", "Client", "ClientRetries", "Closed", "ColdStart", "Conversations", "Count",
+    "Counts", "Duration", "Durations", "Errors", "Fault", "Gamma", "Limits", "Model", "Name", "Poisson", "Population", "Price",
+    "PromptCache", "Prompts", "Provider", "ProviderLimits", "ProviderModel", "RateLimit", "RequestClass", "Scenario", "Share",
+    "Stage", "Stages", "Target", "Tokens", "Trace", "Users", "Warmup", "Workload",
 )  # fmt: skip
 
 HIGHEST_PRIORITY = 9
@@ -110,6 +111,20 @@ class Closed(Model):
 Arrivals = Annotated[Poisson | Gamma | Stages | Users | Trace | Closed, Field(discriminator="kind")]
 
 
+class ClientRetries(Model):
+    """Clients send a request again when it has failed, as provider SDKs do. The gateway counts every sending as a request."""
+
+    attempts: Annotated[int, Field(ge=2, le=100)] = Field(3, description="sendings of one request in all, the first one included")
+    backoff: Backoff = Field(Backoff(), description="pauses between sendings")
+    budget: Annotated[float, Field(ge=0, le=10)] | None = Field(
+        None, description="retries allowed as a share of requests, over all clients; default: no limit"
+    )
+    on: Annotated[tuple[Literal["rejected", "rate_limited", "timeout", "error", "abandoned"], ...], Field(min_length=1)] = Field(
+        ("rejected", "rate_limited", "timeout", "error", "abandoned"),
+        description="outcomes after which it is sent again; abandoned: the client's own timeout has passed",
+    )
+
+
 class Client(Model):
     """What the callers do while they wait."""
 
@@ -119,6 +134,7 @@ class Client(Model):
         None,
         description="how long a client waits in the admission queue before it leaves (abandoned), drawn for each; default: for ever",
     )
+    retries: ClientRetries | None = Field(None, description="default: a client sends each request once")
 
 
 class Population(Model):
@@ -194,7 +210,11 @@ class Workload(Model):
     @property
     def waits_for_answers(self) -> bool:
         """When calls come depends on the answers to others: no schedule can say it."""
-        return isinstance(self.arrivals, Closed) or (self.conversations is not None and self.conversations.after == "answer")
+        return isinstance(self.arrivals, Closed) or self.has_agents or self.client.retries is not None
+
+    @property
+    def has_agents(self) -> bool:
+        return self.conversations is not None and self.conversations.after == "answer"
 
     @property
     def warmup_s(self) -> float:
@@ -222,4 +242,12 @@ class Scenario(Model):
     budgets: tuple[str, ...] = Field(
         (),
         description="what must hold, such as 'latency.p99 < 8s', 'availability > 99.5%' or 'cost.month < 900 USD'; `tenfold check` gates",
+    )
+    assertions: tuple[str, ...] | None = Field(
+        None,
+        description="what must be observed: a figure of a phase (availability > 99% @after:outage; cost.request > 5x @during: of what it was "
+        "before), recovery_time < 30s @outage, sometimes breaker opens, never timeout",
+    )
+    expected: Literal["fails"] | None = Field(
+        None, description="fails: this scenario breaks its own budgets on purpose; `tenfold check` then fails when all of them hold"
     )

@@ -35,8 +35,37 @@ def known(name: str) -> str:
     return name
 
 
+INCIDENTS: dict[str, dict[str, Any]] = {
+    "openai-api": {
+        "every": {"kind": "weibull", "scale": "92h", "shape": 0.65},
+        "lasting": {"kind": "lognormal", "median": "71m", "sigma": 1.09},
+    },
+    "anthropic-api": {
+        "every": {"kind": "weibull", "scale": "93h", "shape": 0.67},
+        "lasting": {"kind": "lognormal", "median": "45m", "sigma": 1.24},
+    },
+}
+"""``preset:`` of a fault: how often, and for how long, from 542 public incidents of 2021 to 2024. The mean time between two starts was 133 h
+at OpenAI and 125 h at Anthropic. What an incident does is the fault's own to say; their shares were: elevated errors 50 %, brown-out
+20 %, full outage 10 %, 429s 10 %, one model or region 5 %."""
+
+
+def with_incidents(scenario: Any) -> Any:
+    """A scenario as plain data, with what its faults' presets give filled in below what they say themselves."""
+    if not isinstance(scenario, dict) or not isinstance(scenario.get("faults"), list):
+        return scenario
+    return {**scenario, "faults": [struck(fault) for fault in scenario["faults"]]}
+
+
+def struck(fault: Any) -> Any:
+    preset = INCIDENTS.get(fault["preset"]) if isinstance(fault, dict) and isinstance(fault.get("preset"), str) else None
+    return fault if preset is None else {**preset, **{field: value for field, value in fault.items() if value is not None}}
+
+
 def with_presets(scenario: Any) -> Any:
-    """A scenario as plain data, with what its models' presets give filled in below what they say themselves. Unknown presets stay."""
+    """A scenario as plain data, with what its models' and faults' presets give filled in below what they say themselves. Unknown presets
+    stay."""
+    scenario = with_incidents(scenario)
     if not isinstance(scenario, dict) or not isinstance(scenario.get("providers"), dict):
         return scenario
     return {**scenario, "providers": {name: with_models(provider) for name, provider in scenario["providers"].items()}}

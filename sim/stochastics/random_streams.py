@@ -46,6 +46,7 @@ class Purpose(IntEnum):
     TRACE_JITTER = 12  # row of the trace, copy
     PROMPT_TEXT = 13  # prompt
     BATCH_SIZE = 14  # number of the batch
+    CLIENT_RETRY = 15  # request, retry
 
     # providers
     TTFT = 30  # target, prompt, occurrence; the whole latency of a model that has only that

@@ -110,3 +110,11 @@ CASES = {
 @pytest.mark.parametrize("changes", CASES.values(), ids=CASES)
 def test_every_feature_agrees_request_by_request(changes):
     agree(load(EVERYTHING, changes).scenario)
+
+
+def test_clients_that_send_again_agree_request_by_request():
+    retries = "workload.client.retries={attempts: 4, budget: 0.5, backoff: {kind: decorrelated-jitter}}"
+    scenario = load(EVERYTHING, [retries]).scenario
+    part = agree(scenario)
+    calls = len(np.unique(np.stack([part.requests["conversation"], part.requests["turn"]]), axis=1).T)
+    assert calls < len(part.requests)

@@ -11,8 +11,10 @@ from sim.engine.compiled_driver.numbing import is_there, jitable, means
 from sim.engine.compiled_driver.writing import write_call
 from sim.gateway.hooks import take_slot
 from sim.kernel.containers import NOBODY
+from sim.workload.client_retries import goes_on
 
 NOTHING = -1  # no call goes on
+jitable(goes_on)
 
 
 @jitable
@@ -52,24 +54,24 @@ def compiled_send(g: Any, e: Any, number: int) -> Callable[..., Any]:
     return send if is_there(e, "waiting") else lambda g, e, number: NOTHING
 
 
-def answered(e: Any, number: int) -> None:
+def answered(e: Any, number: int, outcome: int) -> None:
     raise NotImplementedError
 
 
 @means(answered)
-def compiled_answered(e: Any, number: int) -> Callable[..., Any]:
+def compiled_answered(e: Any, number: int, outcome: int) -> Callable[..., Any]:
     """The client of a request has its answer, or has left: it thinks, and sends the following one."""
 
-    def answered(e: Any, number: int) -> None:
+    def answered(e: Any, number: int, outcome: int) -> None:
         waiting, loop = e.waiting, e.loop
         if waiting.open[number]:
             waiting.open[number] = False
             then = waiting.following[number]
             if then != NOBODY:
                 at_s = loop.now_s + waiting.think_s[then]
-                if at_s < loop.over_s or (at_s == loop.over_s and loop.over_included):
+                if (at_s < loop.over_s or (at_s == loop.over_s and loop.over_included)) and goes_on(loop, number, outcome):
                     push(e, at_s, SEND, then, 0)
                     loop.sending += 1
                     loop.furthest = max(loop.furthest, then)
 
-    return answered if is_there(e, "waiting") else lambda e, number: None
+    return answered if is_there(e, "waiting") else lambda e, number, outcome: None

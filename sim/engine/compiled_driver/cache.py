@@ -17,7 +17,10 @@ from pathlib import Path
 from typing import Any
 
 KEPT = 4  # states of the sources
-SOURCES = ("kernel/*.py", "gateway/**/*.py", "provider/*.py", "data/*.py", "stochastics/*.py", "engine/compiled_driver/*.py")
+SOURCES = (
+    "kernel/*.py", "gateway/**/*.py", "provider/*.py", "data/*.py", "stochastics/*.py", "workload/client_retries.py",
+    "engine/compiled_driver/*.py",
+)  # fmt: skip
 
 
 def candidates() -> Iterator[Path]:

@@ -11,11 +11,12 @@ from sim.engine.compiled_driver.loop import Waiting
 from sim.engine.requests import RequestMaker
 from sim.scenario.model import Closed, Scenario
 from sim.stochastics.random_streams import Purpose, uniforms
+from sim.workload.client_retries import RetryingClients, Sendings, sendings_of, with_retries
 from sim.workload.closed import ROW
 from sim.workload.schedule import Schedule, build_schedule
 from sim.workload.waiting import Agents, ClosedClients
 
-OPEN_LOOP, AGENTS, CLOSED = range(3)
+OPEN_LOOP, AGENTS, CLOSED, RETRYING = range(4)
 BLOCK = 1 << 16  # requests of a schedule made at once
 ROUNDS = 16  # requests of each closed client drawn at once
 NO_FIRST = np.zeros(0, np.int64), np.zeros(0)
@@ -29,6 +30,7 @@ class Clients:
     step = 0
     waiting: Any = None
     first = NO_FIRST
+    sendings = Sendings()
 
     def __init__(self, scenario: Scenario, seed: int, duration_s: float, history: np.ndarray) -> None:
         self.maker = RequestMaker(scenario, seed)
@@ -80,6 +82,22 @@ class AgentClients(Scheduled):
         self.stop = self.count
         self.waiting = Waiting(agents.chains.following, agents.chains.think_s, np.zeros(self.count, bool))
         self.first = agents.first()
+
+
+class RetryingOnes(Scheduled):
+    kind = RETRYING
+
+    def __init__(self, scenario: Scenario, seed: int, schedule: Schedule) -> None:
+        retries = scenario.workload.client.retries
+        assert retries is not None
+        every = with_retries(schedule, retries.attempts)
+        super().__init__(scenario, seed, every)
+        clients = RetryingClients(scenario, seed, every)
+        self.sendings = sendings_of(scenario, len(schedule))
+        self.requests = self.maker.scheduled(every, 0, self.count)
+        self.stop = self.count
+        self.waiting = Waiting(clients.then, clients.pauses_s, np.zeros(self.count, bool))
+        self.first = clients.first()
 
 
 class ClosedOnes(Clients):
@@ -146,4 +164,6 @@ def clients_of(scenario: Scenario, scale: float, replication: int, first_seed: i
     if isinstance(scenario.workload.arrivals, Closed):
         return ClosedOnes(scenario, seed, ClosedClients(scenario, scale, replication, first_seed))
     schedule = build_schedule(scenario, scale, replication, first_seed)
+    if scenario.workload.client.retries is not None:
+        return RetryingOnes(scenario, seed, schedule)
     return (AgentClients if scenario.workload.waits_for_answers else Scheduled)(scenario, seed, schedule)

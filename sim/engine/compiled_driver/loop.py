@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from sim.data.outcomes import ABANDONED
 from sim.engine.compiled_driver import programs
 from sim.engine.compiled_driver.arrivals import NOTHING, answered, arrive, send
 from sim.engine.compiled_driver.cache import compiled
@@ -61,6 +62,10 @@ class Loop:
     longest: int = 0  # turns of history of a request
     step: int = 0  # from a waiting request's number to that of its following one, at most
     furthest: int = 0  # the highest number of a waiting request that has been sent, or is to be
+    retries_on: int = 0  # these four: see sim.workload.client_retries.Sendings
+    requests_first: int = 0
+    retry_ratio: float = -1.0
+    retry_balance: float = 0.0
     sampled: int = 0
     sample_due_s: float = nan
     sample_every_s: float = 1.0
@@ -180,7 +185,7 @@ def happen(g: Any, p: Any, e: Any, kind: int, number: int, ticket: int) -> int:
     elif kind == SEND:
         return send(g, e, number)
     elif kind == GIVE_UP:
-        answered(e, number)
+        answered(e, number, ABANDONED)
     return NOTHING
 
 
@@ -228,7 +233,7 @@ def call_ended(g: Any, e: Any, c: Any) -> None:
     loop.inside -= 1
     write_request(e.rows[c.request], c)
     free_slot(g, c.slot)
-    answered(e, c.request)
+    answered(e, c.request, c.outcome)
 
 
 def end_fork(g: Any, c: Any) -> None:

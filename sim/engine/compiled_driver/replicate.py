@@ -70,6 +70,8 @@ def engine_of(clients: Clients, sizes: Sizes) -> Engine:
     loop = Loop(
         last=clients.stop >= clients.count, over_s=clients.duration_s, over_included=clients.over_included, sample_due_s=0.0,
         sample_every_s=every_s, gives_up_after_s=clients.gives_up_after_s, longest=clients.longest, step=clients.step,
+        retries_on=clients.sendings.retries_on, requests_first=clients.sendings.requests_first, retry_ratio=clients.sendings.retry_ratio,
+        retry_balance=clients.sendings.retry_balance,
     )  # fmt: skip
     return Engine(
         loop=records_of(loop)[0], events=records_of(Event(), 4 * sizes["slot"] + 2 * len(clients.first[0])),

@@ -21,6 +21,7 @@ from sim.gateway import chain
 from sim.provider.build import build as build_providers
 from sim.scenario.model import Closed, Scenario
 from sim.stochastics.random_streams import replication_seed
+from sim.workload.client_retries import RetryingClients, sendings_of, with_retries
 from sim.workload.schedule import Schedule, build_schedule
 from sim.workload.waiting import Agents, ClosedClients
 
@@ -45,7 +46,12 @@ def simulate(job: Job) -> Simulated:
         schedule = build_schedule(scenario, scale, replication, first_seed)
         simulation = simulation_of(scenario, seed, schedule.history_tokens.tolist(), schedule.duration_s, timeline)
         with no_garbage_collection():
-            if scenario.workload.waits_for_answers:
+            if (retries := scenario.workload.client.retries) is not None:
+                sendings = sendings_of(scenario, len(schedule))
+                every = with_retries(schedule, retries.attempts)
+                clients_again = RetryingClients(scenario, seed, every)
+                simulation.play_waiting(clients_again, scheduled_requests(maker, every), gives_up_after_s(scenario), sendings)
+            elif scenario.workload.waits_for_answers:
                 simulation.play_waiting(Agents(schedule), scheduled_requests(maker, schedule), gives_up_after_s(scenario))
             else:
                 simulation.play(maker.in_turn(schedule))

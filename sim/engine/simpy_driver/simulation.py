@@ -14,7 +14,7 @@ from typing import Any
 
 import simpy
 
-from sim.data.outcomes import FAILURES
+from sim.data.outcomes import ABANDONED, FAILURES
 from sim.engine.row_log import RowLog
 from sim.gateway import chain
 from sim.gateway.call import CONTINUE, PERFORM
@@ -25,6 +25,7 @@ from sim.gateway.stages.upstream import settle
 from sim.kernel.containers import NOBODY, take_ready
 from sim.provider.processor_sharing import rearm, server_due
 from sim.provider.simulated import cut, go_on, perform
+from sim.workload.client_retries import Sendings, goes_on
 from sim.workload.waiting import Waiting
 
 SERVER, CALL = 6, 7  # priorities after SimPy's own URGENT (0) and NORMAL (1)
@@ -87,6 +88,7 @@ class Simulation(simpy.Environment):
         self.requests, self.attempts = RowLog(REQUESTS), RowLog(ATTEMPTS)
         self.take_request, self.take_attempt = attrgetter(*REQUEST_FIELDS), attrgetter(*ATTEMPT_FIELDS)
         self.waiting: Waiting | None = None
+        self.sendings = Sendings()
         self.gives_up_after_s = inf
         self.make: Callable[[int, float], Any] | None = None
         self.open: set[int] = set()  # requests whose clients wait for the answer
@@ -113,11 +115,14 @@ class Simulation(simpy.Environment):
             self.arrive(request)
         self.run_until(inf)
 
-    def play_waiting(self, waiting: Waiting, make: Callable[[int, float], Any], gives_up_after_s: float) -> None:
+    def play_waiting(
+        self, waiting: Waiting, make: Callable[[int, float], Any], gives_up_after_s: float, sendings: Sendings | None = None
+    ) -> None:
         """Requests that wait for the answers to others. ``make(number, at_s)`` makes one that is sent now. A client whose call goes on
-        without it gives up after ``gives_up_after_s``.
+        without it gives up after ``gives_up_after_s``. ``sendings``: which of the others' outcomes they wait for; default: any.
         """
         self.waiting, self.make, self.gives_up_after_s = waiting, make, gives_up_after_s
+        self.sendings = sendings or self.sendings
         numbers, times_s = waiting.first()
         for number, at_s in zip(numbers.tolist(), times_s.tolist(), strict=True):
             heappush(self._queue, (at_s, CALL, next(self._eid), number, SEND))
@@ -130,14 +135,14 @@ class Simulation(simpy.Environment):
             heappush(self._queue, (self.now_s + self.gives_up_after_s, CALL, next(self._eid), number, GIVE_UP))
         self.arrive(self.make(number, self.now_s))
 
-    def answered(self, number: int) -> None:
+    def answered(self, number: int, outcome: int) -> None:
         """The client of a request has its answer, or has left: it thinks, and sends the following one."""
         if self.waiting is None or number not in self.open:
             return
         self.open.remove(number)
         then, think_s = self.waiting.following(number)
         at_s = self.now_s + think_s
-        if then != NOBODY and not self.waiting.is_over(at_s):
+        if then != NOBODY and not self.waiting.is_over(at_s) and goes_on(self.sendings, number, outcome):
             heappush(self._queue, (at_s, CALL, next(self._eid), then, SEND))
 
     def arrive(self, request: Any) -> None:
@@ -171,7 +176,7 @@ class Simulation(simpy.Environment):
         if ticket == SEND:
             self.send(entry)
         elif ticket == GIVE_UP:
-            self.answered(entry)
+            self.answered(entry, ABANDONED)
         else:
             server, set_at = entry
             if self.p.servers[server].ticket == set_at:
@@ -252,4 +257,4 @@ class Simulation(simpy.Environment):
         self.left += 1
         self.requests.rows += self.requests.pack(*self.take_request(c))
         free_slot(g, c.slot)
-        self.answered(c.request)
+        self.answered(c.request, c.outcome)

@@ -18,25 +18,14 @@ from sim.kernel.containers import NOBODY
 from sim.kernel.random import root_of, uniform_below
 from sim.kernel.refusals import refusal
 from sim.kernel.state import state
-from sim.scenario.units import Seconds
-from sim.scenario.values import Duration, Model, Ratio
+from sim.scenario.backoff import Backoff
+from sim.scenario.values import Model, Ratio
 
 RESERVE = 10.0
 BACKOFFS = ("none", "constant", "exponential", "full-jitter", "equal-jitter", "decorrelated-jitter")
 NONE, CONSTANT, EXPONENTIAL, FULL_JITTER, EQUAL_JITTER, DECORRELATED_JITTER = range(6)
 JITTER = 61  # purpose of the draws
 NO_TARGET = refusal("no healthy target")
-
-
-class Backoff(Model):
-    """AWS's jitters: full U(0, min(cap, base 2^k)), equal half + U(half), decorrelated min(cap, U(base, 3 previous))."""
-
-    SHORT: ClassVar[str] = "kind"
-    kind: Literal["none", "constant", "exponential", "full-jitter", "equal-jitter", "decorrelated-jitter"] = Field(
-        "full-jitter", description="how the pause before a retry grows and is randomised"
-    )
-    base: Duration = Field(Seconds(0.5), description="the first pause, before jitter")
-    cap: Duration = Field(Seconds(8.0), description="the longest pause")
 
 
 class Retry(Model):

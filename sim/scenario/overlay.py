@@ -1,0 +1,54 @@
+"""One scenario's faults laid over another: at the same times, or as far into a shorter run, striking its providers by their order."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from sim.scenario.model import Fault, Scenario
+
+
+class NothingToLay(ValueError):
+    """The scenario is no fault's: its trigger is its own traffic, or its own limits."""
+
+
+def overlay(chaos: Scenario, under: Scenario) -> tuple[str, ...]:
+    """``path=value`` overrides for ``under``. Raises NothingToLay.
+
+    The first provider of ``chaos`` becomes the first of ``under``, and so on; where ``under`` has fewer, its last one is struck. A model
+    or key that it does not have becomes any. Of budgets its own hold; the assertions are those of ``chaos``.
+    """
+    if not chaos.faults:
+        raise NothingToLay(f"{chaos.name} has no faults that could be laid over another scenario: its trigger is its own traffic or limits")
+    faults = [moved(fault, chaos, under) for fault in chaos.faults]
+    return f"faults={json.dumps(faults)}", f"assertions={json.dumps(list(chaos.assertions or ()))}"
+
+
+def moved(fault: Fault, chaos: Scenario, under: Scenario) -> dict[str, Any]:
+    names = counterparts(chaos, under)
+    provider = names[fault.provider]
+    squeeze = min(1.0, counted_s(under) / counted_s(chaos))
+    at_s = under.workload.warmup_s + (fault.at - chaos.workload.warmup_s) * squeeze
+    plain = fault.model_dump(mode="json", by_alias=True, exclude_none=True, exclude_defaults=True)
+    plain |= {"provider": provider, "at": f"{max(0.0, at_s):.6g}s", "for": f"{fault.for_ * squeeze:.6g}s"}
+    also = dict.fromkeys(names[name] for name in fault.also if names[name] != provider)
+    plain = {key: value for key, value in plain.items() if key not in ("model", "key", "also")}
+    if also:
+        plain["also"] = list(also)
+    if fault.model is not None and fault.model in under.providers[provider].models:
+        plain["model"] = fault.model
+    if fault.key is not None and fault.key < under.providers[provider].keys:
+        plain["key"] = fault.key
+    return plain
+
+
+def counterparts(chaos: Scenario, under: Scenario) -> dict[str, str]:
+    """Those that faults name come first, in the order of the faults; a provider of the same name is its own counterpart."""
+    theirs = list(under.providers)
+    struck = list(dict.fromkeys(name for fault in chaos.faults for name in (fault.provider, *fault.also)))
+    rest = iter([name for name in theirs if name not in struck])
+    return {name: name if name in theirs else next(rest, theirs[-1]) for name in struck}
+
+
+def counted_s(scenario: Scenario) -> float:
+    return scenario.workload.duration - scenario.workload.warmup_s
