@@ -210,8 +210,8 @@ class Scenario(Model):
     budgets: tuple[str, ...] = ()
     assertions: tuple[str, ...] | None = Field(
         None,
-        description="what must be observed: a figure of a phase (availability > 99% @after:outage; cost.request > 5x @during: of what it was "
-        "before), recovery_time < 30s @outage, sometimes breaker opens, never timeout",
+        description="what must be observed: a figure of a phase (availability > 99% @after:outage; cost.request > 5x @during: of what it "
+        "was before), recovery_time < 30s @outage, sometimes breaker opens, never timeout",
     )
     expected: Literal["fails"] | None = Field(
         None, description="fails: this scenario breaks its own budgets on purpose; `tenfold check` then fails when all of them hold"
