@@ -79,8 +79,8 @@ def command(
         click.echo(verdict_of_all(documents))
         click.echo()
         console_of(sys.stdout).print(matrix(documents))
-        for why in left_out:
-            click.echo(f"left out: {why}")
+        for reason in left_out:
+            click.echo(f"left out: {reason}")
     return exit_codes.OK if all(document["verdict"] == "pass" for document in documents) else exit_codes.GATE
 
 

@@ -21,7 +21,7 @@ from sim.scenario.budgets import phase_spans
 
 @dataclass(frozen=True)
 class Observation:
-    """An assertion, its verdict, and in words what was observed. ``value`` is in the metric's unit, seconds, or replications that saw it."""
+    """An assertion, its verdict, and in words what was seen. ``value`` is in the metric's unit, seconds, or replications that saw it."""
 
     assertion: Assertion
     value: Estimate

@@ -132,7 +132,8 @@ def parse_coverage(text: str, outcomes: list[str], limits: list[str]) -> Coverag
     known = [*(f"breaker {move}" for move in BREAKER_MOVES), RETRIES, *outcomes, f'{REFUSED_BY} "…"']
     if found is None:
         raise BudgetError(f"{text!r}: expected sometimes or never, and one of {', '.join(known)}")
-    word, what, quoted, which, phrase = found.groups()
+    _, what, quoted, which, phrase = found.groups()
+    word: Literal["sometimes", "never"] = "never" if found[1] == "never" else "sometimes"
     phase, fault = parse_phase(phrase, text)
     place = (phase, fault)
     if what == BREAKER:

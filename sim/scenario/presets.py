@@ -45,7 +45,7 @@ INCIDENTS: dict[str, dict[str, Any]] = {
         "lasting": {"kind": "lognormal", "median": "45m", "sigma": 1.24},
     },
 }
-"""``preset:`` of a fault: how often, and for how long, from 542 public incidents of 2021 to 2024. The mean time between two starts was 133 h
+"""``preset:`` of a fault: how often, and for how long, from 542 public incidents of 2021 to 2024. The mean time between starts was 133 h
 at OpenAI and 125 h at Anthropic. What an incident does is the fault's own to say; their shares were: elevated errors 50 %, brown-out
 20 %, full outage 10 %, 429s 10 %, one model or region 5 %."""
 

@@ -98,9 +98,7 @@ def test_what_is_seen_at_least_once_or_not_at_all():
 
 
 def test_breakers_are_seen_in_the_events():
-    breaker = {"breaker": {"preset": "polly"}}
     run = run_with(failing((300, 310)), ["sometimes breaker opens @during", "sometimes breaker closes"])
-    run = replace(run, scenario=scenario(assertions=run.scenario.assertions, gateway={**run.scenario.gateway.model_dump(), **breaker}))
     assert verdicts(run) == ["broken", "broken"]
     opened = {"at_s": 310.0, "replication": 0, "event": "breaker", "target": "openai/gpt-4o", "state": "open"}
     assert verdicts(replace(run, events=[opened])) == ["ok", "broken"]
