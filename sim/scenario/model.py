@@ -114,7 +114,9 @@ Arrivals = Annotated[Poisson | Gamma | Stages | Users | Trace | Closed, Field(di
 class ClientRetries(Model):
     """Clients send a request again when it has failed, as provider SDKs do. The gateway counts every sending as a request."""
 
-    attempts: Annotated[int, Field(ge=2, le=100)] = Field(3, description="number of sendings of one request in all, the first one included")
+    attempts: Annotated[int, Field(ge=2, le=100)] = Field(
+        3, description="attempts of one request in all, each sent to the gateway, the first one included"
+    )
     backoff: Backoff = Field(Backoff(), description="pauses between sendings")
     budget: Annotated[float, Field(ge=0, le=10)] | None = Field(
         None, description="retries allowed as a share of requests, over all clients; default: no limit"
@@ -246,7 +248,7 @@ class Scenario(Model):
     assertions: tuple[str, ...] | None = Field(
         None,
         description="what must be observed: a figure of a phase (availability > 99% @after:outage; cost.request > 5x @during: of what it "
-        "was before), recovery_time < 30s @outage, sometimes breaker opens, never timeout",
+        "was before), recovery_time < 30s @outage, sometimes breaker opens, never timeout; default: nothing",
     )
     expected: Literal["fails"] | None = Field(
         None, description="fails: this scenario breaks its own budgets on purpose; `tenfold check` then fails when all hold; default: none"

@@ -54,9 +54,7 @@ class Call:
 COLUMNS = {"user_spent_usd": ("f8", "cost of its user in the present window, before it; 0 without a spend limit")}
 FIGURES = {
     "spend_limited_rate": StageFigure("share", "lower", "requests refused because their user had spent its limit", refused_by=SPENT),
-    "user_spent_usd": StageFigure(
-        "USD", "neither", "what a request's user had cost in its window, on average", column="user_spent_usd"
-    ),
+    "user_spent_usd": StageFigure("USD", "neither", "what a request's user had cost in its window, on average", column="user_spent_usd"),
 }
 
 
