@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shlex
 import sys
 from pathlib import Path
 
@@ -100,6 +99,4 @@ def command(
             click.echo(f"fingerprint at {entry['scale']:g}x ({entry['engine']}): {entry['fingerprint']}")
     for words in partly:
         click.echo(words)
-    if loaded.scenario.budgets:
-        click.echo(f"budgets are told here and held by: tenfold check {shlex.quote(path)}, which exits 3 when one is broken")
     click.echo(f"report: {place}/report.html")
