@@ -58,8 +58,9 @@ def load_as(language: Language, path: str | Path, overrides: Sequence[str] = ())
     root, problems = read_with_bases(language.scenario, file, str(file), ())
     for text in overrides:
         root, found = apply_override(root, text)
+        root = in_long_form(root, language.scenario)
         problems += found
-    root, found = include_files(in_long_form(root, language.scenario) if overrides else root)
+    root, found = include_files(root)
     problems += found
     scenario, found = validate(root, language.scenario)
     problems += found

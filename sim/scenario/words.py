@@ -56,7 +56,7 @@ WORDS: dict[str, str] = {
     "proxy-next-upstream-tries": "gateway.retry.attempts",
     "max-retries": "gateway.retry.attempts counts the first attempt too: max_retries: 2 is attempts: 3",
     "num-retries": "gateway.retry.attempts counts the first attempt too: num_retries: 2 is attempts: 3",
-    "retries": "gateway.retry.attempts counts the first attempt too: 2 retries are attempts: 3",
+    "retries": "gateway.retry",
     "retry-policy": "gateway.retry",
     "base-delay": "gateway.retry.backoff.base",
     "initial-delay": "gateway.retry.backoff.base",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from math import inf
 from typing import Annotated, Any, ClassVar, Literal
 
@@ -12,6 +13,8 @@ from sim.gateway.call import CONTINUE, WAIT
 from sim.kernel.containers import Keyed, Line, append, remove, take_first, wake
 from sim.kernel.refusals import refusal
 from sim.kernel.state import state
+from sim.scenario.finding import Finding
+from sim.scenario.tree import Steps
 from sim.scenario.values import Count, Duration, Model
 
 PRIORITIES = 10
@@ -64,6 +67,29 @@ COLUMNS = {"queue_wait_s": ("f8", "waiting for admission")}
 PARTS = {"queue_wait_s": "queue"}
 DRAWS = {"patience_s": (64, lambda scenario: scenario.workload.client.patience)}
 CLASS = {"priority": lambda scenario, each: each.priority}
+
+
+def check(scenario: Any) -> Iterator[Finding]:
+    queue, client = scenario.gateway.queue, scenario.workload.client
+    here: Steps = ("gateway", "queue")
+    if queue is None or queue.concurrency == "unlimited":
+        without = "no queue" if queue is None else "no limit on the calls in service"
+        if client.patience is not None:
+            yield Finding(
+                ("workload", "client", "patience"), f"there is {without}: nobody waits in line", "add gateway.queue", warning=True
+            )
+        for index, each in enumerate(scenario.workload.requests):
+            if each.priority != 0:
+                path = ("workload", "requests", index, "priority")
+                yield Finding(path, f"there is {without}: nobody is let in before others", "add gateway.queue", warning=True)
+        return
+    if "waiting" not in queue.model_fields_set:
+        message = f"none may wait: beyond {queue.concurrency:,} in service, calls are rejected at once"
+        yield Finding(here, message, "write waiting: 100 with timeout: 10s, say; or waiting: 0, if that is meant", warning=True)
+    ends = (queue.timeout, scenario.gateway.timeout.total, client.timeout, client.patience)
+    if queue.waiting != 0 and "timeout" not in queue.model_fields_set and all(end is None for end in ends):
+        message = "calls wait for as long as it takes: neither a timeout here, nor gateway.timeout.total, nor a client's own ends it"
+        yield Finding(here, message, "write timeout: 10s, say; or timeout: null, if that is meant", warning=True)
 
 
 def build(scenario: Any, seed: int) -> Any:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Annotated, Any, Literal
 
 from pydantic import Field
@@ -9,6 +10,7 @@ from pydantic import Field
 from sim.gateway.call import CONTINUE
 from sim.kernel.containers import NOBODY, Keyed
 from sim.kernel.state import state
+from sim.scenario.finding import Finding
 from sim.scenario.targets import target_names
 from sim.scenario.units import Seconds
 from sim.scenario.values import Duration, Model
@@ -54,6 +56,12 @@ class Call:
 
 
 COLUMNS = {"key": ("i2", "of the provider's pool, used for the last attempt; -1 none")}
+
+
+def check(scenario: Any) -> Iterator[Finding]:
+    if scenario.gateway.api_keys != ApiKeys() and all(provider.keys == 1 for provider in scenario.providers.values()):
+        message = "every provider has one key, which is never left out"
+        yield Finding(("gateway", "api_keys"), message, "give a provider more: keys: 2", warning=True)
 
 
 def build(scenario: Any, seed: int) -> Any:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
 from sim.gateway.call import CONTINUE
 from sim.kernel.state import state
+from sim.scenario.finding import Finding
 from sim.scenario.values import Count, Model
 
 KINDS = ("full", "window", "summarize", "budget")
@@ -74,6 +76,12 @@ class Call:
 
 
 COLUMNS = {"input_tokens": ("i8", "after the context policy")}
+
+
+def check(scenario: Any) -> Iterator[Finding]:
+    if scenario.gateway.context.kind != "full" and scenario.workload.conversations is None:
+        message = "calls come in no conversations, so there is no history to leave out"
+        yield Finding(("gateway", "context"), message, "add workload.conversations", warning=True)
 
 
 def build(scenario: Any, seed: int) -> Any:

@@ -14,6 +14,7 @@ from sim.scenario.finding import Finding
 from sim.scenario.values import Model
 
 NEXT_PROVIDER, STALE_CACHE, PREPARED = "next-provider", "stale-cache", "canned"
+DEFAULT_ON: Any = ("error", "timeout")
 
 
 class Config(Model):
@@ -23,7 +24,7 @@ class Config(Model):
         "answer, however old; canned gives a prepared text. The last two are degraded answers: they do not count as available",
     )
     fallback_on: Annotated[tuple[Literal["error", "timeout", "rejected", "rate_limited"], ...], Field(max_length=4)] = Field(
-        ("error", "timeout"), description="the outcomes that stale-cache and canned replace"
+        DEFAULT_ON, description="the outcomes that stale-cache and canned replace"
     )
 
 
@@ -42,6 +43,9 @@ def check(scenario: Any) -> Iterator[Finding]:
     if STALE_CACHE in gateway.fallback and not gateway.cache:
         path = ("gateway", "fallback", gateway.fallback.index(STALE_CACHE))
         yield Finding(path, "stale-cache answers from a cache, and there is none", "add gateway.cache")
+    if gateway.fallback_on != DEFAULT_ON and not set(gateway.fallback) & {STALE_CACHE, PREPARED}:
+        message = "says when a degraded answer is given, and fallback has none"
+        yield Finding(("gateway", "fallback_on"), message, "add stale-cache or canned to gateway.fallback", warning=True)
 
 
 def build(scenario: Any, seed: int) -> Any:

@@ -90,6 +90,22 @@ def check(scenario: Any) -> Iterator[Finding]:
             if name not in known:
                 hint = did_you_mean(name, known) or f"the workload has {', '.join(known[:8])}{', …' if len(known) > 8 else ''}"
                 yield Finding(("gateway", "cache", number, "classes", place), f"no request class is called {name!r}", hint)
+    yield from caches_are_of_use(scenario)
+
+
+def caches_are_of_use(scenario: Any) -> Iterator[Finding]:
+    """Some class comes to each cache, and asks prompts that were asked before. A trace says itself which prompts are the same."""
+    classes = scenario.workload.requests
+    free = {each.name for each in classes}
+    for number, cache in enumerate(scenario.gateway.cache):
+        here = ("gateway", "cache", number)
+        served = free & set(cache.classes) if cache.classes else set(free)
+        if not served:
+            yield Finding(here, "no request class comes here: caches before it serve them all", "give each its classes", warning=True)
+        elif scenario.workload.arrivals.kind != "trace" and not any(each.prompts for each in classes if each.name in served):
+            message = "nothing can hit: in no request class that it serves do users share prompts"
+            yield Finding(here, message, "add prompts: {catalog: 1000} to a class, as many as there are distinct prompts", warning=True)
+        free -= served
 
 
 def build(scenario: Any, seed: int) -> Any:

@@ -6,6 +6,7 @@ until there have been ``attempts`` in all. Retries cost from a budget; failing o
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field
@@ -19,6 +20,7 @@ from sim.kernel.random import root_of, uniform_below
 from sim.kernel.refusals import refusal
 from sim.kernel.state import state
 from sim.scenario.backoff import Backoff
+from sim.scenario.finding import Finding
 from sim.scenario.values import Model, Ratio
 
 RESERVE = 10.0
@@ -72,6 +74,15 @@ class Call:
 
 COLUMNS = {"backoff_s": ("f8", "spent between attempts")}
 PARTS = {"backoff_s": "pauses between attempts"}
+
+
+def check(scenario: Any) -> Iterator[Finding]:
+    retry = scenario.gateway.retry
+    if retry.attempts == 1:
+        for name in ("backoff", "budget", "to"):
+            if getattr(retry, name) != Retry.model_fields[name].default:
+                message = "attempts is 1: there are no retries that it could matter to"
+                yield Finding(("gateway", "retry", name), message, "attempts counts the first one: 3 allows two retries", warning=True)
 
 
 def build(scenario: Any, seed: int) -> Any:

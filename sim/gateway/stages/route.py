@@ -110,6 +110,7 @@ def check(scenario: Any) -> Iterator[Finding]:
         yield Finding(("gateway", "routing", "memory"), "expected a duration above zero", "leave it out for 30s")
     yield from routes_lead_somewhere(scenario)
     yield from needs_are_met(scenario)
+    yield from all_is_of_use(scenario)
 
 
 def routes_lead_somewhere(scenario: Any) -> Iterator[Finding]:
@@ -141,6 +142,33 @@ def needs_are_met(scenario: Any) -> Iterator[Finding]:
         elif each.needs is not None and each.needs not in routing.capabilities:
             hint = did_you_mean(each.needs, routing.capabilities) or f"the routing has {', '.join(routing.capabilities)}"
             yield Finding((*here, "needs"), f"the routing has no capability {each.needs!r}", hint)
+
+
+def all_is_of_use(scenario: Any) -> Iterator[Finding]:
+    """What the routing says, and what the providers have, changes something."""
+    gateway, classes = scenario.gateway, scenario.workload.requests
+    routing, here = gateway.routing, ("gateway", "routing")
+    if routing.kind in KINDS[:3] and routing.memory != Pool.model_fields["memory"].default:
+        yield Finding((*here, "memory"), f"{routing.kind} does not go by latency: only fastest reads it", "leave it out", warning=True)
+    if routing.kind != "capability":
+        for index, each in enumerate(classes):
+            if each.needs is not None:
+                message = f"{routing.kind} routing gives each request the same targets, whatever it needs"
+                yield Finding(("workload", "requests", index, "needs"), message, "use kind: capability, or leave it out", warning=True)
+    pools = list(pools_of(scenario).values())
+    reached = {target for each in classes for target in pools[pool_of(scenario, each.needs)]}
+    for name, provider in scenario.providers.items():
+        if not any(f"{name}/{model}" in reached for model in provider.models):
+            message = "no route leads here: no request class is ever sent to one of its models"
+            yield Finding(("providers", name), message, "add its models to gateway.routing, or leave it out", warning=True)
+    if "next-provider" in gateway.fallback and all(len(pool) == 1 for pool in pools):
+        path = ("gateway", "fallback", gateway.fallback.index("next-provider"))
+        where = "the pool has" if len(pools) == 1 else "each capability has"
+        yield Finding(path, f"next-provider has nowhere to go: {where} one target", "add a second target to the routing", warning=True)
+    stated = "fallback" in gateway.model_fields_set or "to" in gateway.retry.model_fields_set
+    if not stated and any(len({target.split("/", 1)[0] for target in pool}) > 1 for pool in pools):
+        message = "targets of several providers, and none is tried when another one fails"
+        yield Finding(here, message, "write fallback: [next-provider]; or fallback: [], if that is meant", warning=True)
 
 
 def pools_of(scenario: Any) -> dict[str, tuple[str, ...]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from math import inf
 from typing import Any, ClassVar, Literal
 
@@ -11,6 +12,7 @@ from sim.gateway.call import CONTINUE, WAIT
 from sim.kernel.containers import Keyed
 from sim.kernel.state import state
 from sim.scenario.distributions import Constant
+from sim.scenario.finding import Finding
 from sim.scenario.units import Seconds
 from sim.scenario.values import Duration, Durations, Model
 
@@ -64,6 +66,12 @@ def lookup_law(scenario: Any) -> Any:
 
 
 DRAWS = {"lookup_s": (63, lookup_law)}
+
+
+def check(scenario: Any) -> Iterator[Finding]:
+    if scenario.gateway.sessions is not None and scenario.workload.conversations is None:
+        message = "calls come in no conversations, so there is nothing to remember"
+        yield Finding(("gateway", "sessions"), message, "add workload.conversations", warning=True)
 
 
 def build(scenario: Any, seed: int) -> Any:

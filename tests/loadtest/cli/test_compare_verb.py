@@ -21,7 +21,7 @@ workload:
   requests:
     - {name: job, tokens: {input: {kind: constant, value: 100}, output: {kind: constant, value: 1}}}
 gateway:
-  queue: {concurrency: 5, waiting: unlimited}
+  queue: {concurrency: 5, waiting: unlimited, timeout: null}
   routing: {kind: round-robin, models: [server/job]}
 providers:
   server:
@@ -116,7 +116,7 @@ def test_what_is_served_to_fewer_is_neither_better_nor_worse(scenario: str, caps
 
 
 def test_the_gate_leaves_it_to_availability_where_more_are_served(scenario: str, capsys: pytest.CaptureFixture[str]) -> None:
-    refuses, queues = "gateway.queue={concurrency: 4, waiting: 0}", "gateway.queue={concurrency: 4, waiting: unlimited}"
+    refuses, queues = "gateway.queue={concurrency: 4, waiting: 0}", "gateway.queue={concurrency: 4, waiting: unlimited, timeout: null}"
     assert run(["compare", scenario, "--set", refuses, "--with", queues, "--fail-if-worse", "-q"]) == exit_codes.OK
     said = " ".join(capsys.readouterr().out.split())
     assert "availability better by" in said

@@ -25,7 +25,7 @@ workload:
   requests:
     - {name: job, tokens: {input: {kind: constant, value: 100}, output: {kind: constant, value: 1}}}
 gateway:
-  queue: {concurrency: 8, waiting: unlimited}
+  queue: {concurrency: 8, waiting: unlimited, timeout: null}
   routing: {kind: round-robin, models: [server/job]}
 providers:
   server:

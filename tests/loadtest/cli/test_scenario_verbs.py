@@ -1,13 +1,16 @@
-"""``init``, ``scenarios`` and ``schema``."""
+"""``init``, ``scenarios``, ``schema`` and ``explain``."""
 
 from __future__ import annotations
 
 import json
 from pathlib import Path
+from tempfile import NamedTemporaryFile
+from typing import Any
 
 import pytest
 
 from loadtest.cli import exit_codes
+from loadtest.cli.init import STARTERS
 from loadtest.cli.main import run
 from sim.analysis.metrics import measure
 from sim.analysis.window import Window
@@ -58,6 +61,41 @@ def test_the_starter_can_be_predicted_and_verified() -> None:
     assert 0.2 < median_s < 10
 
 
+@pytest.mark.parametrize("starter", STARTERS)
+def test_init_from_a_starter_loads_without_a_warning_and_can_be_predicted(starter: str, tmp_path: Path) -> None:
+    path = tmp_path / "my own.yaml"
+    assert run(["init", str(path), "--from", starter]) == exit_codes.OK
+    loaded = load(path, ["workload.duration=90s", "workload.warmup=10s"])
+    assert loaded.scenario.name == "my-own"
+    assert loaded.warnings == ()
+    found = measure(Window(predict(loaded.scenario, replications=1)), "availability").value
+    assert found is not None
+    assert found > 0.95
+
+
+@pytest.mark.parametrize("starter", STARTERS)
+def test_a_starters_options_can_be_used_and_its_numbers_say_where_they_come_from(starter: str) -> None:
+    text = (shipped_folder() / "starters" / f"{starter}.yaml").read_text()
+    assert text.count("[assumed]") > 3
+    assert "hosted.yaml" in text
+    assert "trace" in text or starter == "agent"
+    with_options = text.replace("#? ", "")
+    assert "faults:" in with_options
+    assert len(load_text(with_options).faults) == 1
+
+
+def load_text(text: str) -> Any:
+    with NamedTemporaryFile("w", suffix=".yaml") as file:
+        file.write(text)
+        file.flush()
+        return load(file.name).scenario
+
+
+def test_init_knows_its_starters(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["init", "--from", "website"]) == exit_codes.USAGE
+    assert "'chat', 'agent', 'rag', 'batch'" in capsys.readouterr().err
+
+
 def test_init_does_not_overwrite(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     path = tmp_path / "a.yaml"
     path.write_text("mine")
@@ -95,3 +133,15 @@ def test_scenarios_as_json_is_one_document(capsys: pytest.CaptureFixture[str]) -
 def test_schema_prints_the_schema_and_nothing_else(capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["schema"]) == exit_codes.OK
     assert capsys.readouterr().out == (shipped_folder() / "tenfold.schema.json").read_text(encoding="utf-8")
+
+
+# ---- explain -------------------------------------------------------------------------------------------------------------
+def test_explain_tells_and_an_unknown_path_is_wrong_use(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["explain", "gateway.retry.backoff"]) == exit_codes.OK
+    assert "pauses between attempts" in capsys.readouterr().out
+    assert run(["explain", "gateway.retry.max_attempts"]) == exit_codes.USAGE
+    told = capsys.readouterr()
+    assert told.out == ""
+    assert "gateway.retry has no 'max_attempts'; did you mean 'attempts'?" in told.err
+    assert run(["explain", ""]) == exit_codes.OK
+    assert "workload: who asks what" in capsys.readouterr().out

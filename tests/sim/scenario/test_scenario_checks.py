@@ -70,7 +70,7 @@ def test_a_batch_of_less_than_one_call_on_average_is_refused(law: str) -> None:
     ],
 )
 def test_a_run_that_is_not_expected_to_have_a_batch_is_a_warning(overrides: list[str], says: str) -> None:
-    calls = ["workload.arrivals={kind: poisson, rate: 10/s}", "workload.conversations.turns={kind: geometric, mean: 4}"]
+    calls = ["workload.arrivals=10/s", "workload.conversations.turns={kind: geometric, mean: 4}", "gateway.context=full"]
     (warning,) = load(VALID, [*calls, *overrides]).warnings
     assert warning.path == "workload.arrivals.batch"
     assert says in warning.message
@@ -78,4 +78,4 @@ def test_a_run_that_is_not_expected_to_have_a_batch_is_a_warning(overrides: list
 
 def test_batches_of_which_there_are_some_are_no_matter() -> None:
     for law in ("{kind: geometric, mean: 1}", "{kind: constant, value: 1200}"):
-        assert not load(VALID, ["workload.arrivals={kind: poisson, rate: 10/s}", f"workload.arrivals.batch={law}", ALONE]).warnings
+        assert not load(VALID, ["workload.arrivals=10/s", f"workload.arrivals.batch={law}", ALONE, "gateway.context=full"]).warnings
