@@ -16,6 +16,7 @@ from sim.workload.schedule import Schedule
 
 BLOCK = 1024  # requests made at once
 REQUEST = dtype_of(chain.Request)
+FIELDS = list(chain.Request.__slots__)  # in the order in which calls are made of them
 FROM_SCHEDULE = {
     "arrival_s": "arrival_s", "kind": "kind", "user": "user", "conversation": "conversation", "turn": "turn", "prompt": "prompt",
     "prompt_tokens": "input_tokens", "answer_tokens": "output_tokens", "history_start": "history_start", "history_turns": "history_turns",
@@ -58,7 +59,7 @@ class RequestMaker:
         """All rows of a schedule as tuples, made in blocks as they are needed."""
         for start in range(0, len(schedule), BLOCK):
             rows = self.scheduled(schedule, start, min(start + BLOCK, len(schedule)))
-            yield from zip(*(rows[name].tolist() for name in REQUEST.names or ()), strict=True)
+            yield from zip(*(rows[name].tolist() for name in FIELDS), strict=True)
 
     def closed(self, numbers: np.ndarray, rows: np.ndarray) -> np.ndarray:
         """Records of closed clients' requests, from their rows (``sim.workload.closed.ROW``); their times are set when they are sent."""

@@ -8,18 +8,23 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Collection
-from dataclasses import MISSING, astuple, dataclass, field, fields, is_dataclass, make_dataclass
+from dataclasses import MISSING, dataclass, field, fields, is_dataclass, make_dataclass
+from functools import cache
 from inspect import get_annotations
-from typing import Any, dataclass_transform
+from typing import Annotated, Any, dataclass_transform
 
 import numpy as np
 
-KINDS: dict[Any, str] = {int: "i8", float: "f8", bool: "?"}
+Wide = Annotated[int, "i8"]
+"""An int that may go beyond two billion: of 64 bits in a record, where others have 32."""
+Short = Annotated[int, "i2"]
+"""An int of 16 bits in a record, for codes and what there are few of: a record of a call is copied for every call, and read from afar."""
+KINDS: dict[Any, str] = {int: "i4", Wide: "i8", Short: "i2", float: "f8", bool: "?"}
 
 
 @dataclass_transform(field_specifiers=(field,))
 def state(cls: type) -> Any:
-    """Fields are ``int``, ``float``, ``bool`` or another state, which then starts as its own defaults say."""
+    """Fields are ``int`` (or ``Wide``, ``Short``), ``float``, ``bool`` or another state, which then starts as its own defaults say."""
     for name in get_annotations(cls):
         kind = kind_of(cls, name)
         if is_dataclass(kind) and name not in cls.__dict__:
@@ -62,12 +67,33 @@ def in_python(named: Any) -> Any:
     return make_dataclass(named.__name__, [(name, Any) for name in named._fields], slots=True, namespace={"_fields": named._fields})
 
 
+@cache
 def dtype_of(cls: type) -> np.dtype:
-    """The record with the fields of a state; states within it are records within the record."""
-    kinds = [(item.name, kind_of(cls, item.name)) for item in fields(cls)]
-    return np.dtype([(name, KINDS.get(kind) or dtype_of(kind)) for name, kind in kinds], align=True)
+    """The record with the fields of a state, the widest first, so that none is padded; states within it are records within the record."""
+    kinds = [(item.name, dtype_of_kind(kind_of(cls, item.name))) for item in fields(cls)]
+    return np.dtype(sorted(kinds, key=lambda field: -field[1].alignment), align=True)
+
+
+def dtype_of_kind(kind: Any) -> np.dtype:
+    return np.dtype(KINDS[kind]) if kind in KINDS else dtype_of(kind)
 
 
 def records_of(instance: Any, count: int = 1) -> np.ndarray:
-    """An array of ``count`` records that hold what the instance holds."""
-    return np.full(count, np.array(astuple(instance), dtype_of(type(instance))))
+    """An array of ``count`` records that hold what the instance holds. Blank ones take no memory before they are written."""
+    cls: Any = type(instance)
+    row = np.zeros(1, dtype_of(cls))
+    write(row, instance)
+    words = row.view(np.int64 if row.itemsize % 8 == 0 else np.uint8)
+    rows = np.zeros((count, len(words)), words.dtype)
+    if words.any():
+        rows[:] = words
+    return rows.view(row.dtype)[:, 0]
+
+
+def write(row: np.ndarray, instance: Any) -> None:
+    for item in fields(instance):
+        value = getattr(instance, item.name)
+        if is_dataclass(value):
+            write(row[item.name], value)
+        else:
+            row[item.name] = value

@@ -8,7 +8,7 @@ from typing import Any
 from sim.data.statuses import REFUSED
 from sim.kernel.containers import NOBODY
 from sim.kernel.refusals import NOT_REFUSED, refusal
-from sim.kernel.state import state
+from sim.kernel.state import Short, Wide, state
 from sim.provider import latency_effects, processor_sharing
 from sim.provider.draws import count_visit, error_after_s, error_draw, service_times
 from sim.provider.fault_timeline import (
@@ -44,16 +44,16 @@ class Call:
     """
 
     occurrence: int = 0  # how often this target had seen the prompt before
-    plan_status: int = OK
-    plan_final_status: int = OK
-    plan_ending: int = COMPLETE
+    plan_status: Short = OK
+    plan_final_status: Short = OK
+    plan_ending: Short = COMPLETE
     plan_first_s: float = 0.0
     plan_per_token_s: float = 0.0
     plan_duration_s: float = 0.0
     plan_output_tokens: int = 0
-    plan_cached_tokens: int = 0
+    plan_cached_tokens: Wide = 0
     plan_retry_after_s: float = nan  # nan: the answer does not say
-    plan_refused_by: int = NOT_REFUSED  # what answered 429 or 400
+    plan_refused_by: Short = NOT_REFUSED  # what answered 429 or 400
     slow_headers: bool = False  # from the start on the answer's head trickles in
     broken_by: int = NOBODY  # the fault that strikes the answer
     ttft_factor: float = 1.0  # of faults that slow it
@@ -63,8 +63,8 @@ class Call:
     mark_work_s: float = 0.0
     mark_order: int = 0
     # in virtual time: see sim.provider.simulated
-    phase: int = 0
-    pending_status: int = OK  # with which it will end
+    phase: Short = 0
+    pending_status: Short = OK  # with which it will end
     tells_first: bool = False  # it is to be known at once when content is shown
     begun_work_s: float = 0.0  # the clock of its shared server when it began
 

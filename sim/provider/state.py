@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 from sim.kernel.containers import NOBODY, Line
 from sim.kernel.refusals import NOT_REFUSED
-from sim.kernel.state import in_python, state
+from sim.kernel.state import Wide, in_python, state
 
 
 @state
@@ -29,7 +29,7 @@ class Provider:
     tokens_limit: int = NOBODY
     input_limit: int = NOBODY
     output_limit: int = NOBODY
-    reserve: int = NOBODY  # output tokens charged to tokens_limit; NOBODY: those that an attempt produces
+    reserve: Wide = NOBODY  # output tokens charged to tokens_limit; NOBODY: those that an attempt produces
     first_fault: int = 0  # its place in p.faults
     faults: int = 0
 
@@ -85,7 +85,7 @@ class Fault:
 class Prefix:
     """One entry of a prompt cache."""
 
-    identity: int = 0
+    identity: Wide = 0
     used_s: float = 0.0
     before: int = NOBODY
     after: int = NOBODY

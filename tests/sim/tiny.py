@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from sim.data.outcomes import NAMES
-from sim.engine.requests import REQUEST, RequestMaker
+from sim.engine.requests import FIELDS, RequestMaker
 from sim.engine.row_log import as_clients_saw, in_order
 from sim.engine.simpy_driver.simulation import Simulation
 from sim.gateway import chain
@@ -103,5 +103,5 @@ def serve_all(scenario: Scenario, requests: list[dict[str, Any]]) -> Served:
             row[name] = value
     g = chain.build(scenario, 1, history)
     simulation = Watched(g, build_providers(scenario, 1, g.calls, g.ready, history))
-    simulation.play(zip(*(rows[name].tolist() for name in REQUEST.names or ()), strict=True))
+    simulation.play(zip(*(rows[name].tolist() for name in FIELDS), strict=True))
     return Served(simulation, scenario)

@@ -17,7 +17,7 @@ from sim.workload.schedule import Schedule, build_schedule
 from sim.workload.waiting import Agents, ClosedClients
 
 OPEN_LOOP, AGENTS, CLOSED, RETRYING = range(4)
-BLOCK = 1 << 16  # requests of a schedule made at once
+BLOCK = 1 << 13  # requests of a schedule made at once
 ROUNDS = 16  # requests of each closed client drawn at once
 NO_FIRST = np.zeros(0, np.int64), np.zeros(0)
 

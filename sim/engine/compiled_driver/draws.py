@@ -16,7 +16,7 @@ from sim.engine.compiled_driver.laws import coupled, draw
 from sim.engine.compiled_driver.numbing import means
 from sim.engine.compiled_driver.randomness import child, unit
 from sim.kernel.random import node_below, root_of
-from sim.kernel.state import records_of, state
+from sim.kernel.state import Wide, records_of, state
 from sim.provider import draws as python
 from sim.provider import prompt_cache
 from sim.provider.draws import DEFAULT_ERROR_AFTER_S
@@ -34,16 +34,16 @@ class TargetDraws:
     error_after: int = NO_LAW
     cold_delay: int = NO_LAW
     correlation: float = 0.0
-    ttft_root: int = 0
-    per_token_root: int = 0
-    error_root: int = 0
-    error_after_root: int = 0
-    cold_root: int = 0
+    ttft_root: Wide = 0
+    per_token_root: Wide = 0
+    error_root: Wide = 0
+    error_after_root: Wide = 0
+    cold_root: Wide = 0
 
 
 @state
 class Roots:
-    fault: int = 0
+    fault: Wide = 0
 
 
 ROOTS = {

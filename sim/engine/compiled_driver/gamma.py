@@ -1,7 +1,7 @@
 """The gamma law's inverse distribution function in compiled code: Halley's method on the regularised incomplete gamma functions.
 
 Below x = shape + 1 the lower function by its series, above the upper one by its continued fraction (Lentz's method), as in Numerical
-Recipes, section 6.2. Relative error some 1e-13 for shapes up to 10^6 (scipy's ``gammaincinv`` is the reference in the tests).
+Recipes, section 6.2. Relative error some 1e-13 for shapes up to 10^5 (scipy's ``gammaincinv`` is the reference in the tests).
 """
 
 from __future__ import annotations

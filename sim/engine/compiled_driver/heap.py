@@ -1,12 +1,17 @@
-"""The queue of events: a binary heap, least (time, order) first. What an event is of: a call in its slot, a timer, a server, a client."""
+"""The queue of events: a heap with four places below each, half as deep as with two; least (time, order) first.
+
+An event is of a call in its slot, a timer, a server or a client.
+"""
 
 from __future__ import annotations
 
 from math import inf
 from typing import Any
 
+import numpy as np
+
 from sim.engine.compiled_driver.numbing import jitable
-from sim.kernel.state import state
+from sim.kernel.state import Wide, dtype_of, state
 
 CALL, TIMER, SERVER, SEND, GIVE_UP = range(5)
 KIND_BITS = 3
@@ -17,9 +22,12 @@ BEFORE_CALLS = 1 << 62  # taken from the order of timers and servers: at one ins
 @state
 class Event:
     at_s: float = inf
-    order: int = 0
+    order: Wide = 0
     entry: int = 0  # number of the slot, timer, server or request, and the kind
     ticket: int = 0
+
+
+EVENT = dtype_of(Event)
 
 
 @jitable
@@ -36,11 +44,12 @@ def push(e: Any, at_s: float, kind: int, number: int, ticket: int) -> None:
 def rise(events: Any, place: int, at_s: float, order: int, entry: int, ticket: int) -> None:
     """Put an event into the free place, or above it."""
     while place > 0:
-        parent = events[(place - 1) >> 1]
+        above = (place - 1) >> 2
+        parent = events[above]
         if parent.at_s < at_s or (parent.at_s == at_s and parent.order < order):
             break
         put(events[place], parent.at_s, parent.order, parent.entry, parent.ticket)
-        place = (place - 1) >> 1
+        place = above
     put(events[place], at_s, order, entry, ticket)
 
 
@@ -49,16 +58,32 @@ def drop_first(e: Any) -> None:
     """The hole sinks to the bottom; the last event fills it and rises."""
     events, last = e.events, e.loop.events - 1
     e.loop.events = last
+    moved = events[last]
+    at_s, order, entry, ticket = moved.at_s, moved.order, moved.entry, moved.ticket
+    moved.at_s = inf
     place, below = 0, 1
     while below < last:
-        left, right = events[below], events[below + 1]
-        below += right.order < left.order if right.at_s == left.at_s else right.at_s < left.at_s  # beyond the last: inf, or a later one
-        put(events[place], events[below].at_s, events[below].order, events[below].entry, events[below].ticket)
-        place, below = below, 2 * below + 1
-    if place < last:
-        rise(events, place, events[last].at_s, events[last].order, events[last].entry, events[last].ticket)
+        left = below + is_earlier(events[below + 1], events[below])
+        right = below + 2 + is_earlier(events[below + 3], events[below + 2])
+        first = right if is_earlier(events[right], events[left]) else left
+        put(events[place], events[first].at_s, events[first].order, events[first].entry, events[first].ticket)
+        place, below = first, 4 * first + 1
+    if last > 0:
+        rise(events, place, at_s, order, entry, ticket)
+
+
+@jitable
+def is_earlier(event: Any, other: Any) -> int:
+    return int(event.order < other.order if event.at_s == other.at_s else event.at_s < other.at_s)
 
 
 @jitable
 def put(event: Any, at_s: float, order: int, entry: int, ticket: int) -> None:
     event.at_s, event.order, event.entry, event.ticket = at_s, order, entry, ticket
+
+
+def no_events(room: int) -> np.ndarray:
+    """Places behind the last event hold times that never come: three of them are looked at."""
+    events = np.empty(room, EVENT)
+    events["at_s"] = inf
+    return events

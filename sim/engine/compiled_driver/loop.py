@@ -27,10 +27,11 @@ from sim.gateway.hooks import free_slot
 from sim.gateway.stages.hedge import ended as fork_ended
 from sim.gateway.stages.upstream import settle
 from sim.kernel.containers import NOBODY, take_ready
-from sim.kernel.state import state
+from sim.kernel.state import Wide, state
 from sim.provider import simulated
 
 FINISHED, NEEDS_ROOM, NEEDS_REQUESTS = 0, 1, 2
+ROOM = 8  # for events that one step may set, and the three that its heap looks at behind the last
 OVER = -2  # instead of a slot
 REGISTERED = programs.REGISTERED
 
@@ -46,7 +47,7 @@ client waits for the answer. None for requests that come at times of their own.
 @state
 class Loop:
     now_s: float = 0.0
-    order: int = 0
+    order: Wide = 0
     events: int = 0
     arrived: int = 0  # rows of e.requests that have been sent, where they come at times of their own
     last: bool = False  # there are no requests after those
@@ -121,7 +122,7 @@ def has_room(g: Any, p: Any, e: Any) -> bool:
     loop = e.loop
     return (
         g.free.top.count >= 2
-        and loop.events + 4 + servers(p) < len(e.events)
+        and loop.events + ROOM + servers(p) < len(e.events)
         and loop.attempts + 4 < len(e.attempts)
         and g.events.top.count + 8 < len(g.events.rows)
         and has_prefixes(p, loop.longest + 3)

@@ -39,22 +39,27 @@ def means(function: Callable[..., Any]) -> Callable[..., Any]:
     return decorate
 
 
-def only_with(field: str, *functions: Callable[..., Any], otherwise: str) -> None:
-    """Functions of (p, …) that nobody calls where p has no such table: compiled as they are where it has, as ``otherwise`` where not."""
-    for function in functions:
-        body = python_types.FunctionType(function.__code__, function.__globals__, function.__name__)  # without annotations
-        overload(function, jit_options=INLINED)(choice(field, body, otherwise))
-
-
-def choice(field: str, body: Any, otherwise: str) -> Callable[..., Any]:
-    names: dict[str, Any] = {}
-    exec(f"def nothing{signature(body)}:\n    return {otherwise}", names)
+def only_with(field: str, function: Callable[..., Any], otherwise: Callable[..., Any]) -> None:
+    """A function of (p, …) that nobody calls where p has no such table: compiled as it is where it has, as ``otherwise`` where not."""
+    body = python_types.FunctionType(function.__code__, function.__globals__, function.__name__)  # without annotations
 
     def chosen(p: Any, *others: Any) -> Any:
-        return body if is_there(p, field) else names["nothing"]
+        return body if is_there(p, field) else otherwise
 
     chosen.__signature__ = signature(body)  # type: ignore[attr-defined]
-    return chosen
+    overload(function, jit_options=INLINED)(chosen)
+
+
+def function_of(head: str, lines: Iterable[str], names: dict[str, Any]) -> Callable[..., Any]:
+    """The function ``def head:`` with these lines, in which ``names`` are known.
+
+    Only for what numba has no words for: a choice among functions by number, and a field whose name is computed. Functions nested for
+    each case, or ``literal_unroll``, would do as well, but are compiled one by one with all tables for arguments.
+    """
+    known = dict(names)
+    exec("\n    ".join([f"def made({head}):", *lines]), known)
+    made: Callable[..., Any] = known["made"]
+    return made
 
 
 def without_annotations(function: Any) -> Any:

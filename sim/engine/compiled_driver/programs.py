@@ -31,18 +31,22 @@ TWO_FORMS = {
     provider_draws.count_visit, provider_draws.service_times, provider_draws.error_draw, provider_draws.fault_draw,
     provider_draws.error_after_s, provider_draws.cold_delay_s,
 }  # fmt: skip
-ONLY_WITH: dict[str, tuple[tuple[Any, str], ...]] = {  # a table that p may be without -> functions that are of use with it only
-    "limits": ((rate_limits.charge, "True"),),
-    "prefixes": ((prompt_cache.read_history, "0"),),
-    "servers": (
-        (processor_sharing.enter, "False"), (processor_sharing.leave, "None"), (processor_sharing.server_due, "None"),
-        (simulated.share, "None"), (simulated.go_on_shared, "False"), (simulated.end_shared, "None"),
-    ),
-}  # fmt: skip
+ONLY_WITH: dict[str, dict[Any, Any]] = {  # a table that p may be without -> functions that are of use with it only, and without it
+    "limits": {rate_limits.charge: lambda p, c, provider, now_s: True},
+    "prefixes": {prompt_cache.read_history: lambda p, c, model, now_s: 0},
+    "servers": {
+        processor_sharing.enter: lambda p, number, now_s: False,
+        processor_sharing.leave: lambda p, c, now_s: None,
+        processor_sharing.server_due: lambda p, number, now_s: None,
+        simulated.share: lambda p, c, shows: None,
+        simulated.go_on_shared: lambda p, c, now_s: False,
+        simulated.end_shared: lambda p, c: None,
+    },
+}
 RARE = {chain.depart}
 
 for field, functions in ONLY_WITH.items():
-    for function, otherwise in functions:
-        only_with(field, function, otherwise=otherwise)
+    for function, otherwise in functions.items():
+        only_with(field, function, otherwise)
 REGISTERED = (*KERNEL, *chain.STAGES, *PROVIDER)
-register(REGISTERED, TWO_FORMS | {function for functions in ONLY_WITH.values() for function, _ in functions}, RARE)
+register(REGISTERED, TWO_FORMS.union(*ONLY_WITH.values()), RARE)

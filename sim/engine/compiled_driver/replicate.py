@@ -12,8 +12,8 @@ from numba import typeof
 from sim.data.schema import TIMELINE
 from sim.engine.compiled_driver.cache import directory, is_kept, note_kept
 from sim.engine.compiled_driver.clients import OPEN_LOOP, Clients, Nobody, clients_of
-from sim.engine.compiled_driver.heap import Event
-from sim.engine.compiled_driver.loop import FINISHED, NEEDS_REQUESTS, Engine, Loop, advance, start
+from sim.engine.compiled_driver.heap import no_events
+from sim.engine.compiled_driver.loop import FINISHED, NEEDS_REQUESTS, ROOM, Engine, Loop, advance, start
 from sim.engine.compiled_driver.tables import Sizes, compiled_gateway, compiled_providers, readable, with_notes, with_room
 from sim.engine.replication import Inside, Job, Part, Simulated, part_of
 from sim.engine.sampling import sampling
@@ -24,8 +24,8 @@ from sim.provider.build import build as build_providers
 from sim.scenario.model import Scenario
 from sim.stochastics.random_streams import replication_seed
 
-SLOTS, PREFIXES = 1 << 10, 1 << 12  # at first; doubled as needed
-ATTEMPTS_MORE = 1 << 14  # than there are requests; room that is not used is never touched
+SLOTS, EVENTS, PREFIXES = 1 << 16, 1 << 14, 1 << 12  # at first; doubled as needed. Slots that are not used are never touched
+ATTEMPTS_MORE = 1 << 14  # than there are requests
 
 
 def replicate(job: Job) -> Part:
@@ -74,7 +74,7 @@ def engine_of(clients: Clients, sizes: Sizes) -> Engine:
         retry_balance=clients.sendings.retry_balance,
     )  # fmt: skip
     return Engine(
-        loop=records_of(loop)[0], events=records_of(Event(), 4 * sizes["slot"] + 2 * len(clients.first[0])),
+        loop=records_of(loop)[0], events=no_events(EVENTS + 2 * len(clients.first[0])),
         blank=records_of(chain.Call())[0], requests=clients.requests, waiting=clients.waiting, rows=blank_rows(clients.count, clients),
         attempts=np.empty(clients.count + ATTEMPTS_MORE, ATTEMPTS), timeline=np.zeros(count, TIMELINE),
     )  # fmt: skip
@@ -112,8 +112,8 @@ class Run:
         loop, sizes = e.loop, dict(self.sizes)
         if g.free.top["count"] < 2:
             sizes["slot"] *= 2
-        if loop["events"] + 4 + (0 if p.servers is None else len(p.servers)) >= len(e.events):
-            e = e._replace(events=np.concatenate([e.events, records_of(Event(), len(e.events))]))
+        if loop["events"] + ROOM + (0 if p.servers is None else len(p.servers)) >= len(e.events):
+            e = e._replace(events=np.concatenate([e.events, no_events(len(e.events))]))
         if loop["attempts"] + 4 >= len(e.attempts):
             self.attempts.append(e.attempts[: loop["attempts"]])
             e = e._replace(attempts=np.empty(max(ATTEMPTS_MORE, len(e.attempts) // 2), ATTEMPTS))

@@ -7,7 +7,7 @@ from math import inf
 from types import ModuleType
 from typing import Any
 
-from sim.engine.compiled_driver.numbing import is_there, means
+from sim.engine.compiled_driver.numbing import function_of, is_there, means
 from sim.gateway import chain, hooks
 from sim.gateway.call import CONTINUE
 from sim.gateway.chain import STAGES, hook_of, hooks_of, name_of, stages_passed, timers
@@ -21,16 +21,10 @@ def used_by(g: Any) -> list[ModuleType]:
 
 
 def switch(number: str, arguments: str, passed: str, cases: Sequence[tuple[int, Hook]], otherwise: str) -> Hook:
-    """A function of ``arguments`` that calls the case of ``number`` with ``passed``, or evaluates ``otherwise``.
-
-    Its text is made here, for numba has no tables of functions: a comparison for each case.
-    """
-    lines = [f"def choose({arguments}):"]
-    for place, _ in cases:
-        lines += [f"    if {number} == {place}:", f"        return hook_{place}({passed})"]
+    """A function of ``arguments`` that calls the case of ``number`` with ``passed``, or evaluates ``otherwise``."""
+    lines = [f"if {number} == {place}: return hook_{place}({passed})" for place, _ in cases]
     names: dict[str, Any] = {f"hook_{place}": hook for place, hook in cases} | {"CONTINUE": CONTINUE, "inf": inf}
-    exec("\n".join([*lines, f"    return {otherwise}"]), names)
-    return names["choose"]
+    return function_of(arguments, [*lines, f"return {otherwise}"], names)
 
 
 def cases_of(g: Any, hook: str) -> list[tuple[int, Hook]]:
@@ -70,5 +64,4 @@ def joined(arguments: str, word: str, hooks: Sequence[Hook], without: str) -> Ho
     """What the hooks answer, with ``and`` or ``or`` between them."""
     names: dict[str, Any] = {f"hook_{place}": hook for place, hook in enumerate(hooks)}
     said = f" {word} ".join(f"{name}({arguments})" for name in names) or without
-    exec(f"def answer({arguments}):\n    return {said}", names)
-    return names["answer"]
+    return function_of(arguments, [f"return {said}"], names)

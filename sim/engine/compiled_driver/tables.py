@@ -10,12 +10,13 @@ from sim.engine.compiled_driver.containers import EVENT, hashed_of, rehashed, st
 from sim.engine.compiled_driver.draws import draws_of
 from sim.gateway import chain
 from sim.kernel.containers import NOBODY, Hashed, Keyed
-from sim.kernel.state import records_of
+from sim.kernel.state import dtype_of, records_of
 from sim.provider.state import Providers
 
 Sizes = dict[str, int]
 """How many keys there are, by the name of what has them: a field of requests, ``slot``, ``prefix``."""
 NOTES = 1 << 10  # at first
+CALL = dtype_of(chain.Call)
 
 
 def compiled_gateway(g: Any, sizes: Sizes, history: np.ndarray) -> Any:
@@ -24,7 +25,7 @@ def compiled_gateway(g: Any, sizes: Sizes, history: np.ndarray) -> Any:
     parts = {name: None if name == "path" else compiled_form(getattr(g, name), sizes) for name in fields}
     gateway: Any = chain.Gateway(**parts)
     return gateway._replace(
-        calls=records_of(chain.Call(), slots), free=stack_of(np.arange(slots)[::-1].copy(), slots), leaving=np.zeros(slots, np.int64),
+        calls=np.zeros(slots, CALL), free=stack_of(np.arange(slots)[::-1].copy(), slots), leaving=np.zeros(slots, np.int64),
         events=stack_of(np.zeros(NOTES, EVENT), 0), history=history, timers=len(g.timers),
     )  # fmt: skip
 
@@ -101,7 +102,7 @@ def with_slots(g: Any, p: Any, slots: int) -> tuple[Any, Any]:
     free[: slots - before] = np.arange(before, slots)[::-1]
     free[slots - before : slots - before + count] = g.free.rows[:count]
     g.free.top["count"] = count + slots - before
-    calls = longer(g.calls, records_of(chain.Call(), slots - before))
+    calls = longer(g.calls, np.zeros(slots - before, CALL))
     leaving = np.zeros(slots, np.int64)
     leaving[:before] = g.leaving
     g = g._replace(calls=calls, free=g.free._replace(rows=free), leaving=leaving)

@@ -5,17 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from sim.engine.compiled_driver.numbing import jitable
+from sim.engine.compiled_driver.numbing import function_of, jitable
 from sim.gateway import chain
 from sim.gateway.rows import ATTEMPT_COLUMNS, ATTEMPT_FIELDS, REQUEST_FIELDS
 
 
 def copier(pairs: Iterable[tuple[str, str]]) -> Callable[..., Any]:
-    """A function of (into, taken) that copies fields, named by pairs of identifiers: numba reads no fields by computed names."""
-    lines = [f"    into.{name} = taken.{field}" for name, field in pairs]
-    names: dict[str, Any] = {}
-    exec("\n".join(["def copy(into, taken):", *lines]), names)
-    return jitable(names["copy"])
+    """A function of (into, taken) that copies fields, named by pairs of identifiers."""
+    return jitable(function_of("into, taken", [f"into.{name} = taken.{field}" for name, field in pairs], {}))
 
 
 write_call = copier((name, name) for name in chain.Request.__slots__)

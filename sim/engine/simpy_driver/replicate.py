@@ -13,7 +13,7 @@ import simpy
 
 from sim.data.schema import TIMELINE
 from sim.engine.replication import Inside, Job, Part, Simulated, part_of
-from sim.engine.requests import RequestMaker
+from sim.engine.requests import FIELDS, RequestMaker
 from sim.engine.row_log import in_order
 from sim.engine.sampling import look, sampling
 from sim.engine.simpy_driver.simulation import Simulation
@@ -90,7 +90,7 @@ def closed_requests(maker: RequestMaker, clients: ClosedClients) -> Callable[[in
 
 def sent_at(row: Any, at_s: float, maker: RequestMaker) -> Any:
     row["arrival_s"], row["leaves_s"] = at_s, at_s + maker.leaves_after_s
-    return row.tolist()
+    return row[FIELDS].tolist()
 
 
 def gives_up_after_s(scenario: Scenario) -> float:

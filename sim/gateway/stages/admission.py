@@ -12,7 +12,7 @@ from sim.data.outcomes import ABANDONED, REJECTED, TIMEOUT
 from sim.gateway.call import CONTINUE, WAIT
 from sim.kernel.containers import Keyed, Line, append, remove, take_first, wake
 from sim.kernel.refusals import refusal
-from sim.kernel.state import state
+from sim.kernel.state import Short, state
 from sim.scenario.finding import Finding
 from sim.scenario.tree import Steps
 from sim.scenario.values import Count, Duration, Model
@@ -51,7 +51,7 @@ class State:
 
 @state
 class Request:
-    priority: int = 0
+    priority: Short = 0
     patience_s: float = inf  # its client waits in the queue for so long
 
 

@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field
 
 from sim.gateway.call import CONTINUE
-from sim.kernel.state import state
+from sim.kernel.state import Short, Wide, state
 from sim.scenario.finding import Finding
 from sim.scenario.values import Count, Model
 
@@ -60,19 +60,19 @@ class State:
     kind: int = FULL
     keep_turns: int = 0
     after_turns: int = 0
-    summary_tokens: int = 0
-    budget_tokens: int = 0
+    summary_tokens: Wide = 0
+    budget_tokens: Wide = 0
 
 
 @state
 class Request:
     history_start: int = 0  # its earlier turns' tokens are g.history[history_start : history_start + history_turns], oldest first
-    history_turns: int = 0
+    history_turns: Short = 0
 
 
 @state
 class Call:
-    input_tokens: int = 0
+    input_tokens: Wide = 0
 
 
 COLUMNS = {"input_tokens": ("i8", "after the context policy")}

@@ -15,7 +15,7 @@ from sim.data.outcomes import RATE_LIMITED
 from sim.gateway.call import CONTINUE
 from sim.kernel.containers import Keyed
 from sim.kernel.refusals import refusal
-from sim.kernel.state import state
+from sim.kernel.state import Wide, state
 from sim.provider.rate_limiter import TOKEN_BUCKET, Limit, give_back, limit_of, ring_of, take
 from sim.scenario.finding import Finding
 from sim.scenario.limits import Limits, check_limits
@@ -52,14 +52,14 @@ class State:
     user_tokens: bool
     all_requests: bool
     all_tokens: bool
-    user_reserve: int
-    all_reserve: int
+    user_reserve: Wide
+    all_reserve: Wide
 
 
 @state
 class Call:
-    user_charged: int = -1  # tokens; below zero: none
-    all_charged: int = -1
+    user_charged: Wide = -1  # tokens; below zero: none
+    all_charged: Wide = -1
 
 
 def build(scenario: Any, seed: int) -> Any:

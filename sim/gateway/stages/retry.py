@@ -18,7 +18,7 @@ from sim.gateway.hooks import permits
 from sim.kernel.containers import NOBODY
 from sim.kernel.random import root_of, uniform_below
 from sim.kernel.refusals import refusal
-from sim.kernel.state import state
+from sim.kernel.state import Short, Wide, state
 from sim.scenario.backoff import Backoff
 from sim.scenario.finding import Finding
 from sim.scenario.values import Model, Ratio
@@ -59,15 +59,15 @@ class State:
     cap_s: float
     ratio: float
     balance: float
-    root: int  # of the draws
+    root: Wide  # of the draws
 
 
 @state
 class Call:
-    place: int = NOBODY  # in the itinerary: one place for each attempt that it may come to
-    tried: int = NOBODY  # the target of the last attempt
-    failure: int = ERROR  # how the last attempt failed
-    retries: int = 0
+    place: Short = NOBODY  # in the itinerary: one place for each attempt that it may come to
+    tried: Short = NOBODY  # the target of the last attempt
+    failure: Short = ERROR  # how the last attempt failed
+    retries: Short = 0
     pause_s: float = 0.0
     backoff_s: float = 0.0
 

@@ -15,7 +15,7 @@ from sim.gateway.call import CONTINUE
 from sim.gateway.hooks import permits
 from sim.kernel.containers import NOBODY, Keyed
 from sim.kernel.random import root_of, uniform_of
-from sim.kernel.state import state
+from sim.kernel.state import Short, Wide, state
 from sim.scenario.errors import did_you_mean
 from sim.scenario.finding import Finding
 from sim.scenario.targets import target_names
@@ -88,21 +88,21 @@ class State:
     kind: int
     targets: int  # of the scenario
     memory_s: float
-    root: int  # of the draws
+    root: Wide  # of the draws
     turn: int = 0
     answer_tokens: float = 256.0  # smoothed length of the answers so far
 
 
 @state
 class Request:
-    needs: int = 0  # the pool it may be sent to
+    needs: Short = 0  # the pool it may be sent to
 
 
 @state
 class Call:
-    shift: int = 0  # its order is that of the pool from this place on
-    candidates: int = 0  # g.orders[slot][: candidates] are the targets it may try, in this order
-    aim: int = NOBODY  # the one it is sent to next
+    shift: Short = 0  # its order is that of the pool from this place on
+    candidates: Short = 0  # g.orders[slot][: candidates] are the targets it may try, in this order
+    aim: Short = NOBODY  # the one it is sent to next
 
 
 def check(scenario: Any) -> Iterator[Finding]:

@@ -10,7 +10,7 @@ from pydantic import Field
 
 from sim.gateway.call import CONTINUE, WAIT
 from sim.kernel.containers import Keyed
-from sim.kernel.state import state
+from sim.kernel.state import Short, state
 from sim.scenario.distributions import Constant
 from sim.scenario.finding import Finding
 from sim.scenario.units import Seconds
@@ -42,7 +42,7 @@ class State:
 @state
 class Conversation:
     seen_s: float = inf  # for the last time
-    first_turn: int = 0  # the first turn still remembered
+    first_turn: Short = 0  # the first turn still remembered
 
 
 @state
@@ -52,7 +52,7 @@ class Request:
 
 @state
 class Call:
-    first_turn: int = 0  # of its conversation that is still remembered
+    first_turn: Short = 0  # of its conversation that is still remembered
 
 
 def lookup_law(scenario: Any) -> Any:

@@ -12,7 +12,7 @@ from sim.data.statuses import NOT_SENT, STREAMING, TIMED_OUT, UNDER_WAY
 from sim.gateway.call import PERFORM, WAIT
 from sim.kernel.containers import NOBODY, Keyed, wake
 from sim.kernel.refusals import NOT_REFUSED
-from sim.kernel.state import state
+from sim.kernel.state import Short, Wide, state
 from sim.provider.pricing import cached_prices, unit_prices
 from sim.scenario.targets import target_names
 from sim.scenario.values import Model
@@ -50,21 +50,21 @@ class Request:
 
 @state
 class Call:
-    attempts: int = 0
-    attempt: int = NOBODY  # number of the last one, from 0
-    target: int = NOBODY  # of the last one
+    attempts: Short = 0
+    attempt: Short = NOBODY  # number of the last one, from 0
+    target: Short = NOBODY  # of the last one
     # facts of the last attempt, left by what performed it
     attempt_started_s: float = 0.0
     first_by_s: float = inf  # cut then if it has shown nothing, and in any case at:
     end_by_s: float = inf
-    status: int = NOT_SENT  # HTTP's, or of sim.data.statuses
+    status: Short = NOT_SENT  # HTTP's, or of sim.data.statuses
     attempt_first_s: float = nan  # from its start to its first content
     attempt_s: float = 0.0
     retry_after_s: float = nan
-    billed_tokens: int = 0
+    billed_tokens: Wide = 0
     produced_tokens: int = 0
-    attempt_cached: int = 0
-    attempt_refused_by: int = NOT_REFUSED
+    attempt_cached: Wide = 0
+    attempt_refused_by: Short = NOT_REFUSED
     attempt_cost_usd: float = 0.0
     shows: bool = False  # it shows content now
     wins: bool = False  # nothing else may answer in its stead
@@ -74,7 +74,7 @@ class Call:
     generation_s: float = nan
     output_tokens: int = 0
     cost_usd: float = 0.0
-    cached_tokens: int = 0
+    cached_tokens: Wide = 0
 
 
 LATE = (  # written by every attempt before anything reads them

@@ -7,7 +7,7 @@ from math import isnan, nan
 
 import pytest
 
-from sim.kernel.state import dtype_of, kind_of, merge, records_of, state
+from sim.kernel.state import Short, Wide, dtype_of, kind_of, merge, records_of, state
 
 
 @state
@@ -51,10 +51,26 @@ def test_a_state_within_starts_as_its_own_defaults_say_and_belongs_to_it_alone()
 def test_a_record_has_the_same_fields():
     record = records_of(Outer(), 2)
     assert record.dtype == dtype_of(Outer)
-    assert record.dtype.names == tuple(item.name for item in fields(Outer))
+    assert sorted(record.dtype.names) == sorted(item.name for item in fields(Outer))
     assert (record["is_open"].tolist(), record["first"]["count"].tolist()) == ([True, True], [3, 3])
     assert isnan(record[1]["late_s"])
     assert {dtype_of(Outer)[name].kind for name in ("is_open", "late_s")} == {"b", "f"}
+
+
+@state
+class Packed:
+    is_open: bool = False
+    seed: Wide = 2**62
+    count: int = -3
+    code: Short = 7
+    late_s: float = 0.5
+
+
+def test_a_record_is_packed_with_integers_as_wide_as_they_are_declared():
+    record = records_of(Packed())[0]
+    assert dtype_of(Packed).itemsize == 24, "8 + 8 + 4 + 2 + 1, and 1 to the next multiple of eight"
+    assert [record[name].item() for name in ("is_open", "seed", "count", "code", "late_s")] == [False, 2**62, -3, 7, 0.5]
+    assert [record[name].itemsize for name in ("seed", "count", "code")] == [8, 4, 2]
 
 
 def test_the_type_of_a_field_is_known_where_annotations_are_text():
