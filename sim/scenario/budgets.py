@@ -93,6 +93,8 @@ def parse_budget(text: str, either_way: bool = False) -> Budget:
     words = split_budget(text)
     if words is None:
         raise BudgetError(f"{text!r}: expected a metric, a comparison and a quantity, such as 'latency.p99 < 8s'")
+    if words.metric == "recovery_time":
+        raise BudgetError(f"{text!r}: recovery_time is an assertion; write it below assertions")
     metric = find_metric(words.metric, text)
     if words.comparison not in COMPARISONS:
         raise BudgetError(f"{text!r}: expected one of {', '.join(COMPARISONS)} instead of '{words.comparison}'")

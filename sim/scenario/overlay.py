@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 from typing import Any
 
+from sim.scenario.assertions import BREAKER, RECOVERY
+from sim.scenario.budgets import parse_budget, split_budget
 from sim.scenario.model import Fault, Scenario
 
 
@@ -16,12 +18,25 @@ def overlay(chaos: Scenario, under: Scenario) -> tuple[str, ...]:
     """``path=value`` overrides for ``under``. Raises NothingToLay.
 
     The first provider of ``chaos`` becomes the first of ``under``, and so on; where ``under`` has fewer, its last one is struck. A model
-    or key that it does not have becomes any. Of budgets its own hold; the assertions are those of ``chaos``.
+    or key that it does not have becomes any. Its budgets stay, but for those about faults that it no longer has; of the assertions come
+    along those that any gateway can be held to (``carries_over``), for figures are of the scenario they were written for.
     """
     if not chaos.faults:
         raise NothingToLay(f"{chaos.name} has no faults that could be laid over another scenario: its trigger is its own traffic or limits")
     faults = [moved(fault, chaos, under) for fault in chaos.faults]
-    return f"faults={json.dumps(faults)}", f"assertions={json.dumps(list(chaos.assertions or ()))}"
+    kinds = {None, *(fault.kind for fault in chaos.faults)}
+    budgets = [text for text in under.budgets if parse_budget(text).fault in kinds]
+    assertions = [text for text in chaos.assertions or () if carries_over(text, under)]
+    lists = {"faults": faults, "budgets": budgets, "assertions": assertions}
+    return tuple(f"{name}={json.dumps(value)}" for name, value in lists.items())
+
+
+def carries_over(assertion: str, under: Any) -> bool:
+    """To recover within a time; that a breaker opens, where there is one."""
+    words = split_budget(assertion)
+    if words is not None and words.metric == RECOVERY:
+        return "<" in words.comparison
+    return assertion.split()[:2] == ["sometimes", BREAKER] and under.gateway.breaker is not None
 
 
 def moved(fault: Fault, chaos: Scenario, under: Scenario) -> dict[str, Any]:

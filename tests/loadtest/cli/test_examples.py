@@ -6,10 +6,12 @@ import importlib
 import shlex
 import shutil
 from pathlib import Path
+from typing import Any
 
 import click
 import pytest
 
+from loadtest.cli.chaos import names
 from loadtest.cli.main import EXAMPLES, VERBS
 from sim.gateway.language import load
 from sim.scenario.shipped import shipped_folder
@@ -30,6 +32,11 @@ def words_of(line: str) -> list[str]:
     return words[: next((index for index, word in enumerate(words) if word in ("|", ">")), None)]
 
 
+def scenario_in(params: dict[str, Any]) -> str:
+    """``chaos`` names one of the library, which may be laid over another."""
+    return params["path"] if "path" in params else params["under"] or names(params["name"])[0]
+
+
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.chdir(tmp_path)
@@ -47,7 +54,7 @@ def test_an_example_parses_and_its_scenario_loads(line: str, folder: Path) -> No
     command: click.Command = importlib.import_module(VERBS[verb][0]).command
     context = command.make_context(verb, arguments)
     if "overrides" in context.params:
-        named = context.params["path"]
+        named = scenario_in(context.params)
         scenario = load(
             "starter" if named in STARTERS else named, (*context.params["overrides"], *context.params.get("changes", ()))
         ).scenario

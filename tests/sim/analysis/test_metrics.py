@@ -15,7 +15,7 @@ from sim.data.schema import ATTEMPTS, TIMELINE
 from sim.gateway.stages.admission import FULL, TOO_LONG
 from sim.gateway.stages.rate_limit import ALL_REQUESTS
 from sim.gateway.stages.retry import NO_TARGET
-from sim.scenario.metric_names import BATCHES, METRIC_NAMES, UNSERVED
+from sim.scenario.metric_names import BATCHES, CLIENT, METRIC_NAMES, UNSERVED
 from tests.sim.synthetic_runs import rows, run_of, scenario, synthetic_run
 
 
@@ -189,7 +189,7 @@ def test_every_metric_lies_in_its_own_interval() -> None:
     window = Window(synthetic_run(scale=10, replications=4))
     for name in METRICS:
         value, low, high = measure(window, name)
-        assert (value is None) == name.startswith(BATCHES), name  # here all calls come alone
+        assert (value is None) == name.startswith((BATCHES, CLIENT)), name  # here all calls come alone, and once
         if low is not None and high is not None:
             assert low <= value <= high, name
 
@@ -235,3 +235,13 @@ def test_the_population_scales_with_the_traffic(arrivals: dict[str, object], use
 def test_every_name_has_a_formula_and_every_outcome_that_is_not_served_a_name() -> None:
     assert set(FORMULAS) == set(METRIC_NAMES)
     assert list(UNSERVED) == [kind.name for kind in KINDS if kind.code >= FAILURES]
+
+
+def test_what_clients_send_again_counts_once_for_them() -> None:
+    made = rows(6, outcome=[ERROR, ERROR, OK, OK, ERROR, OK])
+    made["conversation"], made["turn"] = [1, 2, 3, 1, 2, 4], 0
+    again = scenario(workload={**scenario().workload.model_dump(mode="json"), "client": {"retries": {"attempts": 3}}, "warmup": 0})
+    run = run_of(made, scenario=again)
+    assert measure(run, "client.availability").value == 3 / 4
+    assert measure(run, "client.sendings").value == 6 / 4
+    assert measure(run, "client.amplification").value == 6 / 4

@@ -90,12 +90,18 @@ def test_a_spike_of_arrivals_is_a_phase_too():
 
 def test_faults_laid_over_a_scenario_strike_its_own_providers_as_far_into_it():
     under = load("chaos/retry_storm", ["workload.duration=130s", "workload.warmup=10s"]).scenario
-    faults, assertions = (json.loads(text.partition("=")[2]) for text in overlay(load("chaos/provider_blackout").scenario, under))
+    faults, budgets, assertions = (json.loads(text.partition("=")[2]) for text in overlay(load("chaos/provider_blackout").scenario, under))
     assert [(fault["provider"], fault["kind"]) for fault in faults] == [("server", "outage")]
     squeeze = 120 / 540
     assert float(faults[0]["at"][:-1]) == pytest.approx(10 + 180 * squeeze)
     assert float(faults[0]["for"][:-1]) == pytest.approx(120 * squeeze, rel=1e-4)
-    assert "recovery_time < 60s @outage" in assertions
+    assert assertions == ["recovery_time < 60s @outage"], "it has no breaker, and its figures are its own"
+    assert budgets == ["availability > 99% @after:outage"]
+
+
+def test_budgets_about_faults_that_are_no_longer_there_are_left_out():
+    laid = overlay(load("chaos/provider_brownout").scenario, load("chaos/retry_storm").scenario)
+    assert "budgets=[]" in laid
 
 
 def test_a_shared_cause_that_has_one_provider_left_strikes_it_once():
