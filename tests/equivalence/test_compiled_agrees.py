@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from sim.data.outcomes import CACHE_HIT
 from sim.engine.replication import Part
@@ -14,7 +15,7 @@ from sim.engine.simpy_driver.replicate import replicate
 from sim.gateway.language import load
 from sim.scenario.model import Scenario
 from tests.equivalence.late import LATE, assert_late
-from tests.equivalence.scenarios import SCENARIOS
+from tests.equivalence.sets import SETS
 from tests.examples import examples
 
 EVERYTHING = Path(__file__).with_name("everything.yaml")
@@ -65,10 +66,40 @@ def test_requests_whose_deadline_passes_before_anybody_is_asked_agree_request_by
     assert_late(agree(load(EVERYTHING, LATE).scenario).requests)
 
 
-@settings(max_examples=examples(25), deadline=None, suppress_health_check=list(HealthCheck))
-@given(SCENARIOS)
-def test_random_scenarios_agree_request_by_request(scenario):
-    agree(scenario)
+EACH_TIME = ("full", "ties")  # one program
+CHOSEN = [pytest.param(name, marks=() if name in EACH_TIME else pytest.mark.slow) for name in SETS]
+
+
+@pytest.mark.parametrize("name", CHOSEN)
+def test_random_scenarios_agree_request_by_request(name):
+    """Some 500 in all with TENFOLD_EXAMPLES=20; times on a grid among them (``ties``)."""
+
+    @settings(max_examples=examples(3), deadline=None, suppress_health_check=list(HealthCheck))
+    @given(SETS[name])
+    def agrees(scenario):
+        agree(scenario)
+
+    agrees()
+
+
+def test_a_set_of_stages_is_one_program():
+    from numba import typeof
+
+    from sim.engine.compiled_driver.clients import Nobody
+    from sim.engine.compiled_driver.replicate import run_of
+
+    programs = {name: set() for name in SETS}
+
+    @settings(max_examples=examples(30), deadline=None, suppress_health_check=list(HealthCheck))
+    @given(st.sampled_from(list(SETS)).flatmap(lambda name: st.tuples(st.just(name), SETS[name])))
+    def collect(drawn):
+        name, scenario = drawn
+        run = run_of(scenario, 1, Nobody(scenario, 1))
+        programs[name].add(tuple(typeof(part) for part in (run.g, run.p, run.engine)))
+
+    collect()
+    assert all(len(types) <= 1 for types in programs.values())
+    assert programs["full"] == programs["ties"] or not programs["full"] or not programs["ties"]
 
 
 AGENTS = ("workload.conversations.after=answer", "workload.duration=5m", "faults=[]")
