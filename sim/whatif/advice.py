@@ -63,7 +63,7 @@ class Raised(NamedTuple):
 def tried(loaded: Loaded, load: Load, before: Document, evaluate: Callable[[Loaded], Document]) -> list[Raised]:
     """Each of the limits that may bind in ``before`` doubled, the one that helps most first; of equals the most loaded."""
     tree = yaml.safe_load(loaded.yaml_text)
-    raised = []
+    raised: list[Raised] = []
     for row in candidates(before):
         steps = knob_of(row["limit"])
         old = at(tree, steps) if steps else None
