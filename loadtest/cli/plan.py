@@ -107,7 +107,8 @@ def command(
     keeper_of_rows()  # refuses a memory that cannot be set
     dice = base.scenario.seed if seed is None else seed
     asked_to_share = workers is not None or cluster is not None
-    evaluator = Evaluator(dice, replications, engine, figures, SCALES if minimised is None else max_runs, share_all=asked_to_share)
+    predictions = SCALES if minimised is None else min(max_runs, combinations(knobs)) + 1
+    evaluator = Evaluator(dice, replications, engine, figures, predictions, share_all=asked_to_share)
     chosen = evaluator.engine_for([base.scenario], at_scale)
 
     def load_with(changes: Sequence[str]) -> Loaded:
@@ -119,10 +120,10 @@ def command(
     work: Callable[[], dict[str, Any]]
     if minimised is None:
         work = largest(base, load_with, evaluator, bearable(base, max_scale, replications), quiet, again)
-        workers = workers_that_pay(workers, cluster, base.scenario, TYPICAL_SCALE, replications * SCALES, chosen)
+        workers = workers_that_pay(workers, cluster, base.scenario, TYPICAL_SCALE, replications * predictions, chosen)
     else:
         work = cheapest(base, load_with, evaluator, minimised, knobs, at_scale, max_runs, quiet, again)
-        workers = workers_that_pay(workers, cluster, base.scenario, at_scale, replications * max_runs, chosen)
+        workers = workers_that_pay(workers, cluster, base.scenario, at_scale, replications * predictions, chosen)
     for warning in base.warnings:
         click.echo(f"warning: {warning}", err=True)
     folder = folder_for(out, as_json, base, "plan")
@@ -151,6 +152,16 @@ def command(
         value = document["largest_scale"]["value"]
         return exit_codes.OK if value is not None and value >= min(1.0, max_scale) else exit_codes.GATE
     return exit_codes.OK if document["best"] is not None else exit_codes.GATE
+
+
+def combinations(texts: Sequence[str]) -> int:
+    """Of all values of the knobs. Raises UsageError."""
+    from sim.whatif.variation import VariationError, grid_size, parse_knobs
+
+    try:
+        return grid_size(parse_knobs(texts))
+    except VariationError as error:
+        raise click.UsageError(str(error)) from None
 
 
 def bearable(base: Loaded, max_scale: float, replications: int) -> float:
@@ -194,17 +205,14 @@ def cheapest(
     quiet: bool,
     again: Callable[..., str],
 ) -> Callable[[], dict[str, Any]]:
-    """The search for the cheapest configuration, not begun, its knobs checked. Raises UsageError, ScenarioError."""
+    """The search for the cheapest configuration, not begun, the values of its knobs checked. Raises ScenarioError."""
     from loadtest.cli.whatif import Counter
     from sim.scenario.size import refuse_too_many
     from sim.whatif.cheapest import minimise_document, search
     from sim.whatif.configurations import configurations
-    from sim.whatif.variation import VariationError, ends, grid_size, parse_knobs
+    from sim.whatif.variation import ends, grid_size, parse_knobs
 
-    try:
-        knobs = parse_knobs(texts)
-    except VariationError as error:
-        raise click.UsageError(str(error)) from None
+    knobs = parse_knobs(texts)
     configurations(load, ends(knobs), "--knob")
     refuse_too_many(base.scenario, scale, evaluator.replications)
 

@@ -164,6 +164,8 @@ def readable(image: Any, value: float) -> str:
 # ---- scale ------------------------------------------------------------------------------------------------------------
 def draw_scales(points: Sequence[Document], edge: tuple[float, float] | None, folder: Path) -> bool:
     """What each budget's figure is of its limit, over the scale; the largest scale within all of them shaded. False: nothing to draw."""
+    from matplotlib.ticker import FixedLocator, NullLocator
+
     points = sorted(points, key=lambda point: point["scale"])
     if len(points) < 2:
         return False
@@ -177,8 +179,13 @@ def draw_scales(points: Sequence[Document], edge: tuple[float, float] | None, fo
         if edge is not None:
             axes.axvspan(*edge, color=MUTED, alpha=0.25, linewidth=0)
         axes.set_xscale("log")
-        axes.xaxis.set_major_formatter(lambda value, _: f"{value:g}x")
         axes.set_yscale("log")
+        first, last = math.log2(points[0]["scale"]), math.log2(points[-1]["scale"])
+        doubled = [2.0**power for power in range(math.floor(first), math.ceil(last) + 1)]
+        axes.xaxis.set_major_locator(FixedLocator(doubled))
+        for axis in (axes.xaxis, axes.yaxis):
+            axis.set_minor_locator(NullLocator())
+        axes.xaxis.set_major_formatter(lambda value, _: f"{value:g}x")
         axes.yaxis.set_major_formatter(lambda value, _: f"{value * 100:g} %")
         axes.set_xlabel("scale")
         axes.set_ylabel("of what the budget allows")
