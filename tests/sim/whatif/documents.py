@@ -20,7 +20,7 @@ workload:
   requests:
     - {name: job, tokens: {input: {kind: constant, value: 100}, output: {kind: constant, value: 1}}}
 gateway:
-  queue: {concurrency: 64, waiting: 0}
+  queue: {concurrency: 64, waiting: 0, timeout: null}
   routing: {kind: round-robin, models: [server/job]}
 providers:
   server:
