@@ -46,6 +46,7 @@ def agree(scenario: Scenario, scale: float = 1.0, replication: int = 0) -> Part:
     return ours
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("path", "scale", "replication"), [(EVERYTHING, 1, 0), (EVERYTHING, 4, 1), (LAUNCH, 10, 2)])
 def test_scenarios_that_use_everything_agree_request_by_request(path, scale, replication):
     scenario = load(path).scenario
@@ -54,6 +55,7 @@ def test_scenarios_that_use_everything_agree_request_by_request(path, scale, rep
     assert part.events
 
 
+@pytest.mark.slow
 def test_calls_that_come_together_and_entries_that_live_on_agree_request_by_request():
     scenario = load(EVERYTHING, ["workload.arrivals.batch={kind: geometric, mean: 4}", "gateway.cache.0.sliding=true"]).scenario
     part = agree(scenario)
@@ -62,6 +64,7 @@ def test_calls_that_come_together_and_entries_that_live_on_agree_request_by_requ
     assert (part.requests["outcome"] == CACHE_HIT).sum() > 100
 
 
+@pytest.mark.slow
 def test_requests_whose_deadline_passes_before_anybody_is_asked_agree_request_by_request():
     assert_late(agree(load(EVERYTHING, LATE).scenario).requests)
 
@@ -143,6 +146,7 @@ def test_every_feature_agrees_request_by_request(changes):
     agree(load(EVERYTHING, changes).scenario)
 
 
+@pytest.mark.slow
 def test_clients_that_send_again_agree_request_by_request():
     retries = "workload.client.retries={attempts: 4, budget: 0.5, backoff: {kind: decorrelated-jitter}}"
     scenario = load(EVERYTHING, [retries]).scenario
