@@ -56,6 +56,8 @@ USED_BY = {
     "providers.*.models.*.ttft_per_1k_cached": "sim/provider/latency_effects.py",
     "providers.*.models.*.preset": "sim/scenario/presets.py",
     "faults": "sim/provider/fault_timeline.py",
+    "assertions": "sim/analysis/assertions.py",
+    "expected": "loadtest/cli/check.py",
     "budgets": "sim/analysis/budgets.py",
     "seed": "sim/kernel/random.py",
     "analysis": "sim/analysis/warmup.py",

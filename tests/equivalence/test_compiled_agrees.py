@@ -69,8 +69,7 @@ def test_requests_whose_deadline_passes_before_anybody_is_asked_agree_request_by
     assert_late(agree(load(EVERYTHING, LATE).scenario).requests)
 
 
-EACH_TIME = ("full", "ties")  # one program
-CHOSEN = [pytest.param(name, marks=() if name in EACH_TIME else pytest.mark.slow) for name in SETS]
+CHOSEN = [pytest.param(name, marks=pytest.mark.slow) for name in SETS]
 
 
 @pytest.mark.parametrize("name", CHOSEN)

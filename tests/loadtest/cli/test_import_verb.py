@@ -39,6 +39,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
+@pytest.mark.slow
 def test_a_log_is_reproduced_within_the_bars(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["import", "litellm", "--logs", "spend.jsonl", "-o", "my.yaml", "-q"]) == exit_codes.OK
     out = capsys.readouterr().out
@@ -51,6 +52,7 @@ def test_a_log_is_reproduced_within_the_bars(folder: Path, capsys: pytest.Captur
     assert len(answer["pictures"]) > 5
 
 
+@pytest.mark.slow
 def test_neither_prompts_nor_keys_are_written(folder: Path) -> None:
     assert run(["import", "litellm", "config.yaml", "--logs", "spend.jsonl", "-o", "out/my.yaml", "-q"]) == exit_codes.OK
     for path in (folder / "out").rglob("*"):
@@ -82,6 +84,7 @@ def test_a_configuration_alone_says_what_it_assumes(folder: Path, capsys: pytest
     load("my.yaml")
 
 
+@pytest.mark.slow
 def test_the_same_log_gives_the_same_scenario(folder: Path) -> None:
     for name in ("a", "b"):
         assert run(["import", "litellm", "spend.jsonl", "-o", f"{name}/my.yaml", "-q"]) == exit_codes.OK

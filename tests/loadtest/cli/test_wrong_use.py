@@ -84,6 +84,7 @@ def test_replications_count_too(scenario: str, capsys: pytest.CaptureFixture[str
     assert "about 1,200,000,000 requests in 100 replications at 10000x" in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_a_long_run_says_which_engine_it_takes(scenario: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
     arguments = ["predict", scenario, "--replications", "1", "--json"]
     assert run(arguments) == exit_codes.OK

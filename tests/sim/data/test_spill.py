@@ -76,6 +76,7 @@ def test_the_warm_up_found_is_the_same() -> None:
     assert said(here) == said(there)
 
 
+@pytest.mark.slow
 def test_replications_added_for_a_precision_are_spilled_once_there_is_no_room() -> None:
     short = load(MM1, ["workload.duration=2000s", "workload.warmup=100s", "workload.arrivals.rate=0.5/s"]).scenario
     here = predict_to_precision(short, 0.05)

@@ -164,7 +164,7 @@ def test_a_violation_stops_the_run_and_says_how_to_replay_it(scenario, monkeypat
         predict(scenario, 1.25, replications=1, engine="simpy")
 
 
-@pytest.mark.parametrize(("engine", "scale"), [("simpy", 1 / 3), ("compiled", 1.0)])
+@pytest.mark.parametrize(("engine", "scale"), [("simpy", 1 / 3), pytest.param("compiled", 1.0, marks=pytest.mark.slow)])
 def test_the_options_for_a_replay_replay_the_replication(engine, scale, monkeypatch):
     scenario, seen = load(MM1, ["workload.duration=300s", "workload.warmup=0s"]).scenario, []
     monkeypatch.setattr(sim.engine.replication, "hold", lambda replication, replay: seen.append((replication, replay)))

@@ -58,7 +58,7 @@ def test_what_is_said_of(path: str, says: str) -> None:
         ("gateway.retry.backof", "gateway.retry has no 'backof'; did you mean 'backoff'?"),
         ("gateway.retry.max_attempts", "did you mean 'attempts'?"),
         ("max_attempts", "did you mean gateway.retry.attempts?"),
-        ("backoff", "did you mean gateway.retry.backoff?"),
+        ("backoff", "did you mean workload.client.retries.backoff or gateway.retry.backoff?"),
         ("gateway.cache.tll", "did you mean 'ttl'?"),
         ("gateway.queue.timeout.what", "nothing stands below it"),
         ("gateway.frobnicate", "it has api_keys, breaker"),

@@ -162,6 +162,7 @@ def test_sizes_are_whole_and_at_least_one():
     assert abs(len(found.at_s) - 80_000) < Z * np.sqrt(80_000 * 2)
 
 
+@pytest.mark.slow
 def test_a_long_tail_of_sizes_is_refused_before_it_fills_the_memory():
     tail = {"kind": "mixture", "parts": [{"weight": 1e6, "of": {"kind": "constant", "value": 1}},
                                          {"weight": 1, "of": {"kind": "constant", "value": 1_000_000}}]}  # fmt: skip

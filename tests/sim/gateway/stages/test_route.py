@@ -70,7 +70,9 @@ class TestFastest:
         assert order(hand, hand.start(3.0))[0] == 0
 
     def test_nothing_can_be_remembered_for_no_time(self):
-        (finding,) = check(unchecked(gateway={"routing": {"kind": "fastest", "models": PAIR, "memory": "0s"}}))
+        (finding,) = (
+            each for each in check(unchecked(gateway={"routing": {"kind": "fastest", "models": PAIR, "memory": "0s"}})) if not each.warning
+        )
         assert finding.path == ("gateway", "routing", "memory")
 
     def test_traffic_comes_back_after_a_brown_out(self):
@@ -148,7 +150,11 @@ class TestWeighted:
         assert orders(hands[0], 50) == orders(hands[1], 50)
 
     def test_some_weight_must_be_above_zero(self):
-        (finding,) = check(unchecked(gateway={"routing": {"kind": "weighted", "weights": {"a/one": 0, "b/two": 0}}}))
+        (finding,) = (
+            each
+            for each in check(unchecked(gateway={"routing": {"kind": "weighted", "weights": {"a/one": 0, "b/two": 0}}}))
+            if not each.warning
+        )
         assert finding.path == ("gateway", "routing", "weights")
 
 
@@ -176,7 +182,9 @@ class TestCapabilities:
     @pytest.mark.parametrize(("needs", "path"), [("smal", ("needs",)), (None, ())])
     def test_a_class_whose_needs_are_not_met_is_refused(self, needs, path):
         routing = {"kind": "capability", "small": PAIR}
-        (finding,) = check(unchecked(gateway={"routing": routing}, requests=[JOB | {"needs": needs}]))
+        (finding,) = (
+            each for each in check(unchecked(gateway={"routing": routing}, requests=[JOB | {"needs": needs}])) if not each.warning
+        )
         assert finding.path == ("workload", "requests", 0, *path)
         assert "small" in finding.hint
 
@@ -190,7 +198,7 @@ class TestCapabilities:
     ],
 )  # fmt: skip
 def test_a_target_that_no_provider_has_is_refused(routing, path):
-    (finding,) = check(unchecked(gateway={"routing": routing}))
+    (finding,) = (each for each in check(unchecked(gateway={"routing": routing})) if not each.warning)
     assert finding.path == ("gateway", "routing", *path)
     assert "a/one" in finding.hint
 
