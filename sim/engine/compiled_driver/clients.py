@@ -149,8 +149,9 @@ class Nobody(Clients):
     def __init__(self, scenario: Scenario, seed: int) -> None:
         super().__init__(scenario, seed, 1.0, np.zeros(0, np.int32))
         self.requests = self.maker.records(np.zeros(0, np.int64), {})
-        if scenario.workload.waits_for_answers:
+        if scenario.workload.waits_for_answers or scenario.workload.client.retries is not None:
             self.waiting = Waiting(np.zeros(0, np.int64), np.zeros(0), np.zeros(0, bool))
+            self.step = -1  # nobody sends: there is room for that
 
     def sizes(self) -> dict[str, int]:
         return {"user": 1, "conversation": 1, "prompt": 1}
