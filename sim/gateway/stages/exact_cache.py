@@ -108,18 +108,22 @@ def caches_are_of_use(scenario: Any) -> Iterator[Finding]:
         free -= served
 
 
+def exact_caches(scenario: Any) -> list[ExactCache]:
+    return [cache for cache in scenario.gateway.cache if cache.kind == "exact"]
+
+
 def build(scenario: Any, seed: int) -> Any:
-    exact = [cache for cache in scenario.gateway.cache if cache.kind == "exact"]
+    exact = exact_caches(scenario)
     return State(len(exact)) if exact else None
 
 
 def caches(scenario: Any, s: Any) -> Keyed:
-    exact = [cache for cache in scenario.gateway.cache if cache.kind == "exact"]
+    exact = exact_caches(scenario)
     return Keyed(s.caches, Cache, [Cache(each.ttl, each.sliding, each.single_flight, each.capacity) for each in exact])
 
 
 def cache_of_class(scenario: Any, s: Any) -> Keyed:
-    exact = [cache for cache in scenario.gateway.cache if cache.kind == "exact"]
+    exact = exact_caches(scenario)
     rows = []
     for each in scenario.workload.requests:
         serving = (number for number, cache in enumerate(exact) if not cache.classes or each.name in cache.classes)
