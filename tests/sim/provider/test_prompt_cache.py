@@ -49,6 +49,12 @@ def test_turns_left_out_are_a_summary_before_the_newest_ones() -> None:
     assert cache.read(2.0, 3, 3, summary=500) == 0, "none of the turns fits: another prefix"
 
 
+def test_the_summary_is_a_prefix_of_its_own() -> None:
+    cache = Cache(minimum=40, step=1)
+    cache.read(0.0, 1, 3, own=500, summary=650)
+    assert len(cache.p.places) == 3, "the whole prompt, the last turn with the summary, and the summary alone"
+
+
 def test_short_prompts_are_neither_looked_up_nor_kept() -> None:
     cache = Cache(minimum=501)
     assert [cache.read(now_s, 1, 0) for now_s in (0.0, 1.0)] == [0, 0]

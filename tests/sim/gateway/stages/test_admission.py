@@ -86,13 +86,14 @@ def test_time_waited_is_the_area_under_the_number_waiting():
     assert hand.g.admission.waited_s == (10.0 - 1.0) + (4.0 - 2.0)
 
 
-# The first limit that is reached says how the wait ends; of two at the same time the queue's own comes before the deadline.
+# The first limit that is reached says how the wait ends; of two at the same time the gateway's comes before the client's patience, and
+# the queue's own before the deadline.
 @pytest.mark.parametrize(
     ("queue_timeout", "total", "patience_s", "ends_s", "outcome"),
     [
         ("3s", None, inf, 3.0, "rejected"), ("3s", "9s", inf, 3.0, "rejected"), ("3s", "2s", inf, 2.0, "timeout"),
         (None, "2s", inf, 2.0, "timeout"), ("3s", "9s", 1.0, 1.0, "abandoned"), ("3s", "3s", inf, 3.0, "rejected"),
-        (None, None, 1.5, 1.5, "abandoned"),
+        (None, None, 1.5, 1.5, "abandoned"), ("3s", None, 3.0, 3.0, "rejected"), (None, "2s", 2.0, 2.0, "timeout"),
     ],
 )  # fmt: skip
 def test_a_wait_ends_at_the_first_of_its_limits(queue_timeout, total, patience_s, ends_s, outcome):

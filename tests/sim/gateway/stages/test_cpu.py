@@ -22,6 +22,11 @@ def test_workers_take_connections_in_turn_whoever_is_free():
     assert [c.until_s for c in calls] == [1.0, 0.25, 1.25, 0.5]
 
 
+def test_every_worker_has_its_turn():
+    hand = by_hand(workers=3, **TENTH)
+    assert [hand.start(0.0, cpu_demand_s=0.5).until_s for _ in range(7)] == [0.5, 0.5, 0.5, 1.0, 1.0, 1.0, 1.5]
+
+
 def test_an_idle_worker_begins_at_once():
     hand = by_hand(**TENTH)
     assert [hand.start(at_s, cpu_demand_s=0.5).until_s for at_s in (0.0, 10.0)] == [0.5, 10.5]

@@ -57,6 +57,7 @@ def test_failed_attempts_that_are_billed_count():
 def test_a_window_of_nothing_is_refused():
     (finding,) = check(unchecked(gateway={"spend_limit": {"per_user_usd": 1.0, "per": 0}}))
     assert finding.path == ("gateway", "spend_limit", "per")
+    assert not list(check(unchecked(gateway={"spend_limit": {"per_user_usd": 1.0, "per": "1s"}})))
 
 
 def test_its_figures_can_be_measured_and_budgeted():
