@@ -27,6 +27,7 @@ from sim.analysis.latency_breakdown import where_time_went
 from sim.analysis.metrics import METRICS
 from sim.analysis.window import Window
 from sim.data.run import Run
+from sim.gateway.chain import unused_figures
 from sim.scenario.metric_names import BATCHES, CLIENT
 
 SCHEMA_VERSION = 2
@@ -51,7 +52,10 @@ def summarize_run(run: Run) -> dict[str, Any]:
     """One entry of ``runs``: the table of metrics as nested keys, and the figures by kind."""
     window = Window(run)
     figures: dict[str, Any] = {}
+    unused = unused_figures(run.scenario)
     for name, metric in METRICS.items():
+        if name in unused:
+            continue
         if name.startswith(BATCHES) and not has_batches(run.scenario.workload):
             continue
         if name.startswith(CLIENT) and run.scenario.workload.client.retries is None:

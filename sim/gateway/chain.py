@@ -119,6 +119,12 @@ def used_by(g: Any) -> list[ModuleType]:
     return [stage for stage in STAGES if getattr(g, name_of(stage)) is not None]
 
 
+def unused_figures(scenario: Any) -> set[str]:
+    """Names of the figures of stages that the scenario does not use: they say nothing of its runs."""
+    stages = [stage for stage in STAGES if hasattr(stage, "FIGURES") and stage.build(scenario, 0) is None]
+    return {name for stage in stages for name in stage.FIGURES}
+
+
 def call_class(g: Any) -> Any:
     """``Call`` for a gateway in Python: fields of stages that it does not use are constants, which cost nothing to make."""
     used = [stage.Call for stage in used_by(g) if hasattr(stage, "Call")]

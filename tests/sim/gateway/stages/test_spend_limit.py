@@ -6,6 +6,7 @@ import pytest
 
 from sim.analysis.metrics import measure
 from sim.engine.runner import predict
+from sim.gateway.chain import unused_figures
 from sim.gateway.language import load
 from sim.gateway.stages.spend_limit import check
 from sim.kernel.refusals import NAMES
@@ -67,3 +68,8 @@ def test_its_figures_can_be_measured_and_budgeted():
     assert 0.05 < share < 0.95
     assert share == pytest.approx((run.requests["refused_by"][run.requests["arrival_s"] >= run.warmup_s] != 0).mean(), abs=0.02)
     assert measure(run, "user_spent_usd").value > 0.0
+
+
+def test_only_runs_that_have_a_limit_show_its_figures():
+    limited = unchecked(gateway={"spend_limit": {"per_user_usd": 1.0}})
+    assert unused_figures(unchecked()) - unused_figures(limited) == {"spend_limited_rate", "user_spent_usd"}
