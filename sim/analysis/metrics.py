@@ -128,7 +128,7 @@ def completed(window: Window) -> np.ndarray:
     """Answered requests that *ended* in the window, whenever they arrived: what the system delivered, also when it falls behind."""
     rows = window.run.requests
     end_s = rows["arrival_s"] + rows["latency_s"]
-    inside = is_available(rows["outcome"])
+    inside = is_available(rows["outcome"]) & window.selected
     inside &= np.logical_or.reduce([(end_s >= start) & (end_s < end) for start, end in window.spans])
     return np.bincount(rows["replication"][inside], minlength=window.run.replications)
 

@@ -16,7 +16,7 @@ def objectives(scenario: Scenario) -> dict[str, float]:
     limits: dict[str, float] = {}
     for text in scenario.budgets:
         words = split_budget(text)
-        if words is None or words.comparison not in ("<", "<=") or words.phase is not None:
+        if words is None or words.comparison not in ("<", "<=") or words.phase or words.selector:
             continue
         family = words.metric.split(".")[0].removesuffix("_s")
         if family in ("latency", "ttft"):

@@ -17,24 +17,32 @@ from sim.workload.calls import population
 
 
 class Window:
-    """Columns of the requests whose intended arrival lies in ``spans`` (default: from the end of the warm-up to the end of the run).
+    """Columns of the requests whose intended arrival lies in ``spans`` (default: from the end of the warm-up to the end of the run), of all
+    classes or of some: ``classes``, places in ``workload.requests``.
 
     Columns lie ordered by replication, and stay at hand for the next figure, so that 2.4 million rows are measured in seconds.
     Figures "per second" divide by ``seconds``, the length of the spans; a request counts where it arrives, wherever it ends.
     """
 
-    def __init__(self, run: Run, spans: Sequence[Span] | None = None) -> None:
+    def __init__(self, run: Run, spans: Sequence[Span] | None = None, classes: Sequence[int] | None = None) -> None:
         self.run = run
         self.spans: tuple[Span, ...] = ((run.warmup_s, end_of(run)),) if spans is None else tuple(spans)
         # The last arrivals of a measured run may be stamped a hair after the end: the default window is open there.
         arrival_s = run.requests["arrival_s"]
-        self.requests = Columns(run.requests, arrival_s >= run.warmup_s if spans is None else within(arrival_s, self.spans))
+        self.classes = classes
+        counted = arrival_s >= run.warmup_s if spans is None else within(arrival_s, self.spans)
+        self.requests = Columns(run.requests, counted & self.selected)
         self.replication = self.requests.made("replication")
         if np.any(self.replication[1:] < self.replication[:-1]):
             self.requests.order = np.argsort(self.replication, kind="stable")
             self.replication = self.requests.made("replication")
         ends = np.searchsorted(self.replication, np.arange(run.replications), side="right").tolist()
         self.slices = [slice(start, end) for start, end in zip([0, *ends], ends, strict=False)]
+
+    @property
+    def selected(self) -> np.ndarray | np.bool_:
+        """Mask over all requests of the run: of these classes."""
+        return np.True_ if self.classes is None else np.isin(self.run.requests["kind"], self.classes)
 
     def __len__(self) -> int:
         return len(self.replication)
@@ -92,7 +100,7 @@ class Window:
 
     @cached_property
     def attempts(self) -> Columns:
-        """Columns of the attempts of the window's requests; those whose request is unknown count by when they started."""
+        """Columns of the attempts of the window's requests; those whose request is unknown count by when they started, but of no class."""
         attempts = self.run.attempts
         if not len(attempts) or not len(self.run.requests):
             return Columns(attempts, np.zeros(len(attempts), bool))
@@ -101,7 +109,7 @@ class Window:
         counted[self.replication, self["request"]] = True
         inside = counted[attempts["replication"], request]
         if unknown.any():
-            inside[unknown] = within(attempts["started_s"][unknown], self.spans)
+            inside[unknown] = within(attempts["started_s"][unknown], self.spans) if self.classes is None else False
         return Columns(attempts, inside)
 
     @cached_property

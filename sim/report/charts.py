@@ -132,7 +132,8 @@ def mark_budgets(axes: Axes, run: Run, column: str) -> None:
     furthest = axes.get_xlim()[1]
     for budget in parse_budgets(run.scenario):
         family, _, name = budget.metric.name.partition(".")
-        if family == column and name in QUANTILES and bottom < budget.limit < top and 1 / (1 - QUANTILES[name]) < furthest:
+        everyone = not budget.selector
+        if everyone and family == column and name in QUANTILES and bottom < budget.limit < top and 1 / (1 - QUANTILES[name]) < furthest:
             rarity = 1 / (1 - QUANTILES[name])
             axes.plot([rarity / 1.25, rarity * 1.25], [budget.limit] * 2, color=COLOR["fault"], linewidth=2)
             axes.annotate(budget.text, (rarity / 1.3, budget.limit), ha="right", va="center", fontsize=7, color=COLOR["fault"])

@@ -22,14 +22,16 @@ from sim.scenario.budgets import (
     parse_budget,
     parse_phase,
     parse_quantity,
+    parse_selector,
     phase_spans,
     split_budget,
 )
+from sim.scenario.metric_names import RECOVERY as RECOVERY_TIME
 from sim.scenario.metric_names import MetricName
 from sim.scenario.model import Scenario
 from sim.scenario.units import NUMBER
 
-RECOVERY = "recovery_time"
+RECOVERY = RECOVERY_TIME.name
 RELATIVE = re.compile(rf"{NUMBER}\s*x")
 COVERAGE = re.compile(r"\s*(sometimes|never)\s+([a-z_-]+)(?:\s+(?:\"([^\"]*)\"|([a-z-]+)))?\s*(?:@\s*(\S.*?))?\s*")
 BREAKER_MOVES = {"opens": "open", "half-opens": "half-open", "closes": "closed"}
@@ -97,7 +99,9 @@ def parse_assertion(text: str, outcomes: Iterable[str], limits: Iterable[str]) -
         phase, fault = parse_phase(words.phase, plain)
         if phase not in ("during", "after"):
             raise BudgetError(f"{plain!r}: so many times what it was before: expected a phase, such as '@during' or '@after'")
-        return Figure(plain, Budget(plain, metric, comparison_of(words.comparison, plain), float(found[1]), 1.0, phase, fault), True)
+        selector = parse_selector(words.selector, metric, plain)
+        comparison = comparison_of(words.comparison, plain)
+        return Figure(plain, Budget(plain, metric, comparison, float(found[1]), 1.0, phase, fault, selector), True)
     return Figure(plain, parse_budget(plain, either_way=True))
 
 
@@ -159,7 +163,7 @@ def check_phases(scenario: Scenario, assertion: Assertion) -> None:
     """Raises BudgetError for a phase that the scenario does not have, or a figure of a stage that it does not use."""
     match assertion:
         case Figure():
-            assertion.budget.spans(scenario)
+            assertion.budget.check(scenario)
         case Recovery():
             phase_spans(scenario, "after", assertion.fault, assertion.text)
         case Coverage():

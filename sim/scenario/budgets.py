@@ -1,7 +1,8 @@
-"""Budgets: ``latency.p99 < 8s``, ``availability > 99.5%``, ``cost.month < 60000 USD``, ``error_rate < 5% @during:outage``.
+"""Budgets: ``latency.p99 < 8s``, ``cost.month < 60000 USD``, ``latency.p99{class=chat} < 8s``, ``error_rate < 5% @during:outage``,
+``recovery_time < 30s @outage``.
 
-A metric, a comparison, a quantity with its unit, and optionally the phase of the scenario's faults to hold it to. All of it is checked
-before anything runs.
+A metric, perhaps of some requests only, a comparison, a quantity with its unit, and optionally the phase of the scenario's faults to hold
+it to. All of it is checked before anything runs.
 """
 
 from __future__ import annotations
@@ -13,14 +14,16 @@ from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import NamedTuple, get_args
 
-from sim.scenario.metric_names import METRIC_NAMES, MetricName
-from sim.scenario.model import Fault, Scenario, Stages
+from sim.scenario.metric_names import METRIC_NAMES, OF_THE_WHOLE, RECOVERY, MetricName
+from sim.scenario.model import Fault, RequestClass, Scenario, Stages
 from sim.scenario.units import NUMBER, finite, parse_duration, parse_rate
 from sim.scenario.words import METRICS
 
 Span = tuple[float, float]
-BUDGET = re.compile(r"\s*([A-Za-z_][\w.]*?)\s*(<=|>=|<|>|==?)\s*([^@]+?)\s*(?:@\s*(\S.*?))?\s*")
+BUDGET = re.compile(r"\s*([A-Za-z_][\w.]*?)\s*(?:\{([^{}]*)\}\s*)?(<=|>=|<|>|==?)\s*([^@]+?)\s*(?:@\s*(\S.*?))?\s*")
 COMPARISONS: dict[str, Callable[[float, float], bool]] = {"<": operator.lt, "<=": operator.le, ">": operator.gt, ">=": operator.ge}
+SELECTORS = ("class", "feature", "needs")
+"""What tells requests apart before they are sent: words of ``workload.requests``."""
 FAMILIES = {
     "latency": "latency_s", "batch_latency": "batch_latency_s", "ttft": "ttft_s", "added_latency": "added_latency_s",
     "queue_wait": "queue_wait_s", "cost": "cost_usd",
@@ -51,9 +54,10 @@ EXAMPLES = {
 
 
 class Words(NamedTuple):
-    """``latency.p99 < 8s @after`` cut into its four parts."""
+    """``latency.p99{class=chat} < 8s @after`` cut into its five parts."""
 
     metric: str
+    selector: str | None
     comparison: str
     quantity: str
     phase: str | None
@@ -79,13 +83,42 @@ class Budget:
     times: float = 1.0
     phase: str | None = None
     fault: str | None = None
+    selector: tuple[tuple[str, str], ...] = ()
 
     def holds(self, value: float) -> bool:
         return COMPARISONS[self.comparison](value, self.limit)
 
     def spans(self, scenario: Scenario) -> list[Span] | None:
         """The spans of arrival time it is held over; None: all that counts. Raises BudgetError when the scenario has no such fault."""
+        if self.metric is RECOVERY:
+            return phase_spans(scenario, "after", self.fault, self.text)
         return phase_spans(scenario, self.phase, self.fault, self.text) if self.phase else None
+
+    def classes(self, scenario: Scenario) -> tuple[int, ...] | None:
+        """The request classes it is about, as their places in ``workload.requests``; None: all. Raises BudgetError for what none is."""
+        if not self.selector:
+            return None
+        requests = scenario.workload.requests
+        for key, wanted in self.selector:
+            known = list(dict.fromkeys(named(each, key) for each in requests))
+            if wanted not in known:
+                near = get_close_matches(wanted, known, n=1, cutoff=0.5)
+                hint = f"did you mean {near[0]!r}?" if near else f"the scenario has {', '.join(known)}"
+                raise BudgetError(f"{self.text!r}: no request has {key} {wanted!r}; {hint}")
+        chosen = [place for place, each in enumerate(requests) if all(named(each, key) == wanted for key, wanted in self.selector)]
+        if not chosen:
+            raise BudgetError(f"{self.text!r}: no request has all of {', '.join(f'{key}={wanted}' for key, wanted in self.selector)}")
+        return tuple(chosen)
+
+    def check(self, scenario: Scenario) -> None:
+        """Raises BudgetError for a phase or requests that the scenario does not have."""
+        self.spans(scenario)
+        self.classes(scenario)
+
+
+def named(request: RequestClass, key: str) -> str:
+    """What a request class says under a word of SELECTORS."""
+    return {"class": request.name, "feature": request.feature or request.name, "needs": request.needs or "default"}[key]
 
 
 def parse_budget(text: str, either_way: bool = False) -> Budget:
@@ -93,8 +126,6 @@ def parse_budget(text: str, either_way: bool = False) -> Budget:
     words = split_budget(text)
     if words is None:
         raise BudgetError(f"{text!r}: expected a metric, a comparison and a quantity, such as 'latency.p99 < 8s'")
-    if words.metric == "recovery_time":
-        raise BudgetError(f"{text!r}: recovery_time is an assertion; write it below assertions")
     metric = find_metric(words.metric, text)
     if words.comparison not in COMPARISONS:
         raise BudgetError(f"{text!r}: expected one of {', '.join(COMPARISONS)} instead of '{words.comparison}'")
@@ -108,14 +139,36 @@ def parse_budget(text: str, either_way: bool = False) -> Budget:
     except ValueError as error:
         raise BudgetError(f"{text!r}: {error}, found {words.quantity!r}") from None
     phase, fault = parse_phase(words.phase, text)
-    return Budget(" ".join(text.split()), metric, words.comparison, limit, TIMES.get(words.metric, 1.0), phase, fault)
+    if metric is RECOVERY and phase == "before":
+        raise BudgetError(f"{text!r}: there is nothing to recover from before a fault; expected such as '@outage'")
+    selector = parse_selector(words.selector, metric, text)
+    return Budget(" ".join(text.split()), metric, words.comparison, limit, TIMES.get(words.metric, 1.0), phase, fault, selector)
+
+
+def parse_selector(text: str | None, metric: MetricName, budget: str) -> tuple[tuple[str, str], ...]:
+    """``class=chat, needs=large`` → pairs. Raises BudgetError, also where the metric cannot be said of some requests."""
+    if text is None:
+        return ()
+    if metric.name.startswith(OF_THE_WHOLE):
+        raise BudgetError(f"{budget!r}: {metric.name} is of the whole gateway, so no requests can be selected")
+    pairs = []
+    for part in text.split(","):
+        found = re.fullmatch(r"\s*(\w+)\s*[=:]\s*([\w.:-]+)\s*", part)
+        if found is None:
+            raise BudgetError(f"{budget!r}: expected requests selected by {', '.join(SELECTORS)}, such as {{class=chat}}, found {{{text}}}")
+        if found[1] not in SELECTORS:
+            near = get_close_matches(found[1], SELECTORS, n=1)
+            hint = f"did you mean {near[0]!r}?" if near else f"expected one of {', '.join(SELECTORS)}"
+            raise BudgetError(f"{budget!r}: requests cannot be selected by {found[1]!r}; {hint}")
+        pairs.append((found[1], found[2]))
+    return tuple(pairs)
 
 
 def parse_budgets(scenario: Scenario) -> tuple[Budget, ...]:
-    """All budgets of a scenario, phases checked against its faults. Raises BudgetError."""
+    """All budgets of a scenario, phases and requests checked against it. Raises BudgetError."""
     budgets = tuple(parse_budget(text) for text in scenario.budgets)
     for budget in budgets:
-        budget.spans(scenario)
+        budget.check(scenario)
     return budgets
 
 
@@ -124,6 +177,8 @@ def find_metric(name: str, text: str) -> MetricName:
     full = SHORT.get(name, FAMILIES.get(family, family) + dot + figure.replace(".", ""))
     if full in METRIC_NAMES:
         return METRIC_NAMES[full]
+    if name == RECOVERY.name:
+        return RECOVERY
     known = spoken_names()
     near = [METRICS[name]] if name in METRICS else get_close_matches(name, known, n=1, cutoff=0.5)
     hint = f"did you mean {near[0]!r}?" if near else f"known are {', '.join(known)}"
@@ -134,7 +189,11 @@ def spoken_names() -> list[str]:
     """Metric names as budgets usually write them."""
     families = {full: short for short, full in FAMILIES.items()}
     long = [name for name in METRIC_NAMES if name not in SHORT.values()]
-    return [*(families.get(name.partition(".")[0], name.partition(".")[0]) + "".join(name.partition(".")[1:]) for name in long), *SHORT]
+    return [
+        *(families.get(name.partition(".")[0], name.partition(".")[0]) + "".join(name.partition(".")[1:]) for name in long),
+        *SHORT,
+        RECOVERY.name,
+    ]
 
 
 def parse_quantity(text: str, unit: str) -> float:

@@ -138,7 +138,7 @@ def client_retries_fit(scenario: Scenario) -> Iterator[Finding]:
 def budgets_parse(scenario: Scenario) -> Iterator[Finding]:
     for index, text in enumerate(scenario.budgets):
         try:
-            parse_budget(text).spans(scenario)
+            parse_budget(text).check(scenario)
         except ValueError as error:
             yield Finding(("budgets", index), str(error))
 

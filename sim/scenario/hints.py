@@ -80,6 +80,8 @@ def about_mapping(found: object, wanted: str) -> str:
 
 
 def about_text(found: object, wanted: str) -> str:
+    if isinstance(found, dict) and any("{" in str(key) for key in found):
+        return "write {class=chat}, or quote the line: to YAML a colon and a space make a mapping"
     return f'quote it: "{found}"' if isinstance(found, (int, float)) and not isinstance(found, bool) else ""
 
 

@@ -81,4 +81,8 @@ TABLE: tuple[MetricName, ...] = (
     MetricName("cost_usd.per_day", "USD", "lower", "24 hours of this traffic"),
     MetricName("cost_usd.per_month", "USD", "lower", "30 days of this traffic"),
 )
+RECOVERY = MetricName("recovery_time", "s", "lower", "from the end of the last disturbance until availability is back for good")
+"""No figure of rows in a window: ``sim.analysis.recovery`` has its definition."""
+OF_THE_WHOLE = ("queue_depth", "in_service", "open_breakers", BATCHES, RECOVERY.name)
+"""Families that cannot be said of one class of requests: they are counted over time, or over calls that belong together."""
 METRIC_NAMES: dict[str, MetricName] = {metric.name: metric for metric in TABLE}

@@ -97,6 +97,8 @@ def draw_pareto(rows: Sequence[Document], best: int | None, folder: Path) -> boo
 def mark_limit(axes: Axes, text: str) -> None:
     """A line where a budget bounds one of the two, if it lies among the dots."""
     budget = parse_budget(text)
+    if budget.selector:
+        return
     if budget.metric.name == COST and inside(axes.get_xlim(), budget.limit):
         axes.axvline(budget.limit, color=BAD, linewidth=0.8, linestyle="--", zorder=0)
     if budget.metric.name == P99 and inside(axes.get_ylim(), budget.limit):

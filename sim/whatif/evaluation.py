@@ -119,7 +119,7 @@ def metric_named(text: str) -> str:
 
 def with_those_of_budgets(names: Iterable[str], scenario: Scenario) -> tuple[str, ...]:
     """``names``, and what the scenario's budgets are about, each once."""
-    return tuple(dict.fromkeys([*names, *(budget.metric.name for budget in parse_budgets(scenario))]))
+    return tuple(dict.fromkeys([*names, *(budget.metric.name for budget in parse_budgets(scenario) if budget.metric.name in METRICS)]))
 
 
 # ---- budgets ----------------------------------------------------------------------------------------------------------

@@ -1,9 +1,13 @@
 """Budgets are read strictly, judged by the value, and honest about what the samples cannot say."""
 
+import re
+
+import numpy as np
 import pytest
 
-from sim.analysis.budgets import judge, judge_value
+from sim.analysis.budgets import Judgement, judge, judge_value
 from sim.analysis.estimators import Estimate
+from sim.data.outcomes import ERROR
 from sim.scenario.budgets import BudgetError, find_metric, merged, parse_budget, parse_budgets, phase_spans, spoken_names
 from tests.sim.synthetic_runs import rows, run_of, scenario, synthetic_run
 
@@ -113,3 +117,56 @@ def test_phases_lie_between_warm_up_and_end() -> None:
 def test_a_phase_of_a_fault_that_never_happens_is_refused() -> None:
     with pytest.raises(BudgetError, match="the scenario has no fault of kind brownout"):
         parse_budgets(scenario(budgets=["latency.p99 < 8s @brownout"]))
+
+
+def test_a_selector_holds_a_budget_to_some_requests_only() -> None:
+    made = rows(1200, latency_s=1.0)
+    made["kind"][::2] = 1
+    made["latency_s"][::2] = 9.0
+    texts = [
+        f"latency.p99{{{selector}}} < 8s" for selector in ("class=faq", "class: reasoning", "feature=agents", "class=faq, needs=default")
+    ]
+    run = run_of(made, scenario=scenario(budgets=[*texts, "throughput{class=faq} > 1/s"]))
+    judged = judge(run)
+    assert [judgement.verdict for judgement in judged] == ["ok", "broken", "broken", "ok", "broken"]
+    assert judged[-1].value.value == pytest.approx(0.5), "half of one a second"
+
+
+@pytest.mark.parametrize(
+    ("selector", "message"),
+    [
+        ("class=fqa", "no request has class 'fqa'; did you mean 'faq'?"),
+        ("class=faq, feature=agents", "no request has all of class=faq, feature=agents"),
+        ("clas=faq", "requests cannot be selected by 'clas'; did you mean 'class'?"),
+        ("tier=gold", "requests cannot be selected by 'tier'; expected one of class, feature, needs"),
+        ("faq", "expected requests selected by class, feature, needs, such as {class=chat}, found {faq}"),
+    ],
+)
+def test_a_selector_of_no_requests_is_refused(selector: str, message: str) -> None:
+    with pytest.raises(BudgetError, match=re.escape(message)):
+        parse_budgets(scenario(budgets=[f"latency.p99{{{selector}}} < 8s"]))
+
+
+def test_what_is_of_the_whole_gateway_has_no_selector() -> None:
+    with pytest.raises(BudgetError, match="queue_depth.max is of the whole gateway"):
+        parse_budget("queue_depth.max{class=faq} < 9")
+
+
+def outage(down_until_s: float) -> list[Judgement]:
+    """Nothing is answered from 300 s, when the outage begins (it ends at 390 s), until then."""
+    made = rows(6000, arrival_s=np.arange(6000) / 10)
+    down = (made["arrival_s"] >= 300) & (made["arrival_s"] < down_until_s)
+    made["outcome"][down] = ERROR
+    return judge(run_of(made, scenario=scenario(budgets=["recovery_time < 30s @outage", "recovery_time < 5m"])))
+
+
+def test_recovery_is_a_budget_counted_from_the_end_of_the_fault() -> None:
+    assert [one.verdict for one in outage(400)] == ["ok", "ok"]
+    assert [one.verdict for one in outage(450)] == ["broken", "ok"]
+    assert outage(450)[0].value.value == pytest.approx(60, abs=10)
+
+
+def test_what_never_recovers_breaks_any_limit_and_has_no_value() -> None:
+    never = outage(600)
+    assert [(one.verdict, one.value.value) for one in never] == [("broken", None)] * 2
+    assert "not recovered 210 s later" in never[0].says
