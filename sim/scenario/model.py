@@ -243,8 +243,8 @@ class Scenario(Model):
     faults: tuple[Fault, ...] = Field((), description="what goes wrong at providers, and when")
     budgets: tuple[str, ...] = Field(
         (),
-        description="what must hold, such as 'latency.p99 < 8s', 'cost.month < 900 USD', 'latency.p99{class=chat} < 8s' (also feature=, needs=), "
-        "'availability > 99.9% @outage' or 'recovery_time < 30s @outage'; `tenfold check` gates",
+        description="what must hold, such as 'latency.p99 < 8s', 'cost.month < 900 USD', 'latency.p99{class=chat} < 8s' (also feature=, "
+        "needs=), 'availability > 99.9% @outage' or 'recovery_time < 30s @outage'; `tenfold check` gates",
     )
     assertions: tuple[str, ...] | None = Field(
         None,

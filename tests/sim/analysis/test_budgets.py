@@ -148,7 +148,7 @@ def test_a_selector_of_no_requests_is_refused(selector: str, message: str) -> No
 
 
 def test_what_is_of_the_whole_gateway_has_no_selector() -> None:
-    with pytest.raises(BudgetError, match="queue_depth.max is of the whole gateway"):
+    with pytest.raises(BudgetError, match=r"queue_depth\.max is of the whole gateway"):
         parse_budget("queue_depth.max{class=faq} < 9")
 
 
