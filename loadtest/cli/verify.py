@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import re
 import sys
 from pathlib import Path
 from typing import Any
@@ -15,7 +17,7 @@ from loadtest.targets import TARGETS
 EXAMPLES = options.examples(
     "tenfold verify launch.yaml --out results/first",
     "tenfold verify launch.yaml --scale 10 --set workload.duration=2m --set faults=[]",
-    "tenfold verify launch.yaml --target url --url http://127.0.0.1:8000 --mock-port 9000",
+    "tenfold verify launch.yaml --target url --url http://127.0.0.1:8000 --mock-port 9000 --key GATEWAY_KEY --model default=gpt-4o",
 )
 TARGET_HELP = "Gateway under test: " + "; ".join(f"{name} ({line})" for name, (_, line) in TARGETS.items()) + "."
 
@@ -28,6 +30,13 @@ TARGET_HELP = "Gateway under test: " + "; ".join(f"{name} ({line})" for name, (_
 @options.replications(10)
 @click.option("--target", type=click.Choice(list(TARGETS)), default="reference", show_default=True, help=TARGET_HELP)
 @click.option("--url", metavar="URL", help="Of the gateway, for --target url. Loopback only, unless --allow-remote.")
+@click.option("--header", "headers", multiple=True, metavar="'NAME: VALUE'", help="Sent with every request, for --target url. Repeatable.")
+@click.option(
+    "--key", metavar="VARIABLE", help="Environment variable with the clients' key, for --target url.  [default: TENFOLD_KEY_CLIENT]"
+)
+@click.option(
+    "--model", "models", multiple=True, metavar="OURS=THEIRS", help="The gateway's name of a model, for --target url. Repeatable."
+)
 @click.option("--allow-remote", is_flag=True, help="Send load to a host that is not this machine. Ask its owner first.")
 @click.option("--port", type=click.IntRange(0, 65_535), default=0, help="Of the gateway.  [default: a free one]")
 @click.option(
@@ -42,7 +51,8 @@ TARGET_HELP = "Gateway under test: " + "; ".join(f"{name} ({line})" for name, (_
 @options.quiet
 def command(
     path: str, overrides: tuple[str, ...], scale: float, seed: int | None, replications: int, target: str, url: str | None,
-    allow_remote: bool, port: int, mock_port: int, workers: int, as_json: bool, out: Path | None, quiet: bool,
+    headers: tuple[str, ...], key: str | None, models: tuple[str, ...], allow_remote: bool, port: int, mock_port: int, workers: int,
+    as_json: bool, out: Path | None, quiet: bool,
 ) -> int:  # fmt: skip
     """Run SCENARIO for real and compare: mock providers, gateway and load generator as separate processes, prediction beside measurement.
 
@@ -59,8 +69,9 @@ def command(
     every_override = (*overrides, *(() if seed is None else (f"seed={seed}",)))
     loaded = load(path, every_override)
     check_places(target, url, allow_remote, port, mock_port, len(loaded.scenario.providers))
+    client = client_side(target, headers, key, models, loaded.scenario)
     place = None if as_json and out is None else prepared(out, loaded.scenario.name, "verify")
-    order = Order(loaded, every_override, target, scale, url, port, mock_port, workers)
+    order = Order(loaded, every_override, target, scale, url, port, mock_port, workers, client)
     with ends_cleanly():
         try:
             return run(order, replications, place, as_json, quiet)
@@ -91,7 +102,7 @@ def run(order: Any, replications: int, place: Path | None, as_json: bool, quiet:
         )
     except NotComparable as why:
         raise click.UsageError(f"prediction and measurement cannot be compared: {why}") from None
-    results = gather([prediction, measured.run], loaded.sha256, loaded.yaml_text, comparison)
+    results = gather([prediction, measured.run], loaded.sha256, loaded.yaml_text, comparison, target_usage=measured.usage)
     if place is not None:
         keep(results, place)
     if as_json:
@@ -124,6 +135,48 @@ def check_places(target: str, url: str | None, allow_remote: bool, port: int, mo
         for number in wanted:
             if number and (why := port_taken(number)):
                 raise click.UsageError(f"port {number} cannot be used: {why} ({option})")
+
+
+def client_side(target: str, headers: tuple[str, ...], key: str | None, models: tuple[str, ...], scenario: Any) -> Any:
+    """What the clients of a gateway that runs already send along. Raises UsageError."""
+    from loadtest.generator.request_bodies import DEFAULT_MODEL
+    from loadtest.targets.base import ClientSide
+
+    for option, given in (("--header", headers), ("--key", key), ("--model", models)):
+        if given and target != "url":
+            raise click.UsageError(f"{option} goes with --target url; what Tenfold starts it asks as it must be asked")
+    sent = {}
+    for header in headers:
+        name, colon, value = (part.strip() for part in header.partition(":"))
+        if not colon or not name or not value or not HEADER_NAME.fullmatch(name):
+            raise click.UsageError(f"--header {header!r}: expected 'NAME: VALUE'")
+        if name.lower() in SECRET_HEADERS:
+            raise click.UsageError(
+                f"--header {name}: a key on the command line is kept in every result; --key names a variable that holds it"
+            )
+        sent[name] = value
+    asked = sorted({each.needs or DEFAULT_MODEL for each in scenario.workload.requests})
+    renamed = {}
+    for model in models:
+        ours, equals, theirs = model.partition("=")
+        if not equals or not theirs:
+            raise click.UsageError(f"--model {model!r}: expected OURS=THEIRS")
+        if ours not in asked:
+            raise click.UsageError(f"--model {ours}: this scenario's clients ask for {', '.join(asked)}")
+        renamed[ours] = theirs
+    return ClientSide(sent, renamed, None if key is None else secret_in(key))
+
+
+HEADER_NAME = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
+SECRET_HEADERS = ("authorization", "api-key", "x-api-key", "x-goog-api-key", "cookie")
+
+
+def secret_in(variable: str) -> str:
+    if not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", variable):
+        raise click.UsageError("--key takes the name of an environment variable, not a key: command lines are kept in every result")
+    if not (value := os.environ.get(variable)):
+        raise click.UsageError(f"--key {variable}: that environment variable is not set")
+    return value
 
 
 def nothing_measured(why: str) -> dict[str, Any]:

@@ -47,15 +47,15 @@ async def _stamp_sent(_session: Any, context: SimpleNamespace, _params: Any) -> 
         exchange.sent = time.monotonic()
 
 
-def open_session(read_buffer: int = 2**16) -> aiohttp.ClientSession:
+def open_session(read_buffer: int = 2**16, key: str | None = None) -> aiohttp.ClientSession:
     """A session without any limit on connections: a limit would queue in the client what the server should see.
 
-    Key from TENFOLD_KEY_CLIENT.
+    ``key``: the client's, default: from TENFOLD_KEY_CLIENT.
     """
     trace = aiohttp.TraceConfig()
     trace.on_request_headers_sent.append(_stamp_sent)
     headers = {"Content-Type": "application/json", "Accept-Encoding": "identity"}  # a compressed stream comes in lumps
-    if key := os.environ.get("TENFOLD_KEY_CLIENT"):
+    if key := key or os.environ.get("TENFOLD_KEY_CLIENT"):
         headers["Authorization"] = f"Bearer {key}"
     return aiohttp.ClientSession(
         connector=aiohttp.TCPConnector(limit=0, keepalive_timeout=KEEPALIVE_S, ttl_dns_cache=None),

@@ -57,7 +57,7 @@ class Engine:
         self.plan = plan
         self.frames = frames
         self.scenario: Scenario = plan.load_scenario()
-        self.writer = BodyWriter(self.scenario)
+        self.writer = BodyWriter(self.scenario, plan.models, plan.headers)
         self.player = player_of(self.scenario)
         self.closed = self.player is not None
         self.ended: list[Exchange] = []

@@ -24,14 +24,21 @@ Progress = Callable[[float, int, int, int], None]
 
 
 class LocustRun:
-    """The load generator of one run. ``start`` returns when its engines are ready; ``play`` runs it from ``t0`` to its end."""
+    """The load generator of one run. ``start`` returns when its engines are ready; ``play`` runs it from ``t0`` to its end.
 
-    def __init__(self, crew: Crew, plan: LoadPlan, workers: int = 1, web_port: int | None = None, reports: Path | None = None) -> None:
+    ``key``: the clients', default: from the environment.
+    """
+
+    def __init__(
+        self, crew: Crew, plan: LoadPlan, workers: int = 1, web_port: int | None = None, reports: Path | None = None,
+        key: str | None = None,
+    ) -> None:  # fmt: skip
         self.crew = crew
         self.plan = plan
         self.workers = workers
         self.web_port = web_port
         self.reports = reports
+        self.secrets = {} if key is None else {"TENFOLD_KEY_CLIENT": key}
         self.planned = 0
 
     def start(self) -> None:
@@ -39,6 +46,7 @@ class LocustRun:
         path = Path(self.plan.directory) / "plan.json"
         self.plan.write(path)
         env = {"TENFOLD_PLAN": str(path), "TENFOLD_PARTS": str(self.workers), "TENFOLD_START": "auto" if self.web_port else "stdin"}
+        env |= self.secrets
         argv = [sys.executable, "-m", "locust", "-f", str(LOCUSTFILE), "--users", str(self.workers), "--spawn-rate", str(self.workers)]
         argv += ["--only-summary", "--loglevel", "WARNING", "--host", self.plan.url]
         if self.web_port is not None:

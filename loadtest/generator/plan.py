@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
 from sim.scenario.model import Scenario
@@ -16,7 +16,8 @@ class LoadPlan:
     """``scenario`` as its JSON dump; ``url``: base URL of the gateway; ``directory``: where samples go, must exist.
 
     ``part`` of ``parts``: this generator sends every parts-th request of the schedule, or plays every parts-th client.
-    ``drain_s``: how long after the last send answers are waited for.
+    ``drain_s``: how long after the last send answers are waited for. ``headers`` go along with every request; ``models`` are the gateway's
+    names of ours, where they differ. A client's key is none of them: it comes from the environment (TENFOLD_KEY_CLIENT).
     """
 
     scenario: str
@@ -28,6 +29,8 @@ class LoadPlan:
     part: int = 0
     parts: int = 1
     drain_s: float = 120.0
+    headers: dict[str, str] = field(default_factory=dict)
+    models: dict[str, str] = field(default_factory=dict)
 
     def load_scenario(self) -> Scenario:
         return Scenario.model_validate_json(self.scenario)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -16,6 +16,7 @@ from sim.workload.schedule import Schedule
 MAX_AHEAD = 256
 MAX_AHEAD_BYTES = 64 * 1024 * 1024
 DEFAULT_MODEL = "default"  # what a request without a capability asks for
+NONE: Mapping[str, str] = {}
 
 
 class Call(NamedTuple):
@@ -40,10 +41,12 @@ def call_at(schedule: Schedule, i: int) -> Call:
 
 
 class BodyWriter:
-    """Turns calls into HTTP bodies and headers as the gateway contract has them."""
+    """Turns calls into HTTP bodies and headers as the gateway contract has them; ``models`` and ``headers`` as in LoadPlan."""
 
-    def __init__(self, scenario: Scenario) -> None:
-        self.models = [kind.needs or DEFAULT_MODEL for kind in scenario.workload.requests]
+    def __init__(self, scenario: Scenario, models: Mapping[str, str] = NONE, headers: Mapping[str, str] = NONE) -> None:
+        asked = [kind.needs or DEFAULT_MODEL for kind in scenario.workload.requests]
+        self.models = [models.get(name, name) for name in asked]
+        self.headers = headers
         self.stream = scenario.workload.client.stream
         self.classes = [kind.name for kind in scenario.workload.requests]
         self.priorities = [kind.priority for kind in scenario.workload.requests]
@@ -60,7 +63,7 @@ class BodyWriter:
             document["stream_options"] = {"include_usage": True}
         headers = {
             "x-tenfold-request": str(call.request), "x-tenfold-conversation": str(call.conversation), "x-tenfold-turn": str(call.turn),
-            "x-tenfold-class": self.classes[call.kind],
+            "x-tenfold-class": self.classes[call.kind], **self.headers,
         }  # fmt: skip
         if self.priorities[call.kind]:
             headers["x-tenfold-priority"] = str(self.priorities[call.kind])

@@ -12,7 +12,7 @@ import shutil
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -24,8 +24,10 @@ from loadtest.generator.locust_run import LEAD_S, LocustRun, Progress
 from loadtest.generator.plan import LoadPlan
 from loadtest.measurement.measured_run import measured_run
 from loadtest.processes.http_control import fetch, post
+from loadtest.processes.usage import USAGE, sampled, summary
 from loadtest.targets import find_target
-from loadtest.targets.base import Place, Running
+from loadtest.targets.base import ClientSide, Place, Running
+from loadtest.targets.probe import probe
 from mockprovider.delivery.playback import End
 from mockprovider.evidence.truth_log import TRUTH
 from mockprovider.processes.supervisor import Crew, RunFailed
@@ -56,6 +58,7 @@ class Order:
     port: int = 0
     mock_port: int = 0
     workers: int = 1
+    client: ClientSide = field(default_factory=ClientSide)
 
 
 @dataclass(frozen=True)
@@ -67,6 +70,7 @@ class Measured:
     mocks: dict[str, dict[str, Any]]
     why_invalid: tuple[str, ...] = ()
     errors: tuple[dict[str, Any], ...] = ()  # as samples.frequent_errors, of requests after the warm-up
+    usage: np.ndarray = field(default_factory=lambda: np.zeros(0, USAGE))  # of the target's processes
 
     def document(self) -> dict[str, Any]:
         """The certificate as the verify document has it."""
@@ -75,6 +79,7 @@ class Measured:
             **self.certificate.document(),
             "mock_lateness_s": {q: max((each[q] for each in lateness), default=None) for q in ("p50", "p99")},
             "mocks": self.mocks,
+            "target": summary(self.usage),
         }
 
 
@@ -94,17 +99,26 @@ def measure(order: Order, say: Say, progress: Progress) -> Measured:
         if order.mock_port:
             say("mock providers: " + ", ".join(f"{name} at {url}" for name, url in mocks.items()))
         say(f"starting the target {order.target}")
-        running = target.start(Place(order.loaded, scenario_file, mocks, crew, order.url, order.port))
+        running = target.start(Place(order.loaded, scenario_file, mocks, crew, order.url, order.port, order.client))
+        client = running.client
+        plan = LoadPlan(
+            dump(order.loaded), order.loaded.sha256, running.url, str(folder), order.scale, headers=dict(client.headers),
+            models=dict(client.models),
+        )  # fmt: skip
+        if not running.ours:
+            say("asking the target a first time")
+            probe(order.loaded.scenario, plan, client.key, mocks)
         say("starting the load generator")
-        plan = LoadPlan(dump(order.loaded), order.loaded.sha256, running.url, str(folder), order.scale)
-        load_run = LocustRun(crew, plan, order.workers)
+        load_run = LocustRun(crew, plan, order.workers, key=client.key)
         load_run.start()
         refuse_if_edited(order)
         t0 = time.time() + LEAD_S
         set_clocks(mocks, running, t0)
-        reports = load_run.play(t0, progress)
-        load_run.finish()
-        settle(mocks)
+        with sampled(running.processes) as usage:
+            reports = load_run.play(t0, progress)
+            load_run.finish()
+            running.check()
+            settle(mocks)
         say("collecting the logs")
         truth = {name: read_truth(order, name, url) for name, url in mocks.items()}
         gateway = running.collect()
@@ -117,7 +131,14 @@ def measure(order: Order, say: Say, progress: Progress) -> Measured:
     if not any(map(len, truth.values())) and (run.requests["outcome"] == OK).any():
         reasons.append(f"answers came, but no mock was asked for any: does the target send to {' and '.join(mocks.values())}?")
     counted = samples[samples["arrival_s"] >= order.loaded.scenario.workload.warmup_s]
-    return Measured(run, certificate, certificates, tuple(reasons), tuple(sample_files.frequent_errors(counted)))
+    return Measured(
+        run,
+        certificate,
+        certificates,
+        tuple(reasons),
+        tuple(sample_files.frequent_errors(counted)),
+        np.concatenate([np.zeros(0, USAGE), *usage]),
+    )
 
 
 def cannot_send(scenario: Scenario) -> list[str]:

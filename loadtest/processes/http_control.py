@@ -60,6 +60,14 @@ def _start_of(answer: httpx.Response) -> str:
     return answer.content[:200].decode("utf-8", "replace")
 
 
+def status_of(url: str) -> int | None:
+    """The HTTP status that a GET gets; None: no answer."""
+    try:
+        return client().get(url, timeout=CONNECT_S).status_code
+    except (httpx.HTTPError, httpx.InvalidURL):
+        return None
+
+
 def reachable(url: str) -> bool:
     """Whether something accepts connections there."""
     parts = urlsplit(url)

@@ -5,7 +5,8 @@ from __future__ import annotations
 import sys
 
 from loadtest.processes.http_control import fetch, post
-from loadtest.targets.base import GatewayLog, Place
+from loadtest.processes.usage import Processes
+from loadtest.targets.base import GatewayLog, Place, Running
 from mockprovider.processes.supervisor import RunFailed
 from sim.scenario.load import Loaded
 
@@ -19,19 +20,19 @@ class Reference:
         workers = loaded.scenario.gateway.workers
         return [f"gateway.workers is {workers}; the reference gateway is one process"] if workers > 1 else []
 
-    def start(self, place: Place) -> RunningReference:
+    def start(self, place: Place) -> Running:
         argv = [sys.executable, "-m", "loadtest.gateway", "--scenario", str(place.scenario_file), "--port", str(place.port), "--child"]
         for provider, url in place.upstreams.items():
             argv += ["--upstream", f"{provider}={url}"]
-        ready = place.crew.start("gateway", argv).expect("ready", START_S)
+        child = place.crew.start("gateway", argv)
+        ready = child.expect("ready", START_S)
         if ready["scenario_sha256"] != place.loaded.sha256:
             raise RunFailed("the gateway runs another scenario: its hash differs")
-        return RunningReference(ready["url"])
+        return RunningReference(ready["url"], processes=Processes(child.process.pid))
 
 
-class RunningReference:
-    def __init__(self, url: str) -> None:
-        self.url = url
+class RunningReference(Running):
+    ours = True
 
     def set_t0(self, t0: float) -> None:
         post("the gateway", f"{self.url}/_tenfold/t0", {"t0": t0})

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from loadtest.processes.http_control import reachable
-from loadtest.targets.base import Place
+from loadtest.processes.http_control import is_loopback, reachable
+from loadtest.processes.usage import listening_at
+from loadtest.targets.base import Place, Running
 from mockprovider.processes.supervisor import RunFailed
 from sim.scenario.load import Loaded
 
@@ -12,23 +13,18 @@ class Url:
     def cannot(self, loaded: Loaded) -> list[str]:
         return []
 
-    def start(self, place: Place) -> RunningUrl:
+    def start(self, place: Place) -> Running:
         if place.url is None:
             raise RunFailed("the target url needs --url, the base URL of the gateway")
         if not reachable(place.url):
-            raise RunFailed(f"nothing answers at {place.url}")
-        return RunningUrl(place.url)
+            raise RunFailed(f"nothing answers at {place.url}: is the gateway running, and is that its port?")
+        return RunningUrl(place.url, place.client, listening_at(place.url) if is_loopback(place.url) else None)
 
 
-class RunningUrl:
-    def __init__(self, url: str) -> None:
-        self.url = url
-
-    def set_t0(self, t0: float) -> None:
-        """It has no clock of ours."""
-
-    def collect(self) -> None:
-        return None
+class RunningUrl(Running):
+    def check(self) -> None:
+        if not reachable(self.url):
+            raise RunFailed(f"nothing answers at {self.url} any more: the gateway has ended, or closed its port, during the run")
 
 
 TARGET = Url()

@@ -30,15 +30,18 @@ class Interrupted(Exception):
 
 
 class Child:
-    """One process and its descendants (a process group), tied to our life. It speaks JSON lines on stdout; stderr goes to ``log``."""
+    """One process and its descendants (a process group), tied to our life. It speaks JSON lines on stdout; stderr goes to ``log``.
 
-    def __init__(self, name: str, argv: Sequence[str], log: Path, env: dict[str, str] | None = None) -> None:
+    One that does not speak (a program of others) has its stdout in the log, too: a pipe that nobody reads would fill up and stop it.
+    """
+
+    def __init__(self, name: str, argv: Sequence[str], log: Path, env: dict[str, str] | None = None, speaks: bool = True) -> None:
         self.name = name
         self.log = log
         with log.open("wb") as errors:
             self.process = subprocess.Popen(
-                lifeline.command(list(argv)), stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=errors, start_new_session=True,
-                bufsize=0, env={**os.environ, **(env or {})},
+                lifeline.command(list(argv)), stdin=subprocess.PIPE, stdout=subprocess.PIPE if speaks else errors, stderr=errors,
+                start_new_session=True, bufsize=0, env={**os.environ, **(env or {})},
             )  # fmt: skip
         self._buffer = b""
 
@@ -90,14 +93,15 @@ class Child:
                 return document
             if document.get("event") == "failed":
                 raise RunFailed(f"{self.name}: {document.get('why')}")
-        raise RunFailed(f"{self.name} was not ready after {within_s:g} s{self._said()}")
+        raise RunFailed(f"{self.name} was not ready after {within_s:g} s{self.said()}")
 
     def failure(self) -> RunFailed:
         code = self.process.poll()
         how = f"was killed by {signal.Signals(-code).name}" if code is not None and code < 0 else f"ended with exit code {code}"
-        return RunFailed(f"{self.name} {how}{self._said()}")
+        return RunFailed(f"{self.name} {how}{self.said()}")
 
-    def _said(self) -> str:
+    def said(self) -> str:
+        """The last lines of its log, to be put behind a message."""
         try:
             lines = self.log.read_text(errors="replace").strip().splitlines()[-LAST_LINES:]
         except OSError:
@@ -174,13 +178,13 @@ class Crew:
     def __exit__(self, *_: object) -> None:
         stop_all(self.children)
 
-    def start(self, name: str, argv: Sequence[str], env: dict[str, str] | None = None) -> Child:
+    def start(self, name: str, argv: Sequence[str], env: dict[str, str] | None = None, speaks: bool = True) -> Child:
         """Start a child. Its log is ``<number>-<name>.log`` in the crew's folder."""
         log = self.folder / f"{len(self.children)}-{name.replace(' ', '-')}.log"
         # Between a fork and its entry in the list of those to end, an interrupt would lose a process. The launcher unblocks the child.
         signal.pthread_sigmask(signal.SIG_BLOCK, TERMINAL)
         try:
-            child = Child(name, argv, log, env)
+            child = Child(name, argv, log, env, speaks)
             self.children.append(child)
         finally:
             signal.pthread_sigmask(signal.SIG_UNBLOCK, TERMINAL)

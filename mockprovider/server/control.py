@@ -65,7 +65,7 @@ class Control:
         return answer({
             "ok": True, "provider": service.provider, "dialect": service.config.dialect, "models": list(service.models),
             "scenario_sha256": self.sha256, "seed": service.seed, "scale": service.scale, "pid": os.getpid(),
-            "serving": service.serving, "attempts": service.truth.rows,
+            "serving": service.serving, "attempts": service.truth.rows, "refused": service.refused,
         })  # fmt: skip
 
     async def set_t0(self, request: web.BaseRequest) -> web.StreamResponse:

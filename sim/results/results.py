@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
+import numpy as np
+
 from sim.analysis.summary import clean, summarize, whole
 from sim.analysis.validation import Comparison
 from sim.data.run import Run
@@ -32,6 +34,7 @@ class Results:
     summary: dict[str, Any]
     manifest: dict[str, Any]
     keep_all: bool = False
+    target_usage: np.ndarray | None = None  # what the processes of a measured gateway used, as ``loadtest.processes.usage.USAGE``
 
     @property
     def predictions(self) -> tuple[Run, ...]:
@@ -56,6 +59,7 @@ def gather(
     argv: Sequence[str] | None = None,
     now: datetime | None = None,
     keep_all: bool = False,
+    target_usage: np.ndarray | None = None,
 ) -> Results:
     """Results of runs that were just made: one of each scale for ``predict``, a prediction and a measurement for ``verify``.
 
@@ -89,4 +93,4 @@ def gather(
             for run in runs
         ],
     }
-    return Results(scenario, scenario_sha256, scenario_yaml, tuple(runs), summary, manifest, keep_all)
+    return Results(scenario, scenario_sha256, scenario_yaml, tuple(runs), summary, manifest, keep_all, target_usage)

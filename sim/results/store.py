@@ -7,6 +7,7 @@ requests.parquet  one flat row per request, with ``run``, an index into the mani
                   of long runs those of the first replications, which summary.json then says
 attempts.parquet  likewise, schema.ATTEMPT_COLUMNS
 timeline.parquet  likewise, schema.TIMELINE
+target-usage.parquet  CPU and memory of a measured gateway's processes (loadtest.processes.usage.USAGE), where they can be told
 events.jsonl      breaker moves, faults: one JSON object a line
 summary.json      every figure (sim.analysis.summary), and under "verify" the comparison
 report.html       the report, which needs no other file
@@ -106,6 +107,8 @@ def write_results(results: Results, place: Path, report: Callable[[Results], str
             for index, run in enumerate(kept):
                 file.writelines(json.dumps({"run": index, **clean(event)}) + "\n" for event in run.events)
         (folder / "summary.json").write_text(json.dumps(results.summary, indent=1, allow_nan=False) + "\n", encoding="utf-8")
+        if results.target_usage is not None and len(results.target_usage):
+            write_rows(folder / "target-usage.parquet", results.target_usage)
         manifest = results.manifest | {"hashes": {name: sha256_of(folder / name) for name in HASHED}}
         for entry, run in zip(manifest["runs"], kept, strict=True):
             entry["replications_kept"] = run.replications
@@ -155,6 +158,12 @@ def write_table(path: Path, runs: list[Rows], dtype: np.dtype) -> None:
         for index, rows in enumerate(runs):
             for part in by_replication(rows):
                 writer.write_table(arrow_table(part, run=np.full(len(part), index, np.int16)))
+
+
+def write_rows(path: Path, rows: np.ndarray) -> None:
+    import pyarrow.parquet as pq
+
+    pq.write_table(arrow_table(rows), path, compression="zstd")
 
 
 def by_replication(rows: Rows) -> Iterator[np.ndarray]:

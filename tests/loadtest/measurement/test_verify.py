@@ -267,7 +267,7 @@ def test_nothing_at_the_url_is_said(start: Start, scenario: Path, tmp_path: Path
     code, out, err = run.end(30)
     assert code == 5
     assert "nothing answers at http://127.0.0.1:9" in err
-    assert json.loads(out)["why_invalid"] == ["nothing answers at http://127.0.0.1:9"]
+    assert json.loads(out)["why_invalid"] == ["nothing answers at http://127.0.0.1:9: is the gateway running, and is that its port?"]
     nothing_is_left(run, tmp_path)
 
 
@@ -291,4 +291,4 @@ def test_a_gateway_that_asks_other_providers_than_the_mocks_is_noticed(start: St
     run = start("verify", str(scenario), "--set", "workload.duration=3s", "--target", "url", "--url", stub.url, "--json", "-q")
     code, out, err = run.end(60)
     assert code == 5, err
-    assert any("no mock was asked for any" in reason for reason in json.loads(out)["why_invalid"])
+    assert any("no mock was asked: the gateway sends elsewhere" in reason for reason in json.loads(out)["why_invalid"])
