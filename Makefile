@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 INSTALL := $(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
-.PHONY: demo test test-slow theory mutation bench lint pictures clean
+.PHONY: demo test test-slow theory mutation bench lint pictures docs clean
 
 demo: .venv/ready
 	$(BIN)/tenfold predict scenarios/demo.yaml --scale 1,10,100
@@ -30,6 +30,10 @@ bench: .venv/dev
 # The pictures of docs/background/architecture.md, drawn from the code.
 pictures: .venv/dev
 	$(BIN)/python -m docs.pictures
+
+# The documentation, in build/docs; the reference is written from the code, and a broken link is refused.
+docs: .venv/dev
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet --config-file docs/site/mkdocs.yml --site-dir $(CURDIR)/build/docs
 
 lint: .venv/dev
 	$(BIN)/ruff check .
