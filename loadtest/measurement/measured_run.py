@@ -37,6 +37,7 @@ def measured_run(
     attempts = attempt_rows(scenario, truth, samples)
     requests = to_requests(samples)
     requests["replication"] = 0
+    requests["first_token_s"] = requests["generation_s"] = np.nan  # of the answering attempt, which a client cannot see
     if gateway is not None:
         overlay(requests, gateway.requests)
         name_cuts(attempts, gateway.attempts)

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
 # name -> (module with TARGET, one line of help)
 TARGETS: dict[str, tuple[str, str]] = {
     "reference": ("loadtest.targets.reference", "Tenfold's own gateway, the model's flow on real sockets"),
+    "haproxy": ("loadtest.targets.haproxy", "HAProxy 2.6: queue, balancing, retries"),
     "url": ("loadtest.targets.url", "a gateway that runs already, at --url, with its upstreams pointed at the mocks (--mock-port)"),
 }
 

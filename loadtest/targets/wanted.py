@@ -1,0 +1,132 @@
+"""What a scenario wants of a gateway, as a table of words that a target can do or must refuse by name."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from math import inf
+from typing import Any, NamedTuple
+
+from loadtest.gateway.upstream import keys_of
+from loadtest.generator.request_bodies import DEFAULT_MODEL
+from loadtest.targets.base import ClientSide
+from sim.gateway.stages.route import DEFAULT, pools_of
+
+
+class Word(NamedTuple):
+    """``used`` tells whether a scenario's gateway uses it; ``change`` what to write instead, where a target cannot do it."""
+
+    used: Callable[[Any], bool]
+    change: str
+
+
+def limited(limits: Any, what: str) -> bool:
+    return limits is not None and getattr(limits, what) is not None
+
+
+WORDS: dict[str, Word] = {
+    "spend_limit": Word(lambda g: g.spend_limit is not None, "leave it out"),
+    "sessions": Word(lambda g: g.sessions is not None, "leave it out: clients send their history along"),
+    "context": Word(lambda g: g.context.kind != "full", "context: full"),
+    "cache": Word(lambda g: bool(g.cache), "leave it out"),
+    "hedge": Word(lambda g: g.hedge is not None, "leave it out"),
+    "breaker": Word(lambda g: g.breaker is not None, "leave it out"),
+    "fallback: stale-cache": Word(lambda g: "stale-cache" in g.fallback, "take it out of the list"),
+    "fallback: canned": Word(lambda g: "canned" in g.fallback, "take it out of the list"),
+    "fallback: next-provider": Word(lambda g: "next-provider" in g.fallback, "leave it out"),
+    "limits.per_user.requests": Word(lambda g: limited(g.limits.per_user, "requests"), "leave it out"),
+    "limits.per_user.tokens": Word(lambda g: limited(g.limits.per_user, "tokens"), "leave it out"),
+    "limits.global.requests": Word(lambda g: limited(g.limits.global_, "requests"), "leave it out"),
+    "limits.global.tokens": Word(lambda g: limited(g.limits.global_, "tokens"), "leave it out"),
+    "queue": Word(lambda g: g.queue is not None, "leave it out"),
+    "timeout.first_token": Word(
+        lambda g: g.timeout.first_token is not None, "leave it out, or let the client leave: workload.client.timeout"
+    ),
+    "timeout.total": Word(lambda g: g.timeout.total is not None, "leave it out, or let the client leave: workload.client.timeout"),
+    "retry": Word(lambda g: g.retry.attempts > 1, "retry: 1"),
+    "retry.budget": Word(lambda g: g.retry.budget is not None, "leave it out"),
+    "retry.backoff": Word(lambda g: g.retry.attempts > 1 and g.retry.backoff.kind != "none", "backoff: none"),
+    "retry.to: same": Word(lambda g: g.retry.attempts > 1 and g.retry.to == "same", "to: next"),
+    "retry.to: next": Word(lambda g: g.retry.attempts > 1 and g.retry.to == "next", "to: same"),
+    "workers": Word(lambda g: g.workers > 1, "workers: 1"),
+    "cancel_on_disconnect: false": Word(lambda g: not g.cancel_on_disconnect, "true"),
+    "cancel_on_disconnect: true": Word(lambda g: g.cancel_on_disconnect, "false"),
+    **{
+        f"routing: {kind}": Word(lambda g, kind=kind: g.routing.kind == kind, "choose another kind")
+        for kind in ("round-robin", "least-busy", "cheapest", "fastest", "weighted", "capability")
+    },
+}
+
+
+def refused(scenario: Any, can: set[str]) -> list[str]:
+    """A line for each word that the scenario uses and that is not in ``can``."""
+    assert can <= WORDS.keys(), can - WORDS.keys()
+    gateway = scenario.gateway
+    return [
+        f"gateway.{name}: this gateway does not do that; write instead: {word.change}"
+        for name, word in WORDS.items()
+        if name not in can and word.used(gateway)
+    ]
+
+
+def one_key_each(scenario: Any) -> Iterator[str]:
+    for name, provider in scenario.providers.items():
+        if provider.keys > 1:
+            yield f"providers.{name}.keys: this gateway gets one key for each provider; write keys: 1"
+
+
+def only_openai(scenario: Any, dialects: tuple[str, ...] = ("openai",)) -> Iterator[str]:
+    for name, provider in scenario.providers.items():
+        if provider.dialect not in dialects:
+            known = " or ".join(dialects)
+            yield f"providers.{name}.dialect: {provider.dialect} is not spoken by this gateway; write dialect: {known}"
+
+
+class Upstream(NamedTuple):
+    """One target of the routing, with the provider's first key and its share of the calls."""
+
+    provider: str
+    model: str
+    key: str
+    weight: float
+
+    @property
+    def name(self) -> str:
+        return f"{self.provider}-{self.model}".replace("/", "-")
+
+
+def upstreams(scenario: Any, pool: str = "") -> list[Upstream]:
+    """The targets of a pool of the routing, in its order."""
+    weights = getattr(scenario.gateway.routing, "weights", {})
+    found = []
+    for target in pools_of(scenario)[pool]:
+        provider, model = target.split("/", 1)
+        found.append(Upstream(provider, model, keys_of(provider, 1)[0], weights.get(target, 1.0)))
+    return found
+
+
+def one_model(scenario: Any) -> Iterator[str]:
+    """A proxy passes bodies on as they are: what it cannot do for that reason."""
+    if scenario.gateway.routing.kind != "capability" and len(models := {each.model for each in upstreams(scenario)}) > 1:
+        named = ", ".join(sorted(models))
+        yield f"gateway.routing: a proxy passes the model's name on as it is, so all targets must have the same one; found {named}"
+
+
+def as_the_model_is_called(scenario: Any) -> ClientSide:
+    """Clients of a proxy ask for the provider's model, since nothing on the way changes the name."""
+    model = upstreams(scenario)[0].model
+    return ClientSide(models={each.needs or DEFAULT_MODEL: model for each in scenario.workload.requests})
+
+
+def asked_pools(scenario: Any) -> dict[str, str]:
+    """The pool of the routing behind each model that clients ask for, as ``sim.gateway.stages.route.pool_of`` chooses it."""
+    pools = pools_of(scenario)
+    found = {}
+    for each in scenario.workload.requests:
+        wanted = each.needs or DEFAULT
+        found[each.needs or DEFAULT_MODEL] = wanted if wanted in pools else next(iter(pools))
+    return found
+
+
+def number(limit: Any) -> float:
+    """A limit that may be absent or ``unlimited``."""
+    return inf if limit in (None, "unlimited") else float(limit)
