@@ -97,3 +97,11 @@ def test_the_reference_has_every_key_verb_figure_and_outcome(site: Path) -> None
     }.items():
         text = (site / "reference" / page / "index.html").read_text()
         assert not [word for word in words if not re.search(rf"\b{re.escape(word)}\b", text)]
+
+
+def test_llms_txt_links_to_pages_that_the_site_has(site: Path) -> None:
+    text = (site / "llms.txt").read_text()
+    links = re.findall(r"\]\(([^)]+)\.md\)", text)
+    assert len(links) > 10
+    assert not [link for link in links if not (site / link / "index.html").is_file()]
+    assert len(text) < 4_000
