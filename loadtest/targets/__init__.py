@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 TARGETS: dict[str, tuple[str, str]] = {
     "reference": ("loadtest.targets.reference", "Tenfold's own gateway, the model's flow on real sockets"),
     "haproxy": ("loadtest.targets.haproxy", "HAProxy 2.6: queue, balancing, retries"),
+    "litellm": ("loadtest.targets.litellm", "LiteLLM's proxy 1.108: routing, retries, fallbacks, cache"),
     "url": ("loadtest.targets.url", "a gateway that runs already, at --url, with its upstreams pointed at the mocks (--mock-port)"),
 }
 

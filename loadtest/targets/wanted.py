@@ -23,6 +23,10 @@ def limited(limits: Any, what: str) -> bool:
     return limits is not None and getattr(limits, what) is not None
 
 
+def routes_by(kind: str) -> Callable[[Any], bool]:
+    return lambda gateway: gateway.routing.kind == kind
+
+
 WORDS: dict[str, Word] = {
     "spend_limit": Word(lambda g: g.spend_limit is not None, "leave it out"),
     "sessions": Word(lambda g: g.sessions is not None, "leave it out: clients send their history along"),
@@ -51,7 +55,7 @@ WORDS: dict[str, Word] = {
     "cancel_on_disconnect: false": Word(lambda g: not g.cancel_on_disconnect, "true"),
     "cancel_on_disconnect: true": Word(lambda g: g.cancel_on_disconnect, "false"),
     **{
-        f"routing: {kind}": Word(lambda g, kind=kind: g.routing.kind == kind, "choose another kind")
+        f"routing: {kind}": Word(routes_by(kind), "choose another kind")
         for kind in ("round-robin", "least-busy", "cheapest", "fastest", "weighted", "capability")
     },
 }
