@@ -26,6 +26,7 @@ LAYERS = (
     "sim.results",
     "sim.report",
     "sim.whatif",
+    "sim.guide",
     "mockprovider.processes",
     "mockprovider.dialects",
     "mockprovider.delivery",

@@ -31,6 +31,7 @@ VERBS: dict[str, tuple[str, str]] = {
     "plan": ("loadtest.cli.plan", "How much it bears within its budgets, and what to raise; or the cheapest way."),
     "check": ("loadtest.cli.check", "Hold a scenario to its budgets: a gate for CI."),
     "chaos": ("loadtest.cli.chaos", "Break it on purpose: what happens, and does it recover?"),
+    "audit": ("loadtest.cli.audit", "Hold a scenario beside the field guide: its mistakes, its checklists."),
     "compare": ("loadtest.cli.compare", "Is a changed scenario better, and by how much?"),
     "report": ("loadtest.cli.report", "Write report.html for a run directory."),
     "mock": ("loadtest.cli.mock", "Serve a scenario's providers as mock servers."),

@@ -164,6 +164,11 @@ class Prompts(Model):
     zipf: Annotated[float, Field(ge=0, le=5)] = Field(
         1.0, description="skew, a plain number: the k-th most popular prompt is asked in proportion to k^-zipf; 0: all alike"
     )
+    changes: Annotated[Duration, Field(gt=0)] | None = Field(
+        None,
+        description="how long an answer stays right, on average (exponential): what it is about changes at random times; no answer depends "
+        "on it, `tenfold audit` judges caches by it; default: not said",
+    )
 
 
 class Tokens(Model):
