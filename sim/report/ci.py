@@ -1,4 +1,6 @@
-"""Verdicts on budgets as continuous integration reads them: JUnit XML and Markdown, from a summary document."""
+"""Verdicts on budgets, and on a baseline, as continuous integration reads them: JUnit XML, Markdown and GitHub's annotations, from a
+summary document.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +8,7 @@ import re
 from xml.etree import ElementTree as Xml
 
 from sim.formatting import Document, dollars, percent, seconds, times
+from sim.report import regressions
 from sim.report.verdicts import budget_value, interval_of_budget, verdict
 
 MARKS = {"ok": "✅", "broken": "❌", "insufficient": "❔"}
@@ -14,9 +17,11 @@ NOT_IN_XML = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff
 
 def gate_holds(summary: Document) -> bool:
     """Every assertion and every budget of every run was shown to hold; of a scenario that is expected to fail, a budget of every run to be
-    broken. What the samples cannot say anything about was not shown.
+    broken. What the samples cannot say anything about was not shown. Nothing was shown to be worse than the baseline, if there is one.
     """
-    if not all(assertion["ok"] is True for run in summary["runs"] for assertion in run.get("assertions", ())):
+    if regressions.regressed(summary) or not all(
+        assertion["ok"] is True for run in summary["runs"] for assertion in run.get("assertions", ())
+    ):
         return False
     if summary.get("expected") == "fails":
         return all(any(budget["ok"] is False for budget in run["budgets"]) for run in summary["runs"])
@@ -44,16 +49,83 @@ def junit_xml(summary: Document) -> str:
             if assertion in unseen:
                 said = printable(f"{assertion['assertion']}: {assertion['says']}")
                 Xml.SubElement(case, "failure", type=assertion["verdict"], message=said).text = said
+    add_baseline_suite(root, summary)
     Xml.indent(root)
     return Xml.tostring(root, encoding="unicode", xml_declaration=True) + "\n"
+
+
+def add_baseline_suite(root: Xml.Element, summary: Document) -> None:
+    """One more suite, with a test case for every figure compared with the baseline; what is inconclusive is skipped."""
+    found = list(regressions.judged(summary))
+    if not found:
+        return
+    worse = sum(figure["verdict"] == "regression" for _, _, figure in found)
+    unsure = sum(figure["verdict"] in ("inconclusive", "insufficient") for _, _, figure in found)
+    name = printable(f"{summary['scenario']} against its baseline")
+    counts = {"tests": str(len(found)), "failures": str(worse), "errors": "0", "skipped": str(unsure), "time": "0"}
+    suite = Xml.SubElement(root, "testsuite", {"name": name, **counts})
+    for scale, metric, figure in found:
+        case = Xml.SubElement(suite, "testcase", classname=name, name=f"{metric} at {times(scale)}", time="0")
+        said = printable(regressions.said(scale, metric, figure))
+        if figure["verdict"] == "regression":
+            Xml.SubElement(case, "failure", type="regression", message=said).text = said
+        elif figure["verdict"] != "ok":
+            Xml.SubElement(case, "skipped", message=f"{figure['verdict']}: {said}")
+
+
+MOST_ANNOTATIONS = 10
+"""That GitHub shows of one step."""
+
+
+def workflow_commands(summary: Document, path: str) -> list[str]:
+    """GitHub's workflow commands: an error for everything that fails the gate, a warning for what is inconclusive. ``path``: the file that
+    they are shown at.
+    """
+    found = [
+        ("error", "Worse than the baseline", regressions.said(*one))
+        for one in regressions.judged(summary)
+        if verdict_of(one) == "regression"
+    ]
+    meant = summary.get("expected") == "fails"
+    for run in summary["runs"]:
+        if meant and not any(budget["ok"] is False for budget in run["budgets"]):
+            found.append(("error", f"Expected to break a budget at {times(run['scale'])}", "every budget holds"))
+        broken = [] if meant else [budget for budget in run["budgets"] if budget["ok"] is not True]
+        found += [("error", f"Budget at {times(run['scale'])}", said_of(budget)) for budget in broken]
+        unseen = [one for one in run.get("assertions", ()) if one["ok"] is not True]
+        found += [("error", f"Assertion at {times(run['scale'])}", f"{one['assertion']}: {one['says']}") for one in unseen]
+    unsure = [one for one in regressions.judged(summary) if verdict_of(one) in ("inconclusive", "insufficient")]
+    found += [("warning", verdict_of(one).capitalize(), regressions.said(*one)) for one in unsure]
+    return [
+        f"::{level} file={escaped(path, True)},title={escaped(title, True)}::{escaped(said)}"
+        for level, title, said in found[:MOST_ANNOTATIONS]
+    ]
+
+
+def verdict_of(one: tuple[float, str, Document]) -> str:
+    return str(one[2]["verdict"])
+
+
+def escaped(text: str, is_property: bool = False) -> str:
+    """As GitHub's toolkit escapes the data and properties of workflow commands (actions/toolkit, core/src/command.ts)."""
+    for plain, coded in (("%", "%25"), ("\r", "%0D"), ("\n", "%0A"), *(((":", "%3A"), (",", "%2C")) if is_property else ())):
+        text = text.replace(plain, coded)
+    return text
 
 
 def markdown(summary: Document) -> str:
     """A table of budgets by scale, with the figures behind them."""
     state, sentence = verdict(summary)
     runs = summary["runs"]
-    mark = {"pass": "ok", "fail": "broken"}.get(state, "insufficient")
-    lines = [f"### {MARKS[mark]} {cell(summary['scenario'])}", "", cell(sentence), ""]
+    worse = regressions.sentence(summary)
+    mark = "broken" if regressions.regressed(summary) else {"pass": "ok", "fail": "broken"}.get(state, "insufficient")
+    lines = [f"### {MARKS[mark]} {cell(summary['scenario'])}", "", cell(" ".join(filter(None, [worse, sentence]))), ""]
+    if worse:
+        lines += table(list(regressions.HEADINGS))
+        for scale, name, figure in regressions.judged(summary):
+            *figures, found = regressions.cells(scale, name, figure)
+            lines.append(row([*figures, f"{regressions.MARKS[found]} {found}"]))
+        lines.append("")
     lines += table(["budget", *(times(run["scale"]) for run in runs)])
     for index, budget in enumerate(runs[0]["budgets"]):
         marked = [f"{MARKS[run['budgets'][index]['verdict']]} {said_of(run['budgets'][index], False)}" for run in runs]

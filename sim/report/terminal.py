@@ -11,6 +11,7 @@ from rich.text import Text
 
 from sim.analysis.metrics import METRICS
 from sim.formatting import Document, interval, metric_words, number, percent, say, seconds, times
+from sim.report import regressions
 from sim.report.verdicts import budget_value, imprecise, verdict
 
 UNBOUNDED = 10_000
@@ -84,13 +85,27 @@ def print_summary(summary: Document, console: Console) -> None:
 
 
 def print_budgets(summary: Document, console: Console) -> None:
-    """The verdict and the budgets alone."""
+    """The verdict and the budgets alone; what became worse than a baseline comes first."""
     state, sentence = verdict(summary)
+    if against := regressions.sentence(summary):
+        shown = "fail" if regressions.regressed(summary) else "pass" if against == "Nothing is worse than the baseline." else "unknown"
+        console.print(Text.assemble((WORDS[shown], STYLES.get(shown, "bold")), "  ", against))
+        console.print(regressions_table(summary))
+        console.print()
     console.print(Text.assemble((WORDS[state], STYLES.get(state, "bold")), "  ", sentence))
     if any(run["budgets"] for run in summary["runs"]):
         print_tables(budgets_table, summary["runs"], console)
     if any(run.get("assertions") for run in summary["runs"]):
         print_tables(assertions_table, summary["runs"], console)
+
+
+def regressions_table(summary: Document) -> Table:
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for place, heading in enumerate(regressions.HEADINGS):
+        table.add_column(heading, justify="right" if 0 < place < len(regressions.HEADINGS) - 1 else "left")
+    for scale, name, figure in regressions.judged(summary):
+        table.add_row(*(Text(each) for each in regressions.cells(scale, name, figure)))
+    return table
 
 
 def print_tables(table_of: Callable[..., Table], runs: Sequence[Document], console: Console) -> None:

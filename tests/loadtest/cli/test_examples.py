@@ -53,8 +53,7 @@ def test_an_example_parses_and_its_scenario_loads(line: str, folder: Path) -> No
     verb, *arguments = words_of(line)
     command: click.Command = importlib.import_module(VERBS[verb][0]).command
     context = command.make_context(verb, arguments)
-    if "overrides" in context.params:
-        named = scenario_in(context.params)
+    if "overrides" in context.params and (named := scenario_in(context.params)):
         scenario = load(
             "starter" if named in STARTERS else named, (*context.params["overrides"], *context.params.get("changes", ()))
         ).scenario
