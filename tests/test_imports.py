@@ -38,6 +38,7 @@ LAYERS = (
     "loadtest.generator",
     "loadtest.gateway",
     "loadtest.targets",
+    "loadtest.calibration",
     "loadtest.measurement",
     "loadtest.cli",
 )

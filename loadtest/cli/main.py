@@ -26,6 +26,7 @@ VERBS: dict[str, tuple[str, str]] = {
     "schema": ("loadtest.cli.schema", "Print the JSON Schema of the scenario language."),
     "explain": ("loadtest.cli.explain", "Say what a property means, its unit, default and choices."),
     "predict": ("loadtest.cli.predict", "Predict latency, errors and cost of a scenario, at any scale."),
+    "calibrate": ("loadtest.cli.calibrate", "Find out what a gateway costs, and what it enforces."),
     "verify": ("loadtest.cli.verify", "Run it for real: measurement beside prediction."),
     "sweep": ("loadtest.cli.sweep", "Predict every combination of values, and say which is best."),
     "plan": ("loadtest.cli.plan", "How much it bears within its budgets, and what to raise; or the cheapest way."),

@@ -7,6 +7,7 @@ or ``scale``, ``seed`` (int or None: the scenario's), ``replications``, ``worker
 
 from __future__ import annotations
 
+import functools
 import math
 import os
 import re
@@ -16,6 +17,8 @@ from typing import Any, TypeVar
 
 import click
 from click.core import ParameterSource
+
+from loadtest.targets import TARGETS
 
 F = TypeVar("F", bound=Callable[..., Any])
 MOST_SCALES = 100
@@ -81,13 +84,33 @@ def writable(_ctx: click.Context, _param: click.Parameter, value: Path | None) -
 
 
 scenario = click.argument("path", metavar="SCENARIO", type=click.Path())
-overrides = click.option(
+set_option = click.option(
     "--set",
     "overrides",
     multiple=True,
     metavar="PATH=VALUE",
     help="Change one value of the scenario, e.g. gateway.queue.concurrency=128. Repeatable.",
 )
+calibration_option = click.option(
+    "--calibration", type=click.Path(path_type=Path, dir_okay=False), metavar="FILE", help="Lay what `calibrate` found over the scenario."
+)
+
+
+def overrides(function: F) -> F:
+    """``--set``, and ``--calibration`` laid under it: the verb sees both as ``overrides``."""
+
+    @functools.wraps(function)
+    def with_calibration(*arguments: Any, calibration: Path | None, overrides: tuple[str, ...], **more: Any) -> Any:
+        if calibration is not None:
+            from loadtest.cli.calibration_file import laid_over
+
+            over = more.get("path") or more.get("under") or more["name"]  # chaos: the scenario below, or the library's own
+            overrides = (*laid_over(calibration, over, bool(more.get("quiet"))), *overrides)
+        return function(*arguments, overrides=overrides, **more)
+
+    return set_option(calibration_option(with_calibration))  # type: ignore[return-value]
+
+
 SCALE_HELP = "Arrival rate times K, capacity untouched.  [default: 1]"
 scale = click.option("--scale", default="1", metavar="K", callback=read_scale, help=SCALE_HELP)
 scales = click.option("--scale", "scales", default="1", metavar="K[,K…]", callback=read_scales, help=SCALE_HELP)
@@ -122,6 +145,40 @@ out = click.option(
     "-o", "--out", type=click.Path(path_type=Path), metavar="DIR", callback=writable, help="Directory to write the run into."
 )
 quiet = click.option("-q", "--quiet", is_flag=True, help="No progress on stderr.")
+
+
+TARGET_HELP = "Gateway under test: " + "; ".join(f"{name} ({line})" for name, (_, line) in TARGETS.items()) + "."
+target = click.option("--target", type=click.Choice(list(TARGETS)), default="reference", show_default=True, help=TARGET_HELP)
+
+
+def target_places(function: F) -> F:
+    """Where a target is, and what its clients send along: ``url``, ``headers``, ``key``, ``models``, ``allow_remote``, ``port``,
+    ``mock_port``.
+    """
+    for option in reversed((
+        click.option("--url", metavar="URL", help="Of the gateway, for --target url. Loopback only, unless --allow-remote."),
+        click.option(
+            "--header", "headers", multiple=True, metavar="'NAME: VALUE'", help="Sent with every request, for --target url. Repeatable."
+        ),
+        click.option(
+            "--key",
+            metavar="VARIABLE",
+            help="Environment variable with the clients' key, for --target url.  [default: TENFOLD_KEY_CLIENT]",
+        ),
+        click.option(
+            "--model", "models", multiple=True, metavar="OURS=THEIRS", help="The gateway's name of a model, for --target url. Repeatable."
+        ),
+        click.option("--allow-remote", is_flag=True, help="Send load to a host that is not this machine. Ask its owner first."),
+        click.option("--port", type=click.IntRange(0, 65_535), default=0, help="Of the gateway.  [default: a free one]"),
+        click.option(
+            "--mock-port",
+            type=click.IntRange(0, 65_535),
+            default=0,
+            help="Of the first mock; the others follow in the scenario's order.  [default: free ones]",
+        ),
+    )):  # fmt: skip
+        function = option(function)
+    return function
 
 
 def replications(default: int) -> Callable[[F], F]:

@@ -12,14 +12,12 @@ from typing import Any
 import click
 
 from loadtest.cli import exit_codes, options
-from loadtest.targets import TARGETS
 
 EXAMPLES = options.examples(
     "tenfold verify launch.yaml --out results/first",
     "tenfold verify launch.yaml --scale 10 --set workload.duration=2m --set faults=[]",
     "tenfold verify launch.yaml --target url --url http://127.0.0.1:8000 --mock-port 9000 --key GATEWAY_KEY --model default=gpt-4o",
 )
-TARGET_HELP = "Gateway under test: " + "; ".join(f"{name} ({line})" for name, (_, line) in TARGETS.items()) + "."
 
 
 @click.command("verify", epilog=EXAMPLES)
@@ -28,23 +26,8 @@ TARGET_HELP = "Gateway under test: " + "; ".join(f"{name} ({line})" for name, (_
 @options.scale
 @options.seed
 @options.replications(10)
-@click.option("--target", type=click.Choice(list(TARGETS)), default="reference", show_default=True, help=TARGET_HELP)
-@click.option("--url", metavar="URL", help="Of the gateway, for --target url. Loopback only, unless --allow-remote.")
-@click.option("--header", "headers", multiple=True, metavar="'NAME: VALUE'", help="Sent with every request, for --target url. Repeatable.")
-@click.option(
-    "--key", metavar="VARIABLE", help="Environment variable with the clients' key, for --target url.  [default: TENFOLD_KEY_CLIENT]"
-)
-@click.option(
-    "--model", "models", multiple=True, metavar="OURS=THEIRS", help="The gateway's name of a model, for --target url. Repeatable."
-)
-@click.option("--allow-remote", is_flag=True, help="Send load to a host that is not this machine. Ask its owner first.")
-@click.option("--port", type=click.IntRange(0, 65_535), default=0, help="Of the gateway.  [default: a free one]")
-@click.option(
-    "--mock-port",
-    type=click.IntRange(0, 65_535),
-    default=0,
-    help="Of the first mock; the others follow in the scenario's order.  [default: free ones]",
-)
+@options.target
+@options.target_places
 @click.option("--workers", type=click.IntRange(1, 64), default=1, show_default=True, help="Processes that generate load.")
 @options.as_json
 @options.out

@@ -168,7 +168,7 @@ def strike(p: Any, c: Any, provider: Any, fault: Any) -> None:
         c.plan_output_tokens = 0
         c.plan_first_s = c.plan_per_token_s = c.plan_duration_s = 0.0
     else:
-        refuse(p, c, provider, fault.status, nan, fault.refused_by)
+        refuse(p, c, provider, fault.status, in_header(fault.retry_after_s, provider.retry_after_step_s), fault.refused_by)
 
 
 def break_off(c: Any, fault: Any) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from enum import IntEnum
+from math import nan
 from typing import Any, get_args
 
 import numpy as np
@@ -102,6 +103,7 @@ def fault_of(number: int, config: Config, target: int, seed: int, changes: list[
         number=number, effect=effect, at_s=config.at, until_s=config.at + config.for_, target=target,
         key=NOBODY if config.key is None else config.key, first=NOBODY if config.first is None else config.first, share=config.share,
         status=429 if config.kind == "rate-limit" else config.status, refused_by=REFUSED_BY[config.kind],
+        retry_after_s=nan if config.retry_after is None else config.retry_after,
         ttft_factor=config.ttft_factor, per_token_factor=config.per_token_factor, ending=int(ENDINGS.get(config.kind, Ending.COMPLETE)),
         after=config.after, delay_s=config.delay,
     )  # fmt: skip

@@ -7,7 +7,7 @@ holds (``inf``, NOBODY, 0), so that the code has one form.
 from __future__ import annotations
 
 from dataclasses import field
-from math import inf
+from math import inf, nan
 from typing import Any, NamedTuple
 
 from sim.kernel.containers import NOBODY, Line
@@ -71,6 +71,7 @@ class Fault:
     first: int = NOBODY  # attempts of each prompt that it strikes; NOBODY: all
     share: float = 1.0
     status: int = 503
+    retry_after_s: float = nan
     refused_by: int = NOT_REFUSED
     ttft_factor: float = 1.0
     per_token_factor: float = 1.0

@@ -11,10 +11,10 @@ from sim.scenario.tree import Steps
 
 # What each kind of fault reads; anything else that is given would be ignored without a word.
 FAULT_READS = {
-    "outage": {"mode", "status"},
-    "errors": {"share", "status"},
+    "outage": {"mode", "status", "retry_after"},
+    "errors": {"share", "status", "retry_after"},
     "brownout": {"ttft_factor", "per_token_factor"},
-    "rate-limit": {"share"},
+    "rate-limit": {"share", "retry_after"},
     "stall": {"share", "after"},
     "reset": {"share", "after"},
     "truncate": {"share", "after"},

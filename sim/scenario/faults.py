@@ -43,6 +43,9 @@ class Fault(Model):
         "error", description="of an outage: an error status, no connection, or no answer at all"
     )
     status: Annotated[int, Field(ge=400, le=599)] = Field(503, description="HTTP status of the error answer")
+    retry_after: Duration | None = Field(
+        None, description="told to whoever is answered with the error status, in the answer's head; default: the answer does not say"
+    )
     share: Share = Field(1.0, description="of the requests that are struck")
     first: Count | None = Field(None, description="strike only the first so many attempts of each prompt at a model; default: all attempts")
     after: Share = Field(0.5, description="share of the answer's tokens that still come, at least one token")

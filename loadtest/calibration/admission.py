@@ -1,0 +1,142 @@
+"""Admission: how many requests are in service at once, how many wait behind them, and for how long.
+
+Many requests are sent together, each of which takes the providers so long that none ends while the others come. What the mocks serve at
+once is the limit in service; what starts only when another one has ended has waited; what was refused at once found the waiting room full;
+what was refused later had waited too long. Where the room was left in time, one more is made to wait behind requests that take longer.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+from loadtest.calibration.bench import Attempt, Bench, Probe
+from loadtest.calibration.figure import Figure, duration, found, nothing, roundest, unknown
+
+CROWDS = ((64, 2.5), (256, 6.0))  # requests, seconds each
+PATIENCE_S = 12.0  # how long one is made to wait, unless a longer time is declared
+LONGEST_S = 32.0
+WAITERS = 3
+SEND_S = 0.02  # from the client to the waiting room, a few at a time
+QUEUE = "gateway.queue"
+
+
+class Crowd(NamedTuple):
+    """What came of requests sent together. ``service_s``: how long the provider takes each."""
+
+    service_s: float
+    probes: list[Probe]
+    attempts: Mapping[int, list[Attempt]]
+
+
+async def experiment(bench: Bench, declared: Mapping[str, Any]) -> list[Figure]:
+    """``declared``: values of the scenario by path; a declared limit beyond the usual crowd brings a larger one."""
+    hint = sum(value for name in ("concurrency", "waiting") if isinstance(value := declared.get(f"{QUEUE}.{name}"), int))
+    crowds = [*CROWDS, *([(min(1000, int(1.3 * hint) + 8), 10.0)] if hint >= 240 else [])]
+    crowd = None
+    for size, service_s in crowds:
+        allowed = size if bench.limit is None else min(size, bench.limit[0])
+        crowd = await gather(bench, allowed, service_s)
+        figures = estimate(crowd, allowed < size)
+        if allowed < size or not (unlimited(figures) or endless(figures)):
+            break
+    assert crowd is not None
+    timeout = next(figure for figure in figures if figure.name == "queue timeout")
+    concurrency = next(figure for figure in figures if figure.name == "concurrency")
+    room = next(figure for figure in figures if figure.name == "waiting room")
+    if timeout.state == "not found out" and concurrency.state == "found" and room.value != 0:
+        told_s = declared.get(f"{QUEUE}.timeout")
+        hold_s = min(LONGEST_S, 1.3 * told_s + 1.0) if told_s else PATIENCE_S
+        figures[figures.index(timeout)] = await wait_behind(bench, int(concurrency.value), hold_s)
+    await bench.settle()
+    return figures
+
+
+async def gather(bench: Bench, size: int, service_s: float) -> Crowd:
+    await bench.room(size)
+    probes = await bench.together(size, service_s, patience_s=5 * service_s + 5.0)
+    return Crowd(service_s, probes, await bench.attempts_of(probes))
+
+
+def unlimited(figures: Sequence[Figure]) -> bool:
+    return figures[0].state == "none"
+
+
+def endless(figures: Sequence[Figure]) -> bool:
+    return any(figure.name == "waiting room" and figure.state == "not found out" for figure in figures)
+
+
+def estimate(crowd: Crowd, curbed: bool = False) -> list[Figure]:
+    """Concurrency, waiting room and queue timeout. ``curbed``: a rate limit let no larger crowd pass."""
+    paths = [f"{QUEUE}.{name}" for name in ("concurrency", "waiting", "timeout")]
+    names = ("concurrency", "waiting room", "queue timeout")
+    size = len(crowd.probes)
+    served = sorted((rows[0] for rows in crowd.attempts.values() if rows), key=lambda attempt: attempt.started_s)
+    refused = [probe for probe in crowd.probes if not crowd.attempts[probe.prompt]]
+    if not served:
+        why = f"none of {size} requests reached a provider"
+        return [unknown(name, path, why) for name, path in zip(names, paths, strict=True)]
+    first_end_s = min(attempt.ended_s for attempt in served)
+    at_once = sum(attempt.started_s < first_end_s for attempt in served)
+    late = [attempt for attempt in served if attempt.started_s >= first_end_s]
+    if at_once == size:
+        why = f"{size} requests at once were all in service{'; a rate limit lets no more pass' if curbed else ''}"
+        if curbed:
+            return [unknown(name, path, why) for name, path in zip(names, paths, strict=True)]
+        return [nothing(name, path, why) for name, path in zip(names, paths, strict=True)]
+    last_start_s = max(attempt.started_s for attempt in served if attempt.started_s < first_end_s)
+    if first_end_s - last_start_s < 0.2 * crowd.service_s and not refused:
+        why = f"{at_once} of {size} were in service when the first one ended, and more kept coming: the gateway was too slow for a crowd"
+        return [unknown(name, path, why) for name, path in zip(names, paths, strict=True)]
+    concurrency = found(
+        names[0], paths[0], at_once,
+        f"of {size} requests at once, {at_once} were in service, and no other for {first_end_s - last_start_s:.2f} s until one ended",
+        at_once, at_once,
+    )  # fmt: skip
+    sent_s = min(probe.sent_s for probe in crowd.probes)
+    at_once_refused = [probe for probe in refused if probe.ended_s < min(first_end_s, sent_s + 0.4 * crowd.service_s)]
+    too_late = [probe for probe in refused if probe not in at_once_refused and probe.status]
+    waited = size - at_once - len(at_once_refused)
+    if at_once_refused:
+        statuses = sorted({probe.status for probe in at_once_refused})
+        how = f"{len(at_once_refused)} of {size} were refused at once ({', '.join(map(str, statuses))}), {waited} waited"
+        room = found(names[1], paths[1], waited, how, waited, waited)
+    else:
+        room = unknown(names[1], paths[1], f"{waited} waited and none was refused at once: it holds at least so many")
+    sent = {probe.prompt: probe.sent_s for probe in crowd.probes}
+    rush_s = max(attempt.started_s - sent[attempt.prompt] for attempt in served if attempt.started_s < first_end_s)
+    return [concurrency, room, timeout_of([probe.latency_s for probe in too_late], waited, len(late), rush_s)]
+
+
+def timeout_of(waits_s: Sequence[float], waited: int, let_in: int, rush_s: float) -> Figure:
+    """``rush_s``: how long a request takes in such a crowd to get from the client through the gateway."""
+    path = f"{QUEUE}.timeout"
+    if not waited:
+        return nothing("queue timeout", path, "nobody waits")
+    if not waits_s:
+        return unknown("queue timeout", path, f"all {let_in} that waited were let in before any gave up")
+    low, high = min(waits_s), max(waits_s)
+    if high - low > 0.1 * high + 0.1:
+        return unknown("queue timeout", path, f"requests that waited were refused after {low:.2f} to {high:.2f} s: no one time")
+    evidence = f"{len(waits_s)} of {waited} that waited were refused after {low:.3f} to {high:.3f} s"
+    at_least_s = max(0.5 * low, low - rush_s - 0.005)
+    return found("queue timeout", path, duration(roundest(at_least_s, low)), evidence, at_least_s, high)
+
+
+async def wait_behind(bench: Bench, concurrency: int, hold_s: float) -> Figure:
+    """Fill all places for ``hold_s``, and see when those who wait are refused."""
+    await bench.settle()
+    await bench.room(concurrency + WAITERS)
+    holders = [asyncio.create_task(bench.ask(hold_s, patience_s=hold_s + 5.0)) for _ in range(concurrency)]
+    await asyncio.sleep(0.3 + 0.005 * concurrency)
+    waiters = await bench.together(WAITERS, 0.0, patience_s=hold_s + 8.0)
+    held = await asyncio.gather(*holders)
+    attempts = await bench.attempts_of([*waiters, *held])
+    refused = [probe for probe in waiters if not attempts[probe.prompt] and probe.status]
+    waited_s = max(probe.latency_s for probe in waiters)
+    if not refused:
+        cut = sum(not probe.ok for probe in held)
+        why = f"those who waited were let in after {waited_s:.1f} s{'; the gateway cut the requests before them' if cut else ''}"
+        return unknown("queue timeout", f"{QUEUE}.timeout", why)
+    return timeout_of([probe.latency_s for probe in refused], WAITERS, 0, SEND_S)
