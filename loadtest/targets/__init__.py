@@ -13,6 +13,8 @@ TARGETS: dict[str, tuple[str, str]] = {
     "reference": ("loadtest.targets.reference", "Tenfold's own gateway, the model's flow on real sockets"),
     "haproxy": ("loadtest.targets.haproxy", "HAProxy 2.6: queue, balancing, retries"),
     "litellm": ("loadtest.targets.litellm", "LiteLLM's proxy 1.108: routing, retries, fallbacks, cache"),
+    "envoy": ("loadtest.targets.envoy", "Envoy 1.40: queue, retries, timeouts, rate limit"),
+    "nginx": ("loadtest.targets.nginx", "nginx 1.22: balancing, rate limit, retries on the next"),
     "url": ("loadtest.targets.url", "a gateway that runs already, at --url, with its upstreams pointed at the mocks (--mock-port)"),
 }
 

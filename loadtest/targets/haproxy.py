@@ -9,10 +9,19 @@ from __future__ import annotations
 import json
 from math import inf, isfinite
 from pathlib import Path
-from typing import Any
 
 from loadtest.targets.base import Launch, Place, Program
-from loadtest.targets.wanted import Upstream, as_the_model_is_called, number, one_key_each, one_model, only_openai, refused, upstreams
+from loadtest.targets.wanted import (
+    Upstream,
+    as_the_model_is_called,
+    not_retried,
+    number,
+    one_key_each,
+    one_model,
+    only_openai,
+    refused,
+    upstreams,
+)
 from mockprovider.processes.file_limit import raise_file_limit
 from sim.scenario.load import Loaded
 
@@ -76,29 +85,12 @@ class HAProxy(Program):
         gateway = scenario.gateway
         if gateway.queue is not None and gateway.queue.concurrency != "unlimited" and len(upstreams(scenario)) > 1:
             found.append("gateway.queue: HAProxy's maxconn is one of each server, not of all; name one target in routing")
-        if gateway.retry.attempts > 1:
-            found += [
-                f"gateway.retry: HAProxy does not retry {status}, which {path} makes likely; leave one of them out"
-                for path, status in statuses(scenario)
-                if status not in RETRIED
-            ]
-        return found
+        return [*found, *not_retried(scenario, RETRIED)]
 
     def launch(self, program: Path, place: Place, port: int) -> Launch:
         path = place.folder / "haproxy.cfg"
         path.write_text(configuration(place, port), encoding="utf-8")
         return Launch([str(program), "-W", "-db", "-f", str(path)], "/healthy", client=as_the_model_is_called(place.loaded.scenario))
-
-
-def statuses(scenario: Any) -> list[tuple[str, int]]:
-    """(path, HTTP status) of errors that the scenario gives its providers."""
-    found = []
-    for name, provider in scenario.providers.items():
-        if provider.limits.requests is not None or provider.limits.tokens is not None:
-            found.append((f"providers.{name}.limits", 429))
-        if provider.errors is not None and provider.errors.rate > 0:
-            found.append((f"providers.{name}.errors", provider.errors.status))
-    return found
 
 
 def configuration(place: Place, port: int) -> str:

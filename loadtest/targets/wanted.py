@@ -131,6 +131,18 @@ def asked_pools(scenario: Any) -> dict[str, str]:
     return found
 
 
+def not_retried(scenario: Any, retried: tuple[int, ...]) -> Iterator[str]:
+    """Errors that the scenario gives its providers, that the model retries, and a gateway that retries ``retried`` does not."""
+    if scenario.gateway.retry.attempts == 1:
+        return
+    for name, provider in scenario.providers.items():
+        if 429 not in retried and (provider.limits.requests is not None or provider.limits.tokens is not None):
+            yield f"gateway.retry: this gateway does not retry 429, which providers.{name}.limits makes likely; leave one of them out"
+        if provider.errors is not None and provider.errors.rate > 0 and provider.errors.status not in retried:
+            status = provider.errors.status
+            yield f"gateway.retry: this gateway does not retry {status}, the status of providers.{name}.errors; write status: 503"
+
+
 def number(limit: Any) -> float:
     """A limit that may be absent or ``unlimited``."""
     return inf if limit in (None, "unlimited") else float(limit)

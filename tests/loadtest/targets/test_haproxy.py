@@ -65,7 +65,7 @@ def test_haproxy_takes_the_configuration(tmp_path: Path, overrides: tuple[str, .
         ((BOTH, QUEUE), "HAProxy's maxconn is one of each server"),
         (
             ("gateway.retry={attempts: 2, backoff: none}", "providers.p.limits={requests: 10/s}"),
-            "does not retry 429, which providers.p.limits",
+            "this gateway does not retry 429, which providers.p.limits",
         ),
         (("providers.p.dialect=anthropic",), "providers.p.dialect: anthropic is not spoken"),
         (("providers.p.keys=2",), "providers.p.keys: "),
