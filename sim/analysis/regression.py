@@ -31,7 +31,7 @@ TOLERANCES: dict[str, dict[str, float]] = {
     "measurement": {"s": 0.05, "share": 0.005, "USD": 0.02},
 }
 """By unit: relative, of shares the difference. Predictions: what a P99 predicted may be off by and still agree with a measurement.
-Measurements: above what identical runs on one machine differ by, see docs/how-to/ci.md."""
+Measurements: above what identical runs on one machine differ by, see docs/how-to/check-in-ci.md."""
 
 
 class Effect(NamedTuple):
