@@ -126,7 +126,6 @@ def enter(g: Any, c: Any, now_s: float) -> int:
 
 def woken(g: Any, c: Any, now_s: float) -> int:
     if c.admitted:
-        c.queue_wait_s = now_s - c.in_line_since_s
         return CONTINUE
     limit_s = min(g.admission.timeout_s, c.deadline_s - c.in_line_since_s)
     if c.patience_s < limit_s:
@@ -155,6 +154,7 @@ def admit_waiting(g: Any, now_s: float) -> None:
             priority -= 1
         following = g.calls[take_first(g.calls, g.lines[priority])]
         following.in_line, following.admitted = False, True
+        following.queue_wait_s = now_s - following.in_line_since_s
         change_waiting(s, now_s, -1)
         s.in_service += 1
         wake(g, following)

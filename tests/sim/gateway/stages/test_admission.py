@@ -115,6 +115,15 @@ def test_a_call_let_in_at_the_moment_its_wait_ends_is_in():
     assert (second.state, second.queue_wait_s) == ("performing", 1.0)
 
 
+def test_a_call_let_in_at_the_moment_its_client_leaves_has_waited_until_then():
+    """The first client's leaving makes room for the second call, whose client leaves at that moment, too."""
+    slow = {"models": {"one": {"latency": {"kind": "constant", "value": "5s"}, "price": {"input": 1, "output": 2}}}}
+    served = serve_at(scenario(gateway={"queue": {"concurrency": 1, "waiting": 1}}, a=slow, client={"timeout": "3s"}), [0.0, 0.0])
+    assert served.outcomes == ["abandoned", "abandoned"]
+    assert served.rows["queue_wait_s"].tolist() == [0.0, 3.0]
+    assert served.g.admission.waited_s == 3.0
+
+
 class TestInTime:
     def test_requests_wait_their_turn(self):
         served = serve_at(scenario(gateway={"queue": {"concurrency": 1, "waiting": 5}}), [0.0, 0.0, 0.5])
