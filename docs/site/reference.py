@@ -19,7 +19,7 @@ from sim.gateway.chain import STAGES, name_of
 from sim.gateway.explain import default_of, form, said_of
 from sim.gateway.language import Scenario, limit_names
 from sim.gateway.rows import REQUEST_COLUMNS
-from sim.results import store
+from sim.results import format_1, store
 from sim.results.results import FORMAT
 from sim.scenario.budgets import FAMILIES, SHORT
 from sim.scenario.distributions import Law
@@ -202,8 +202,8 @@ def run_directory() -> str:
     intro = (store.__doc__ or "").partition("\n\n")
     return "\n\n".join([
         "# Run directory",
-        f"{intro[0]} This is result format {FORMAT}. It is written under a temporary name and renamed when "
-        "whole: a killed run leaves no half result.",
+        f"{intro[0]} This is result format {FORMAT}; format {format_1.FORMAT} is read, too. It is written under a temporary name and "
+        "renamed when whole: a killed run leaves no half result.",
         f"```\n{intro[2].strip()}\n```",
         "## requests.parquet", "One row for each request. Times are seconds.", columns(REQUEST_COLUMNS),
         "## attempts.parquet", "One row for each attempt at a provider.", columns(ATTEMPT_COLUMNS),

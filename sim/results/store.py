@@ -36,6 +36,7 @@ from sim.data.spill import Spilled, arrow_table, most_in_memory
 from sim.data.table import Rows, Table
 from sim.gateway.language import Scenario
 from sim.gateway.rows import ATTEMPTS, BASE, REQUESTS
+from sim.results import format_1
 from sim.results.results import FORMAT, Results
 from sim.scenario.errors import ScenarioError
 from sim.scenario.tree import Source, read_text, read_tree
@@ -177,21 +178,19 @@ def by_replication(rows: Rows) -> Iterator[np.ndarray]:
 
 # ---- reading ----------------------------------------------------------------------------------------------------------
 def read_results(place: Path) -> Results:
-    """Read a run directory back. Raises StoreError for what is not one, is damaged, or has another format."""
+    """Read a run directory back; of format 1, as if it had been written today (``sim.results.format_1``).
+
+    Raises StoreError for what is not one, is damaged, or comes from a later version.
+    """
     if not place.is_dir():
         raise StoreError(f"{place}: no such run directory")
     if not (place / "manifest.json").is_file():
         raise StoreError(f"{place} is not a run directory: it has no manifest.json")
     manifest = read_json(place / "manifest.json")
-    if not isinstance(manifest, dict) or not isinstance(manifest.get("format"), int):
+    if not isinstance(manifest, dict) or not isinstance(manifest.get("format"), int) or manifest["format"] < format_1.FORMAT:
         raise StoreError(f"{place} is not a run directory: its manifest.json is not one of Tenfold's")
     if manifest["format"] > FORMAT:
         raise StoreError(f"{place} was written by a later version of Tenfold (format {manifest['format']}, this one reads {FORMAT})")
-    if manifest["format"] < FORMAT:
-        raise StoreError(
-            f"{place} was written by an earlier version of Tenfold (format {manifest['format']}), whose rows cannot be read any more "
-            f"(this one reads format {FORMAT}): run it again; its report.html and summary.json stay as they are"
-        )
     try:
         return read_whole(place, manifest)
     except (KeyError, TypeError, ValueError, AttributeError, IndexError) as error:
@@ -205,9 +204,11 @@ def read_whole(place: Path, manifest: dict[str, Any]) -> Results:
         if sha256_of(place / name) != manifest["hashes"][name]:
             raise StoreError(f"{place} is damaged: {name} is not the file that the manifest describes (its SHA-256 differs)")
     text, scenario = read_scenario(place)
-    tables = {table: read_table(place / f"{table}.parquet", dtype, len(manifest["runs"])) for table, dtype in TABLES.items()}
+    old = manifest["format"] == format_1.FORMAT
+    lacks = format_1.LACKS if old else frozenset()
+    tables = {table: read_table(place / f"{table}.parquet", dtype, len(manifest["runs"]), lacks) for table, dtype in TABLES.items()}
     events = [json.loads(line) for line in (place / "events.jsonl").read_text(encoding="utf-8").splitlines()]
-    refusals = {int(code): str(name) for code, name in manifest["refused_by"].items()}
+    refusals = {} if old else {int(code): str(name) for code, name in manifest["refused_by"].items()}
     runs = []
     for index, entry in enumerate(manifest["runs"]):
         rows: dict[str, Any] = {table: found[index] for table, found in tables.items()}
@@ -227,7 +228,11 @@ def read_whole(place: Path, manifest: dict[str, Any]) -> Results:
                 **rows,
             )
         )
-    return Results(scenario, str(manifest["scenario_sha256"]), text, tuple(runs), read_json(place / "summary.json"), manifest)
+    sha256, summary = str(manifest["scenario_sha256"]), read_json(place / "summary.json")
+    if old:
+        runs = [format_1.run_of_today(run) for run in runs]
+        summary = format_1.summary_of(runs, sha256, summary)
+    return Results(scenario, sha256, text, tuple(runs), summary, manifest)
 
 
 def read_scenario(place: Path) -> tuple[str, Scenario]:
@@ -241,10 +246,11 @@ def read_scenario(place: Path) -> tuple[str, Scenario]:
     return text, Scenario.model_validate_json(json.dumps(tree.plain()))
 
 
-def read_table(path: Path, dtype: np.dtype, runs: int) -> list[Rows]:
+def read_table(path: Path, dtype: np.dtype, runs: int, lacks: frozenset[str] = frozenset()) -> list[Rows]:
     """The rows of each run; those of a table that memory should not hold stay where they are.
 
-    Columns not known here are left out. Those of a stage that the gateway did not have then are missing, and read as zeros.
+    Columns not known here are left out. Those of a stage that the gateway did not have then, and those that the format ``lacks``, are
+    missing, and read as zeros.
     """
     import pyarrow as pa
     import pyarrow.parquet as pq
@@ -253,8 +259,8 @@ def read_table(path: Path, dtype: np.dtype, runs: int) -> list[Rows]:
         parts: list[list[Spilled]] = [[] for _ in range(runs)]
         with pq.ParquetFile(path) as file:
             missing = set(dtype.names or ()) - set(file.schema_arrow.names)
-            if missing & (set(BASE) if dtype is REQUESTS else set(dtype.names or ())):
-                raise StoreError(f"{path.parent} is damaged: {path.name} has no column {sorted(missing)[0]}")
+            if (missing - lacks) & (set(BASE) if dtype is REQUESTS else set(dtype.names or ())):
+                raise StoreError(f"{path.parent} is damaged: {path.name} has no column {sorted(missing - lacks)[0]}")
             for group in range(file.num_row_groups):
                 numbers = file.read_row_group(group, ["run"]).column("run").to_numpy()
                 parts[numbers[0]].append(Spilled(path, dtype, len(numbers), group, missing=frozenset(missing)))

@@ -194,7 +194,8 @@ def test_a_changed_or_missing_file_is_noticed(place: Path, name: str) -> None:
         ("[]", "is not one of Tenfold's"),
         ('{"name": "somebody else"}', "is not one of Tenfold's"),
         ('{"format": 99}', "written by a later version of Tenfold"),
-        ('{"format": 1}', "written by an earlier version of Tenfold.*run it again"),
+        ('{"format": 0}', "is not one of Tenfold's"),
+        ('{"format": 1}', "is damaged: scenario.yaml is missing"),
         ('{"format": 2}', "is damaged: scenario.yaml is missing"),
     ],
 )
