@@ -19,6 +19,7 @@ from sim.engine.compiled_driver.cache import compiled
 from sim.engine.compiled_driver.features import has_prefixes, reach_mark, rearm_servers, servers
 from sim.engine.compiled_driver.heap import CALL, GIVE_UP, KIND, KIND_BITS, SEND, SERVER, TIMER, drop_first, push
 from sim.engine.compiled_driver.numbing import is_there, jitable, means, merged
+from sim.engine.compiled_driver.sharing import shared
 from sim.engine.compiled_driver.timeline import sample_until
 from sim.engine.compiled_driver.writing import write_attempt, write_request
 from sim.gateway import chain
@@ -85,6 +86,8 @@ def start(g: Any, p: Any, e: Any, numbers: np.ndarray, times_s: np.ndarray) -> N
 
 @compiled
 def advance(g: Any, p: Any, e: Any) -> int:
+    """Play until all is over, or the next step needs more room or requests."""
+    g, p, e = shared(g), shared(p), shared(e)
     loop = e.loop
     while has_room(g, p, e):  # a new call goes through chain.advance, any other through chain.resume
         if g.ready.length > 0:
