@@ -10,14 +10,12 @@ from collections.abc import Callable
 from math import inf, nan
 from typing import Any
 
-import numpy as np
-
 from sim.data.outcomes import ABANDONED
 from sim.engine.compiled_driver import programs
 from sim.engine.compiled_driver.arrivals import NOTHING, answered, arrive, send
 from sim.engine.compiled_driver.cache import compiled
-from sim.engine.compiled_driver.features import has_prefixes, reach_mark, rearm_servers, servers
-from sim.engine.compiled_driver.heap import CALL, GIVE_UP, KIND, KIND_BITS, SEND, SERVER, TIMER, drop_first, push
+from sim.engine.compiled_driver.features import due_s, has_prefixes, next_server, reach_mark, rearm_servers
+from sim.engine.compiled_driver.heap import CALL, GIVE_UP, KIND, KIND_BITS, SEND, TIMER, drop_first, push
 from sim.engine.compiled_driver.numbing import is_there, jitable, means, merged
 from sim.engine.compiled_driver.sharing import shared
 from sim.engine.compiled_driver.timeline import sample_until
@@ -38,7 +36,8 @@ REGISTERED = programs.REGISTERED
 
 advance_call, perform, go_on_with = merged(chain.advance), merged(simulated.perform), merged(simulated.go_on)
 
-Engine = namedtuple("Engine", ["loop", "events", "blank", "requests", "waiting", "rows", "attempts", "timeline"])
+Engine = namedtuple("Engine", ["loop", "events", "places", "due", "blank", "requests", "waiting", "rows", "attempts", "timeline"])
+"""``places``: of calls' events, by slot. ``due``: events of shared servers, by number; None without such."""
 Waiting = namedtuple("Waiting", ["following", "think_s", "open"])
 """Of requests that wait for the answers to others: by number, which one follows, how long its client thinks before that, and whether its
 client waits for the answer. None for requests that come at times of their own.
@@ -71,17 +70,6 @@ class Loop:
     sampled: int = 0
     sample_due_s: float = nan
     sample_every_s: float = 1.0
-
-
-@compiled
-def start(g: Any, p: Any, e: Any, numbers: np.ndarray, times_s: np.ndarray) -> None:
-    """Set the stages' timers, and the sending of waiting requests that wait for none."""
-    for number in range(g.timers):
-        push(e, 0.0, TIMER, number, 0)
-    for place in range(len(numbers)):
-        push(e, times_s[place], SEND, numbers[place], 0)
-        e.loop.sending += 1
-        e.loop.furthest = max(e.loop.furthest, numbers[place])
 
 
 @compiled
@@ -121,11 +109,11 @@ def advance(g: Any, p: Any, e: Any) -> int:
 
 @merged
 def has_room(g: Any, p: Any, e: Any) -> bool:
-    """One step: a call arrives or forks two, each with an event and an attempt; some breakers move; servers are set anew."""
+    """One step: a call arrives or forks two, each with an event and an attempt; some breakers move."""
     loop = e.loop
     return (
         g.free.top.count >= 2
-        and loop.events + ROOM + servers(p) < len(e.events)
+        and loop.events + ROOM < len(e.events)
         and loop.attempts + 4 < len(e.attempts)
         and g.events.top.count + 8 < len(g.events.rows)
         and has_prefixes(p, loop.longest + 3)
@@ -157,9 +145,11 @@ def go_on_performing(g: Any, p: Any, e: Any, c: Any, now_s: float) -> None:
 def next_call(g: Any, p: Any, e: Any) -> int:
     """The slot of the call that comes or goes on now; NOTHING where an event is no call's, OVER after the last."""
     loop = e.loop
+    server = next_server(e)
+    at_s = e.events[0].at_s if server == NOBODY else due_s(e, server)
     if e.waiting is None and loop.arrived < len(e.requests):
         arrival_s = e.requests[loop.arrived].arrival_s
-        if loop.events == 0 or e.events[0].at_s > arrival_s:
+        if at_s > arrival_s:
             sample_until(g, e, arrival_s)
             loop.now_s = arrival_s
             loop.arrived += 1
@@ -168,24 +158,24 @@ def next_call(g: Any, p: Any, e: Any) -> int:
         return OVER  # more requests are needed
     elif loop.inside == 0 and loop.sending == 0:
         return OVER
-    event = e.events[0]
-    sample_until(g, e, event.at_s)
-    loop.now_s = event.at_s
-    kind, number, ticket = event.entry & KIND, event.entry >> KIND_BITS, event.ticket
+    sample_until(g, e, at_s)
+    loop.now_s = at_s
+    if server != NOBODY:
+        reach_mark(p, e, server)
+        return NOTHING
+    entry, ticket = e.events[0].entry, e.events[0].ticket
     drop_first(e)
+    kind, number = entry & KIND, entry >> KIND_BITS
     if kind == CALL:
         return number if g.calls[number].ticket == ticket else NOTHING
-    return happen(g, p, e, kind, number, ticket)
+    return happen(g, e, kind, number)
 
 
 @merged
-def happen(g: Any, p: Any, e: Any, kind: int, number: int, ticket: int) -> int:
+def happen(g: Any, e: Any, kind: int, number: int) -> int:
     """An event that is no call's."""
-    loop = e.loop
     if kind == TIMER:
-        push(e, chain.tick(g, number, loop.now_s), TIMER, number, 0)
-    elif kind == SERVER:
-        reach_mark(p, number, ticket, loop.now_s)
+        push(e, chain.tick(g, number, e.loop.now_s), TIMER, number, 0)
     elif kind == SEND:
         return send(g, e, number)
     elif kind == GIVE_UP:

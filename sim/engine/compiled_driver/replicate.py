@@ -12,8 +12,8 @@ from numba import typeof
 from sim.data.schema import TIMELINE
 from sim.engine.compiled_driver.cache import directory, is_kept, note_kept
 from sim.engine.compiled_driver.clients import OPEN_LOOP, Clients, Nobody, clients_of
-from sim.engine.compiled_driver.heap import no_events
-from sim.engine.compiled_driver.loop import FINISHED, NEEDS_REQUESTS, ROOM, Engine, Loop, advance, start
+from sim.engine.compiled_driver.heap import first_events, no_events, no_places
+from sim.engine.compiled_driver.loop import FINISHED, NEEDS_REQUESTS, ROOM, Engine, Loop, advance
 from sim.engine.compiled_driver.tables import Sizes, compiled_gateway, compiled_providers, readable, with_notes, with_room
 from sim.engine.replication import Inside, Job, Part, Simulated, part_of
 from sim.engine.sampling import sampling
@@ -62,20 +62,24 @@ def run_of(scenario: Scenario, seed: int, clients: Clients) -> Run:
     sizes = clients.sizes() | {"slot": SLOTS, "prefix": PREFIXES}
     g = compiled_gateway(python_g, sizes, clients.history)
     p = compiled_providers(python_p, g, sizes, seed)
-    return Run(g, p, engine_of(clients, sizes), clients, (python_g, python_p), sizes)
+    return Run(g, p, engine_of(clients, g, p), clients, (python_g, python_p), sizes)
 
 
-def engine_of(clients: Clients, sizes: Sizes) -> Engine:
+def engine_of(clients: Clients, g: Any, p: Any) -> Engine:
     count, every_s = sampling(clients.duration_s)
+    numbers, times_s = clients.first
+    first = g.timers + len(numbers)
     loop = Loop(
+        order=first, events=first, sending=len(numbers), furthest=int(numbers.max(initial=0)),
         last=clients.stop >= clients.count, over_s=clients.duration_s, over_included=clients.over_included, sample_due_s=0.0,
         sample_every_s=every_s, gives_up_after_s=clients.gives_up_after_s, longest=clients.longest, step=clients.step,
         retries_on=clients.sendings.retries_on, requests_first=clients.sendings.requests_first, retry_ratio=clients.sendings.retry_ratio,
         retry_balance=clients.sendings.retry_balance,
     )  # fmt: skip
     return Engine(
-        loop=records_of(loop)[0], events=no_events(EVENTS + 2 * len(clients.first[0])),
-        blank=records_of(chain.Call())[0], requests=clients.requests, waiting=clients.waiting, rows=blank_rows(clients.count, clients),
+        loop=records_of(loop)[0], events=first_events(g.timers, numbers, times_s, EVENTS), places=no_places(len(g.calls)),
+        due=None if p.servers is None else no_events(len(p.servers)), blank=records_of(chain.Call())[0],
+        requests=clients.requests, waiting=clients.waiting, rows=blank_rows(clients.count, clients),
         attempts=np.empty(clients.count + ATTEMPTS_MORE, ATTEMPTS), timeline=np.zeros(count, TIMELINE),
     )  # fmt: skip
 
@@ -97,7 +101,6 @@ class Run:
         self.attempts: list[np.ndarray] = []
 
     def play(self) -> None:
-        start(self.g, self.p, self.engine, *self.clients.first)
         while (said := advance(self.g, self.p, self.engine)) != FINISHED:
             if said == NEEDS_REQUESTS:
                 self.engine.loop["last"] = self.clients.next_block()
@@ -112,7 +115,8 @@ class Run:
         loop, sizes = e.loop, dict(self.sizes)
         if g.free.top["count"] < 2:
             sizes["slot"] *= 2
-        if loop["events"] + ROOM + (0 if p.servers is None else len(p.servers)) >= len(e.events):
+            e = e._replace(places=np.concatenate([e.places, no_places(len(e.places))]))
+        if loop["events"] + ROOM >= len(e.events):
             e = e._replace(events=np.concatenate([e.events, no_events(len(e.events))]))
         if loop["attempts"] + 4 >= len(e.attempts):
             self.attempts.append(e.attempts[: loop["attempts"]])
