@@ -1,7 +1,7 @@
 """Tables handed on by their address.
 
 A named tuple of arrays is some 300 numbers, and numba passes each of them in every call: most of what it compiled was that. Here the
-entry point keeps the tuple in its own memory, and all others take one pointer to it; whose fields they read by name, as of the tuple.
+entry point keeps the tuple in its own memory, and all others take one pointer to it and read its fields by name, as they would the tuple's.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ class SharedModel(models.PrimitiveModel):
 class SharedFields(AttributeTemplate):
     key = Shared
 
-    def generic_resolve(self, shared: Shared, name: str) -> Any:
+    def generic_resolve(self, shared: Shared, name: str) -> Any:  # type: ignore[override]
         return shared.types[shared.fields.index(name)] if name in shared.fields else None
 
 
@@ -42,11 +42,13 @@ def load_field(context: Any, builder: Any, shared: Shared, address: Any, name: s
     return builder.load(cgutils.gep_inbounds(builder, address, 0, shared.fields.index(name)))
 
 
-@intrinsic
-def shared(typing_context: Any, named: Any) -> Any:
+def kept(typing_context: Any, named: Any) -> Any:
     """Its address, valid until the calling function returns. The tuple does not change; what its arrays hold may."""
 
     def keep(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         return cgutils.alloca_once_value(builder, arguments[0])
 
     return Shared(named)(named), keep
+
+
+shared: Any = intrinsic(kept)
