@@ -26,7 +26,11 @@ def most_refusing(ranked: list[dict[str, Any]]) -> dict[str, Any] | None:
 
 def bottleneck(run: Run) -> dict[str, Any] | None:
     """The row of the limit that refused the most; of none that did, the one with the highest load. None when every load is below NEAR."""
-    ranked = ranked_limits(run)
+    return binding_of(ranked_limits(run))
+
+
+def binding_of(ranked: list[dict[str, Any]]) -> dict[str, Any] | None:
+    """``bottleneck`` of limits that are ranked already, as a summary document has them."""
     loaded = ranked[0] if ranked and (ranked[0]["load"] or 0.0) >= NEAR else None
     return most_refusing(ranked) or loaded
 

@@ -15,6 +15,7 @@ from sim.data.outcomes import FAILURES, KINDS
 from sim.formatting import NOT_KNOWN, Document, dollars, interval, metric_words, number, percent, say, seconds, times
 from sim.report import charts
 from sim.report.colors import outcome_roles, part_roles
+from sim.report.outlook import outlook
 from sim.report.panels import Shown, shown_runs
 from sim.report.terminal import at, beside, compared, error, figures_of, share_of, survivors
 from sim.report.verdicts import budget_value, imprecise, verdict
@@ -48,7 +49,7 @@ def page(results: Results) -> dict[str, Any]:
         "scenario": results.scenario,
         "state": state,
         "state_word": STATES[state],
-        "sentence": sentence,
+        "sentence": " ".join(filter(None, [sentence, outlook(summary)])),
         "kind": "Prediction beside measurement" if document else "Measurement" if not results.predictions else "Prediction",
         "manifest": results.manifest,
         "entries": [one.entry | {"name": one.name, "at": one.at} for one in shown],

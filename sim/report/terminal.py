@@ -12,6 +12,7 @@ from rich.text import Text
 from sim.analysis.metrics import METRICS
 from sim.formatting import Document, interval, metric_words, number, percent, say, seconds, times
 from sim.report import regressions
+from sim.report.outlook import outlook
 from sim.report.verdicts import budget_value, imprecise, verdict
 
 UNBOUNDED = 10_000
@@ -62,7 +63,7 @@ def print_summary(summary: Document, console: Console) -> None:
     """The whole of a summary document, for people."""
     runs = summary["runs"]
     state, sentence = verdict(summary)
-    console.print(Text.assemble((WORDS[state], STYLES.get(state, "bold")), "  ", sentence))
+    console.print(Text.assemble((WORDS[state], STYLES.get(state, "bold")), "  ", " ".join(filter(None, [sentence, outlook(summary)]))))
     if state in ("fail", "partly") and "verify" not in summary:
         console.print(Text(NO_GATE, style="dim"))
     for run in runs:

@@ -88,12 +88,15 @@ def budget_verdict(runs: Sequence[Document]) -> tuple[str, str]:
     broken = {times(run["scale"]): [budget for budget in run["budgets"] if budget["verdict"] == "broken"] for run in runs}
     unsure = {times(run["scale"]): [budget for budget in run["budgets"] if budget["verdict"] == "insufficient"] for run in runs}
     holds = [scale for scale in broken if not broken[scale] and not unsure[scale]]
-    sentences = [f"Every budget holds at {listed(holds)}"] if holds else []
+    sentences = []
     for scale, budgets in broken.items():
         if budgets:
             one = budgets[0]
             more = f" and {len(budgets) - 1} more" if len(budgets) > 1 else ""
-            sentences.append(f"{scale} breaks {one['budget']} ({budget_value(one)}){more}")
+            what = "at {}" if sentences else "at {} this breaks"
+            sentences.append(f"{what.format(scale)}: {one['budget']} ({budget_value(one)}){more}")
+    if holds:
+        sentences.append(f"every budget holds at {listed(holds)}")
     for scale, budgets in unsure.items():
         if budgets:
             sentences.append(f"too few samples at {scale} for {listed([one['budget'] for one in budgets])}")

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 import yaml
 
+from sim.analysis.knobs import Steps, knob_of
 from sim.formatting import Document, number
 from sim.scenario.errors import ScenarioError, write_path
 from sim.scenario.load import Loaded
@@ -21,20 +22,6 @@ LOADED = 0.3
 """Load below which a limit that refuses nothing is not tried."""
 HELPS = 0.02
 """Share of the excess over the budgets that a limit has to take away to be said to help."""
-Steps = tuple[str | int, ...]
-KNOBS: tuple[tuple[str, Steps], ...] = (
-    (r"the gateway's concurrency", ("gateway", "queue", "concurrency")),
-    (r"the gateway's global request limit", ("gateway", "limits", "global", "requests")),
-    (r"the gateway's global token limit", ("gateway", "limits", "global", "tokens")),
-    (r"the per-user request limit .*", ("gateway", "limits", "per_user", "requests")),
-    (r"the per-user token limit .*", ("gateway", "limits", "per_user", "tokens")),
-    (r"the gateway's CPU", ("gateway", "workers")),
-    (r"(?P<provider>[^/]+)'s (?:input |output )?(?:request|token) limit", ("providers", "<provider>", "keys")),
-    (r"(?P<provider>[^/]+)'s concurrency", ("providers", "<provider>", "concurrency")),
-    (r"(?P<provider>[^/]+)/(?P<model>.+)'s batching slots", ("providers", "<provider>", "models", "<model>", "batching", "slots")),
-    (r"(?P<provider>[^/]+)/(?P<model>.+)'s shared speed", ("providers", "<provider>", "models", "<model>", "batching", "parallel")),
-)
-"""Limits, as ``sim.analysis.utilization`` calls them, and what raises them: a provider's rate limits are per key, so another key does."""
 RATE = re.compile(r"(?P<count>[0-9.]+(?:e[-+]?\d+)?)(?P<per>/.+)")
 
 
@@ -93,15 +80,6 @@ def helps(raised: Raised, before: Document) -> bool:
 
 def total_excess(document: Document) -> float:
     return sum(map(excess, document["budgets"]))
-
-
-def knob_of(limit: str) -> Steps | None:
-    """The path that raises a limit."""
-    for pattern, steps in KNOBS:
-        if found := re.fullmatch(pattern, limit):
-            names = {f"<{name}>": value for name, value in found.groupdict().items()}
-            return tuple(names.get(str(step), step) for step in steps)
-    return None
 
 
 def at(tree: Any, steps: Steps) -> Any:

@@ -50,7 +50,7 @@ def test_lists_read_as_sentences(words: list[str], text: str) -> None:
 def test_the_verdict_says_what_holds_and_what_breaks_first() -> None:
     assert verdict(summarize([synthetic_run(1), synthetic_run(10)], SHA)) == (
         "fail",
-        "1x breaks served > 99.5% (99.45 %); 10x breaks served > 99.5% (99.05 %) and 1 more.",
+        "At 1x this breaks: served > 99.5% (99.45 %); at 10x: served > 99.5% (99.05 %) and 1 more.",
     )
     lenient = scenario(budgets=["latency.p99 < 30s"])
     assert verdict(summarize([synthetic_run(1, scenario=lenient)], SHA)) == ("pass", "Every budget holds at 1x.")

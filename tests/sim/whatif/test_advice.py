@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from sim.analysis.knobs import knob_of
 from sim.scenario.errors import write_path
-from sim.whatif.advice import Raised, doubled, in_words, knob_of
+from sim.whatif.advice import Raised, doubled, in_words
 from tests.sim.whatif.documents import document
 
 BUDGETS = ("latency.p99 < 2s",)
