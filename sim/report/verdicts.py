@@ -88,7 +88,7 @@ def budget_verdict(runs: Sequence[Document]) -> tuple[str, str]:
     broken = {times(run["scale"]): [budget for budget in run["budgets"] if budget["verdict"] == "broken"] for run in runs}
     unsure = {times(run["scale"]): [budget for budget in run["budgets"] if budget["verdict"] == "insufficient"] for run in runs}
     holds = [scale for scale in broken if not broken[scale] and not unsure[scale]]
-    sentences = []
+    sentences: list[str] = []
     for scale, budgets in broken.items():
         if budgets:
             one = budgets[0]
