@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 INSTALL := $(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
-.PHONY: demo test test-slow theory mutation bench lint pictures docs clean
+.PHONY: demo test test-slow targets theory mutation bench lint pictures docs clean
 
 demo: .venv/ready
 	$(BIN)/tenfold predict scenarios/demo.yaml --scale 1,10,100
@@ -15,6 +15,10 @@ test: .venv/dev
 test-slow: .venv/dev
 	$(BIN)/pytest -m slow
 	TENFOLD_EXAMPLES=20 $(BIN)/pytest -m "hypothesis and not slow"
+
+# Gateways of others that the slower tests measure, where they can be had.
+targets: .venv/dev
+	$(BIN)/python -m loadtest.targets.install haproxy ferrogw
 
 # The model beside queueing theory, whole: results/validation/theory.md (some minutes).
 theory: .venv/dev

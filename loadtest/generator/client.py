@@ -6,6 +6,7 @@ import asyncio
 import math
 import os
 import time
+from collections.abc import Mapping
 from types import SimpleNamespace
 from typing import Any
 
@@ -18,6 +19,7 @@ from sim.data.outcomes import ABANDONED, ERROR, TIMEOUT, name_of
 # Shorter than any server's own keep-alive (uvicorn: 5 s), so that no request is sent into a connection that is about to be closed.
 KEEPALIVE_S = 4.0
 MAX_ERROR_BYTES = 64 * 1024
+NONE: Mapping[str, str] = {}
 
 
 class Exchange:
@@ -70,13 +72,14 @@ def open_session(read_buffer: int = 2**16, key: str | None = None) -> aiohttp.Cl
 class Client:
     """Sends chat completions to ``url``.
 
-    ``timeout_s``: the client leaves that long after the intended send time, closing the connection.
+    ``timeout_s``: the client leaves that long after the intended send time, closing the connection. ``outcomes`` as in LoadPlan.
     """
 
-    def __init__(self, session: aiohttp.ClientSession, url: str, timeout_s: float | None) -> None:
+    def __init__(self, session: aiohttp.ClientSession, url: str, timeout_s: float | None, outcomes: Mapping[str, str] = NONE) -> None:
         self.session = session
         self.url = url
         self.timeout_s = timeout_s
+        self.outcomes = outcomes
         self.loop = asyncio.get_running_loop()
 
     async def send(self, exchange: Exchange, body: bytes, headers: dict[str, str]) -> Exchange:
@@ -100,7 +103,7 @@ class Client:
         async with self.session.post(self.url, data=body, headers=headers, trace_request_ctx=exchange) as answer:
             exchange.headers = time.monotonic()
             exchange.status = answer.status
-            outcome = outcome_of(answer.status, answer.headers.get("x-tenfold-outcome"))
+            outcome = outcome_of(answer.status, answer.headers.get("x-tenfold-outcome") or self.outcomes.get(str(answer.status)))
             if answer.status >= 400:
                 exchange.outcome = outcome
                 exchange.error = error_text(await answer.content.read(MAX_ERROR_BYTES))

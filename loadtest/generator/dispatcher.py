@@ -92,7 +92,7 @@ class Engine:
         cpu = Cpu()
         flusher = asyncio.create_task(self._flush_regularly(cpu))
         async with open_session() as session:
-            self.client = Client(session, self.plan.endpoint, self.scenario.workload.client.timeout)
+            self.client = Client(session, self.plan.endpoint, self.scenario.workload.client.timeout, self.plan.outcomes)
             await (self._play_closed(self.player) if self.player else self._play_schedule())
             sending_cpu = cpu.mean()
             left = await self._drain()

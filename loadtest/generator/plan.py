@@ -17,7 +17,8 @@ class LoadPlan:
 
     ``part`` of ``parts``: this generator sends every parts-th request of the schedule, or plays every parts-th client.
     ``drain_s``: how long after the last send answers are waited for. ``headers`` go along with every request; ``models`` are the gateway's
-    names of ours, where they differ. A client's key is none of them: it comes from the environment (TENFOLD_KEY_CLIENT).
+    names of ours, and ``outcomes`` what it means by an HTTP status, where these differ. A client's key is none of them: it comes from the
+    environment (TENFOLD_KEY_CLIENT).
     """
 
     scenario: str
@@ -31,6 +32,7 @@ class LoadPlan:
     drain_s: float = 120.0
     headers: dict[str, str] = field(default_factory=dict)
     models: dict[str, str] = field(default_factory=dict)
+    outcomes: dict[str, str] = field(default_factory=dict)
 
     def load_scenario(self) -> Scenario:
         return Scenario.model_validate_json(self.scenario)

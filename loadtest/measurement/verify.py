@@ -103,7 +103,7 @@ def measure(order: Order, say: Say, progress: Progress) -> Measured:
         client = running.client
         plan = LoadPlan(
             dump(order.loaded), order.loaded.sha256, running.url, str(folder), order.scale, headers=dict(client.headers),
-            models=dict(client.models),
+            models=dict(client.models), outcomes={str(status): name for status, name in client.outcomes.items()},
         )  # fmt: skip
         if not running.ours:
             say("asking the target a first time")

@@ -15,6 +15,8 @@ TARGETS: dict[str, tuple[str, str]] = {
     "litellm": ("loadtest.targets.litellm", "LiteLLM's proxy 1.108: routing, retries, fallbacks, cache"),
     "envoy": ("loadtest.targets.envoy", "Envoy 1.40: queue, retries, timeouts, rate limit"),
     "nginx": ("loadtest.targets.nginx", "nginx 1.22: balancing, rate limit, retries on the next"),
+    "ferrogw": ("loadtest.targets.ferrogw", "Ferro Labs' AI gateway 1.5: retries, fallback, queue, rate limit"),
+    "rolter": ("loadtest.targets.rolter", "rolter 0.1: turns, retries, queue"),
     "url": ("loadtest.targets.url", "a gateway that runs already, at --url, with its upstreams pointed at the mocks (--mock-port)"),
 }
 

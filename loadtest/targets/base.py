@@ -38,11 +38,15 @@ class GatewayLog:
 
 @dataclass(frozen=True)
 class ClientSide:
-    """What clients of a gateway send along: ``headers``, its name of each of our ``models``, and its ``key``, which no file ever holds."""
+    """What clients of a gateway send along: ``headers``, its name of each of our ``models``, and its ``key``, which no file ever holds.
+
+    ``outcomes`` by HTTP status, where it means something else than ``samples.outcome_of`` takes it for.
+    """
 
     headers: Mapping[str, str] = field(default_factory=dict)
     models: Mapping[str, str] = field(default_factory=dict)
     key: str | None = field(default=None, repr=False)
+    outcomes: Mapping[int, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

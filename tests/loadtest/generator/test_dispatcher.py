@@ -111,6 +111,14 @@ def test_an_error_status_is_an_outcome_and_its_message_is_kept(tmp_path: Path, s
     assert set(rows["error"]) == {b"no, thank you"}
 
 
+def test_a_status_means_what_the_plan_says_of_this_gateway(tmp_path: Path) -> None:
+    async def answer(request: web.Request) -> web.StreamResponse:
+        return web.json_response({"error": {"message": "the queue is full"}}, status=429)
+
+    rows, _ = asyncio.run(play(scenario(), answer, tmp_path, outcomes={"429": "rejected"}))
+    assert {NAMES[code] for code in rows["outcome"]} == {"rejected"}
+
+
 def test_what_the_reference_gateway_says_about_the_outcome_is_believed(tmp_path: Path) -> None:
     async def cached(request: web.Request) -> web.StreamResponse:
         return await stream(request, ROLE, WORD, STOP, DONE, **{"x-tenfold-outcome": "cache_hit"})

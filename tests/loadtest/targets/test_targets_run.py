@@ -39,7 +39,7 @@ def installed(name: str) -> str:
     return name
 
 
-@pytest.mark.parametrize("name", ["haproxy"])
+@pytest.mark.parametrize("name", ["haproxy", "ferrogw"])
 def test_a_gateway_of_others_answers_as_predicted_and_leaves_nothing_behind(start: Start, name: str, tmp_path: Path) -> None:
     target = installed(name)
 
