@@ -94,12 +94,9 @@ def play(
     from loadtest.generator import samples as sample_files
     from loadtest.generator.locust_run import LEAD_S, LocustRun
     from loadtest.generator.plan import LoadPlan
-    from loadtest.measurement.verify import cannot_send, certify_run, dump, work_folder
+    from loadtest.measurement.verify import certify_run, dump, work_folder
     from mockprovider.processes.supervisor import Crew
-    from sim.scenario.errors import Problem, ScenarioError
 
-    if impossible := cannot_send(loaded.scenario):
-        raise ScenarioError([Problem(str(loaded.path), what) for what in impossible])
     clocks = {mock: f"{mock.rstrip('/').removesuffix('/v1')}/_mock/t0" for mock in mocks}
     if knows_scenario(url, loaded.sha256, allow_remote):
         clocks[url] = f"{url.rstrip('/').removesuffix('/v1')}/_tenfold/t0"

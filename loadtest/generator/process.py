@@ -13,7 +13,7 @@ import signal
 import sys
 from pathlib import Path
 
-from loadtest.generator import agents, closed_loop
+from loadtest.generator import agents, closed_loop, retries
 from loadtest.generator.dispatcher import Engine, Player
 from loadtest.generator.frames import FrameWriter
 from loadtest.generator.plan import LoadPlan
@@ -25,6 +25,8 @@ def player_of(scenario: Scenario) -> Player | None:
     """Who plays a workload whose clients wait for their answers; None for one whose times are all known before."""
     if not scenario.workload.waits_for_answers:
         return None
+    if scenario.workload.client.retries is not None:
+        return retries.play
     return closed_loop.play if isinstance(scenario.workload.arrivals, Closed) else agents.play
 
 

@@ -87,7 +87,7 @@ def measure(order: Order, say: Say, progress: Progress) -> Measured:
     """Run it. Raises RunFailed when a part cannot start or ends before its time, ScenarioError for what the target cannot do."""
     started = time.monotonic()
     target = find_target(order.target)
-    impossible = [*target.cannot(order.loaded), *cannot_send(order.loaded.scenario)]
+    impossible = target.cannot(order.loaded)
     if impossible:
         raise ScenarioError([Problem(str(order.loaded.path), f"{what} (target {order.target})") for what in impossible])
     with work_folder() as folder, Crew(folder) as crew:
@@ -139,11 +139,6 @@ def measure(order: Order, say: Say, progress: Progress) -> Measured:
         tuple(sample_files.frequent_errors(counted)),
         np.concatenate([np.zeros(0, USAGE), *usage]),
     )
-
-
-def cannot_send(scenario: Scenario) -> list[str]:
-    """In words what of the scenario's clients the load generator does not do."""
-    return ["workload.client.retries: the load generator sends each request once"] if scenario.workload.client.retries is not None else []
 
 
 @contextmanager

@@ -306,3 +306,40 @@ def test_requests_that_would_need_more_connections_than_there_are_are_dropped_an
     certificate = certify(build_schedule(what).arrival_s, rows, [report])
     assert not certificate.valid
     assert any("never sent" in reason for reason in certificate.reasons)
+
+
+def test_clients_send_a_failed_request_again_after_their_pause_and_no_other(tmp_path: Path) -> None:
+    """Half of the requests fail with 503 each time, which is sent again; a tenth with 404, which is not."""
+
+    async def sometimes(request: web.Request) -> web.StreamResponse:
+        number = int(request.headers["x-tenfold-request"]) % requests
+        if number % 2 == 0:
+            return web.json_response({"error": {"message": "busy"}}, status=404 if number % 10 == 0 else 503)
+        return await stream(request, ROLE, WORD, STOP, DONE)
+
+    retries = {"attempts": 3, "backoff": {"kind": "constant", "base": "50ms"}, "on": ["rejected"]}
+    what = scenario({"kind": "gamma", "rate": "40/s", "cv": 0}, "1s", client={"retries": retries})
+    requests = len(build_schedule(what))
+    rows, _ = asyncio.run(play(what, sometimes, tmp_path))
+    first = rows[rows["request"] < requests]
+    assert len(first) == requests
+    for number, mine in ((number, rows[rows["request"] % requests == number]) for number in range(requests)):
+        early = mine["arrival_s"][0] < 0.7  # the run ends at 1 s, and nothing is sent after that
+        again = number % 2 == 0 and number % 10 != 0
+        assert len(mine) == (3 if again else 1) or (again and not early)
+        assert mine["arrival_s"][1:] - mine["ended_s"][:-1] == pytest.approx(0.05, abs=1e-6)
+        assert len(set(mine["prompt"].tolist())) == len(set(mine["conversation"].tolist())) == 1
+
+
+def test_a_budget_of_retries_bounds_what_is_sent_again(tmp_path: Path) -> None:
+    async def refuse(_: web.Request) -> web.StreamResponse:
+        return web.json_response({"error": {"message": "busy"}}, status=503)
+
+    sent = {}
+    for budget in (None, 0.2):
+        retries = {"attempts": 3, "backoff": "none", **({} if budget is None else {"budget": budget})}
+        what = scenario({"kind": "gamma", "rate": "100/s", "cv": 0}, "1s", client={"retries": retries | {"backoff": {"kind": "none"}}})
+        rows, _ = asyncio.run(play(what, refuse, tmp_path))
+        sent[budget] = len(rows) / len(build_schedule(what))
+    assert sent[None] > 2.8
+    assert sent[0.2] == pytest.approx(1.2 + 0.1, abs=0.05), "a fifth, and the ten that are saved up at the start"
