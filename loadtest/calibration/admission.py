@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping, Sequence
+from itertools import pairwise
 from typing import Any, NamedTuple
 
 from loadtest.calibration.bench import Attempt, Bench, Probe
@@ -18,7 +19,8 @@ CROWDS = ((64, 2.5), (256, 6.0))  # requests, seconds each
 PATIENCE_S = 12.0  # how long one is made to wait, unless a longer time is declared
 LONGEST_S = 32.0
 WAITERS = 3
-SEND_S = 0.02  # from the client to the waiting room, a few at a time
+SEND_S = 0.04  # from the client to the waiting room, a few at a time
+AT_ONCE_S, GAP_S = 0.25, 0.1
 QUEUE = "gateway.queue"
 
 
@@ -94,8 +96,7 @@ def estimate(crowd: Crowd, curbed: bool = False) -> list[Figure]:
         f"of {size} requests at once, {at_once} were in service, and no other for {first_end_s - last_start_s:.2f} s until one ended",
         at_once, at_once,
     )  # fmt: skip
-    sent_s = min(probe.sent_s for probe in crowd.probes)
-    at_once_refused = [probe for probe in refused if probe.ended_s < min(first_end_s, sent_s + 0.4 * crowd.service_s)]
+    at_once_refused = refused_at_once(refused)
     too_late = [probe for probe in refused if probe not in at_once_refused and probe.status]
     waited = size - at_once - len(at_once_refused)
     if at_once_refused:
@@ -107,6 +108,17 @@ def estimate(crowd: Crowd, curbed: bool = False) -> list[Figure]:
     sent = {probe.prompt: probe.sent_s for probe in crowd.probes}
     rush_s = max(attempt.started_s - sent[attempt.prompt] for attempt in served if attempt.started_s < first_end_s)
     return [concurrency, room, timeout_of([probe.latency_s for probe in too_late], waited, len(late), rush_s)]
+
+
+def refused_at_once(refused: Sequence[Probe]) -> list[Probe]:
+    """Those refused before the widest gap in the times until refusal: a crowd is refused one by one, waits end together, later."""
+    ordered = sorted(refused, key=lambda probe: probe.latency_s)
+    if not ordered or ordered[0].latency_s > AT_ONCE_S:
+        return []
+    gaps_s = [later.latency_s - earlier.latency_s for earlier, later in pairwise(ordered)]
+    widest_s = max(gaps_s, default=0.0)
+    place = gaps_s.index(widest_s) + 1 if gaps_s else 0
+    return ordered[:place] if widest_s > max(GAP_S, 0.4 * ordered[place].latency_s) else ordered
 
 
 def timeout_of(waits_s: Sequence[float], waited: int, let_in: int, rush_s: float) -> Figure:

@@ -113,7 +113,7 @@ def candidates(firsts: Sequence[float], both: Sequence[tuple[float, float]]) -> 
         base = max(least - BLUR_S, 1e-3)
         spans = [2.0 * base] * len(firsts) + [3.0 * first - base for first, _ in both]
         values = [*firsts, *(second for _, second in both)]
-        if all(value - base <= span + BLUR_S for value, span in zip(values, spans, strict=True)):
+        if all(value - base <= span + 3.0 * BLUR_S for value, span in zip(values, spans, strict=True)):
             low = max(max(firsts) - BLUR_S, 1e-3) / 3.0
             uniform = [(value - base) / span for value, span in zip(values, spans, strict=True)]
             laws.append(Law("decorrelated-jitter", min(low, base), least, -sum(map(log, spans)), uniform))

@@ -94,11 +94,21 @@ class Bench:
         self.sent: deque[float] = deque()
         self.zero_s = 0.0
         self.faults = 0
+        self.places: int | None = None  # in service at once, once it is known
         self.processes: Processes | None = None
+        self.mock_models: dict[str, str] = {}  # a model of each mock that speaks the client's dialect
 
     async def close(self) -> None:
         await self.session.close()
         await self.control.aclose()
+
+    def to_mock(self) -> Bench:
+        """The same client in front of the first mock that speaks its dialect, with no gateway between: what the instrument itself adds."""
+        name, model = next(iter(self.mock_models.items()))
+        direct = Bench(self.session, self.mocks[name], self.mocks, model, {"Authorization": f"Bearer sk-mock-{name}-0"})
+        direct.control, direct.zero_s = self.control, self.zero_s
+        direct.next = self.next + (1 << 18)
+        return direct
 
     def now(self) -> float:
         return time.monotonic() - self.zero_s

@@ -12,10 +12,11 @@ from datetime import UTC, datetime
 from importlib import import_module
 from importlib.metadata import version as package_version
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import yaml
 
+from loadtest.calibration import EXPERIMENTS
 from loadtest.calibration.bench import Bench, open_bench
 from loadtest.calibration.calibration import Calibration, Identity, declared_at, gateway_of, gateway_sha256
 from loadtest.calibration.figure import Figure, unknown
@@ -39,25 +40,11 @@ Say = Callable[[str], None]
 Declared = Mapping[str, Any]
 
 
-class Experiment(NamedTuple):
-    """``module``.experiment(bench, declared) finds out about ``subject``."""
-
-    module: str
-    subject: str
-
-
-EXPERIMENTS = (
-    Experiment("rate_limits", "rate limits"),
-    Experiment("admission", "concurrency and the waiting room"),
-    Experiment("retries", "retries"),
-    Experiment("timeouts", "timeouts"),
-)
-"""Rate limits first, because all others keep within them."""
-
-
 @dataclass(frozen=True)
 class Order:
-    """What to calibrate. ``kept``: the file in which figures gather until all are there; ``url`` … as for ``verify``."""
+    """What to calibrate. ``kept``: the file in which figures gather until all are there; ``url`` … as for ``verify``; ``only`` these
+    experiments, by their modules, all if empty.
+    """
 
     loaded: Loaded
     target: str
@@ -66,6 +53,7 @@ class Order:
     port: int = 0
     mock_port: int = 0
     client: ClientSide = field(default_factory=ClientSide)
+    only: tuple[str, ...] = ()
 
 
 def calibrate(order: Order, say: Say) -> Calibration:
@@ -95,6 +83,11 @@ def calibrate(order: Order, say: Say) -> Calibration:
             async def run() -> None:
                 bench = open_bench(running.url, mocks, client.models.get(asked, asked), client.headers, client.key)
                 bench.processes = running.processes
+                bench.mock_models = {
+                    name: next(iter(provider.models))
+                    for name, provider in mocked.scenario.providers.items()
+                    if provider.dialect == "openai"
+                }
                 try:
                     await experiments(order, bench, identity, done, say)
                 finally:
@@ -104,7 +97,7 @@ def calibrate(order: Order, say: Say) -> Calibration:
             running.check()
     finally:
         shutil.rmtree(folder, ignore_errors=True)
-    figures = tuple(figure for each in EXPERIMENTS for figure in done[each.module])
+    figures = tuple(figure for each in EXPERIMENTS for figure in done.get(each, ()))
     paths = sorted({figure.path for figure in figures if figure.path is not None})
     declared = {path: value for path in paths if (value := declared_at(order.loaded, path)) is not None}
     return Calibration(identity, datetime.now(UTC).isoformat(timespec="seconds"), figures, declared)
@@ -114,8 +107,9 @@ async def experiments(order: Order, bench: Bench, identity: Identity, done: dict
     """Those that are not done; each one's figures are kept as it ends."""
     declared = hints(order.loaded)
     bench.limit = limit_in(done.get("rate_limits", []), globally=True)
-    for number, (module, subject) in enumerate(EXPERIMENTS, 1):
-        if module in done:
+    for number, (module, subject) in enumerate(EXPERIMENTS.items(), 1):
+        bench.places = next((figure.value for figure in done.get("admission", []) if figure.name == "concurrency"), None)
+        if module in done or (order.only and module not in order.only):
             continue
         say(f"{number}/{len(EXPERIMENTS)}: {subject}")
         started = time.monotonic()
@@ -182,8 +176,7 @@ def kept_figures(path: Path, identity: Identity, say: Say) -> dict[str, list[Fig
     if differences := before.differences(identity):
         say(f"{path} is of another calibration ({'; '.join(differences)}): begins anew")
         return {}
-    known = {each.module for each in EXPERIMENTS}
-    done = {module: figures for module, figures in done.items() if module in known}
+    done = {module: figures for module, figures in done.items() if module in EXPERIMENTS}
     say(f"goes on where it was ended: {len(done)} of {len(EXPERIMENTS)} experiments are in {path}")
     return done
 

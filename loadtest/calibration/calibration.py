@@ -20,6 +20,11 @@ BLOCKS = ("gateway.queue", "gateway.limits.global", "gateway.limits.per_user", "
 """Parts of a scenario that are there as a whole, or not at all."""
 
 
+NOT_LAID = ("gateway.routing.kind",)
+EMPTY: dict[str, Any] = {"gateway.cache": [], "gateway.fallback": []}
+CACHE = "gateway.cache.0."
+
+
 class BadCalibration(ValueError):
     """A file that is no calibration, in words."""
 
@@ -98,20 +103,27 @@ class Calibration:
 
 
 def overlay_of(figures: Sequence[Figure]) -> dict[str, Any]:
-    """Values by path. A part of which nothing is enforced goes as a whole: ``gateway.queue`` is null without a limit in service."""
-    values: dict[str, Any] = {}
-    for figure in figures:
-        if figure.path is not None and figure.state == FOUND and figure.value is not None:
-            values[figure.path] = figure.value
+    """Values by path. A part of which nothing is enforced goes as a whole: ``gateway.queue`` is null without a limit in service.
+
+    How targets are balanced is not laid over: which ones there are only the scenario knows.
+    """
+    values = {each.path: each.value for each in figures if each.path is not None and each.state == FOUND and each.path not in NOT_LAID}
     for figure in figures:
         if figure.path is None or figure.state != NONE:
             continue
         block = next((block for block in BLOCKS if figure.path.startswith(f"{block}.")), figure.path)
-        if not any(path.startswith(f"{block}.") for path in values):
-            values[block] = None
-        elif figure.path not in values:
+        if not any(path == block or path.startswith(f"{block}.") for path in values):
+            values[block] = EMPTY.get(block)
+        elif figure.path not in values and figure.path not in BLOCKS and block != figure.path:
             values[figure.path] = None
-    return values
+    return with_whole_caches(values)
+
+
+def with_whole_caches(values: dict[str, Any]) -> dict[str, Any]:
+    """The entry of a list is laid over as a whole; without its lifetime it would be none."""
+    cache = {path.removeprefix(CACHE): value for path, value in values.items() if path.startswith(CACHE)}
+    rest = {path: value for path, value in values.items() if not path.startswith(CACHE)}
+    return {**rest, "gateway.cache": [{"kind": "exact", **cache}]} if "ttl" in cache else rest
 
 
 def nested(values: Mapping[str, Any]) -> dict[str, Any]:

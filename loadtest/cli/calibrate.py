@@ -9,13 +9,22 @@ from typing import Any
 
 import click
 
+from loadtest.calibration import EXPERIMENTS
 from loadtest.cli import exit_codes, options
 
+NAMES = tuple(EXPERIMENTS)
 EXAMPLES = options.examples(
     "tenfold calibrate launch.yaml --target litellm -o calibration.yaml",
     "tenfold calibrate launch.yaml --target url --url http://127.0.0.1:8000 --mock-port 9000 -o calibration.yaml",
     "tenfold predict launch.yaml --calibration calibration.yaml --scale 1,10,100",
 )
+
+
+def read_only(_ctx: click.Context, _param: click.Parameter, value: str | None) -> tuple[str, ...]:
+    names = tuple((value or "").replace("-", "_").split(",")) if value else ()
+    if unknown := [name for name in names if name not in NAMES]:
+        raise click.BadParameter(f"there is no experiment {unknown[0]!r}; there are {', '.join(NAMES)}")
+    return names
 
 
 @click.command("calibrate", epilog=EXAMPLES)
@@ -28,11 +37,12 @@ EXAMPLES = options.examples(
     metavar="FILE", help="The calibration to write.",
 )  # fmt: skip
 @click.option("--force", is_flag=True, help="Overwrite a calibration that is there.")
+@click.option("--only", metavar="NAME[,NAME…]", callback=read_only, help="Only these experiments: " + ", ".join(NAMES) + ".")
 @options.as_json
 @options.quiet
 def command(
     path: str, overrides: tuple[str, ...], target: str, url: str | None, headers: tuple[str, ...], key: str | None, models: tuple[str, ...],
-    allow_remote: bool, port: int, mock_port: int, out: Path, force: bool, as_json: bool, quiet: bool,
+    allow_remote: bool, port: int, mock_port: int, out: Path, force: bool, only: tuple[str, ...], as_json: bool, quiet: bool,
 ) -> int:  # fmt: skip
     """Find out by short experiments what the gateway of SCENARIO costs and what it enforces, whatever its configuration says.
 
@@ -63,7 +73,7 @@ def command(
 
     with ends_cleanly():
         try:
-            result = calibrate(Order(loaded, target, kept, url, port, mock_port, client), say)
+            result = calibrate(Order(loaded, target, kept, url, port, mock_port, client, only), say)
         except RunFailed as failure:
             click.echo(f"not calibrated: {failure}", err=True)
             return exit_codes.INVALID
@@ -78,6 +88,7 @@ def command(
 
 
 def print_table(result: Any, console: Any) -> None:
+    from rich.markup import escape
     from rich.table import Table
 
     from loadtest.calibration.calibration import difference, plain, shown
@@ -92,7 +103,7 @@ def print_table(result: Any, console: Any) -> None:
         style = "dim" if figure.state == UNKNOWN else "red" if differs else ""
         value = shown(figure.value) if figure.state == FOUND else figure.state
         stands = "" if figure.path is None else shown(declared)
-        table.add_row(figure.name, stands, value, figure.evidence, style=style)
+        table.add_row(*map(escape, (figure.name, stands, value, figure.evidence)), style=style)
     console.print(table)
     for words in result.warnings():
-        console.print(f"[red]differs[/red] {words}", highlight=False)
+        console.print(f"[red]differs[/red] {escape(words)}", highlight=False)
