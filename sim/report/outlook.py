@@ -8,6 +8,7 @@ from itertools import pairwise
 from sim.analysis.bottleneck import binding_of
 from sim.analysis.knobs import knob_of
 from sim.formatting import Document, dollars, times
+from sim.scenario.budgets import parse_budget
 from sim.scenario.errors import write_path
 
 NOTHING_LEFT = 1.0
@@ -23,9 +24,14 @@ def outlook(summary: Document) -> str:
     if not runs or "verify" in summary:
         return ""
     runs = sorted(runs, key=lambda run: float(run["scale"]))
-    broken = next((run for run in runs if any(budget["verdict"] == "broken" for budget in run["budgets"])), None)
+    broken = next((run for run in runs if broken_budgets(run)), None)
     shown = broken or runs[-1]
-    return " ".join(filter(None, [limit_words(runs, shown, broken is not None), money_words(shown)]))
+    limited = not all(parse_budget(budget["budget"]).metric.unit == "USD" for budget in broken_budgets(shown))
+    return " ".join(filter(None, [limit_words(runs, shown, limited), money_words(shown)]))
+
+
+def broken_budgets(run: Document) -> list[Document]:
+    return [budget for budget in run["budgets"] if budget["verdict"] == "broken"]
 
 
 def limit_words(runs: Sequence[Document], shown: Document, breaks: bool) -> str:

@@ -22,7 +22,7 @@ NEEDS_MORE = {
     r"\bverify\b": "real processes, which the tests of the wheel and of verify start",
     r"--help": "ends the process",
     r"\baudit\b": "a minute, and its own tests",
-    r"runs/|--measured|--baseline|--against|--update-baseline": "earlier runs of the reader's, see the tests of check",
+    r"k6_summary|runs/|--measured|--baseline|--against|--update-baseline": "earlier runs of the reader's, see the tests of check",
     r"\bcalibrat": "a gateway that runs",
 }
 """Lines that are not run here, and what they need."""

@@ -9,13 +9,20 @@ import pytest
 from sim.report.outlook import binds_from, outlook
 
 
-def run(scale: float, load: float, ok: bool = True, refused_share: float = 0.0, limit: str = "the gateway's concurrency") -> dict[str, Any]:
+def run(
+    scale: float,
+    load: float,
+    ok: bool = True,
+    refused_share: float = 0.0,
+    limit: str = "the gateway's concurrency",
+    budget: str = "latency.p99 < 5s",
+) -> dict[str, Any]:
     row = {"limit": limit, "load": load, "refused": int(1000 * refused_share), "refused_share": refused_share}
     return {
         "kind": "prediction",
         "scale": scale,
         "limits": [row],
-        "budgets": [{"verdict": "ok" if ok else "broken"}],
+        "budgets": [{"budget": budget, "verdict": "ok" if ok else "broken"}],
         "cost_usd": {"per_month": {"value": 1200.0 * scale}},
     }
 
@@ -39,6 +46,11 @@ def test_what_holds_comes_with_the_limit_that_is_next() -> None:
 
 def test_a_budget_that_breaks_while_no_limit_is_short_is_not_blamed_on_one() -> None:
     assert "what breaks is elsewhere" in outlook(summary(run(1, 0.1, ok=False)))
+
+
+def test_a_bill_that_is_too_high_is_not_blamed_on_a_limit_either() -> None:
+    said = outlook(summary(run(1, 0.1, ok=False, budget="cost.month < 900 USD")))
+    assert said == "Next comes the gateway's concurrency, which binds from about 10x. It will cost $1,200 a month at 1x."
 
 
 def test_a_limit_that_nothing_raises_is_named_without_advice() -> None:
