@@ -1,4 +1,4 @@
-"""The guide's stages and its cost example: what the model makes of them lies where the guide says."""
+"""The guide's stages and its cost example, on one traffic from public traces: where the guide's ranges hold, and where they do not."""
 
 from __future__ import annotations
 
@@ -35,10 +35,11 @@ def test_a_stage_costs_and_lasts_what_the_guide_expects(
     assert mean_latency_s[0] < found["latency_s"]["mean"]["value"] < mean_latency_s[1]
 
 
-def test_at_scale_the_guides_latency_and_uptime_targets_hold() -> None:
+def test_at_scale_the_uptime_holds_through_an_outage_and_the_tail_is_longer_than_the_target() -> None:
+    """Answers as long as those of a public trace take longer than 8 s in one of a hundred cases."""
     found = figures("scale")
-    assert found["latency_s"]["p99"]["value"] < 8
     assert found["availability"]["value"] > 0.999
+    assert 8 < found["latency_s"]["p99"]["low"] < found["latency_s"]["p99"]["value"] < 12
 
 
 def test_bursts_of_agents_need_more_slots_than_the_same_calls_one_by_one() -> None:
@@ -52,9 +53,10 @@ def test_bursts_of_agents_need_more_slots_than_the_same_calls_one_by_one() -> No
     assert queue_wait_p99_s() < 2
 
 
-def test_the_cost_example_comes_near_the_guides_figures() -> None:
+def test_the_cost_example_saves_what_the_guide_says_from_a_larger_bill_and_with_fewer_hits() -> None:
+    """Lengths and repeats are those of public sources: 70,000 USD instead of 45,000, 10 % of hits instead of 25 %."""
     before, after = figures("cost_before"), figures("cost_after")
-    assert before["cost_usd"]["per_month"]["value"] == pytest.approx(45_000, rel=0.1)
-    assert after["cache_hit_rate"]["value"] == pytest.approx(0.25, abs=0.05)
+    assert before["cost_usd"]["per_month"]["value"] == pytest.approx(70_000, rel=0.1)
+    assert after["cache_hit_rate"]["value"] == pytest.approx(0.096, abs=0.01)
     saving = 1 - after["cost_usd"]["per_month"]["value"] / before["cost_usd"]["per_month"]["value"]
-    assert saving == pytest.approx(0.72, abs=0.05)
+    assert saving == pytest.approx(0.72, abs=0.02)
