@@ -69,6 +69,7 @@ def run(order: Any, replications: int, place: Path | None, as_json: bool, quiet:
     from loadtest.cli.output import keep
     from loadtest.cli.predictions import predict_scales
     from loadtest.cli.progress import RunProgress
+    from loadtest.measurement.findings import findings
     from loadtest.measurement.verify import measure
     from sim.analysis.validation import NotComparable, compare
     from sim.report.terminal import console_of, print_summary
@@ -81,7 +82,12 @@ def run(order: Any, replications: int, place: Path | None, as_json: bool, quiet:
         measured = measure(order, progress.say, progress.tick)
     try:
         comparison = compare(
-            prediction, measured.run, why_invalid=measured.why_invalid, certificate=measured.document(), errors=measured.errors
+            prediction,
+            measured.run,
+            why_invalid=measured.why_invalid,
+            certificate=measured.document(),
+            errors=measured.errors,
+            findings=findings(measured.run, measured.usage),
         )
     except NotComparable as why:
         raise click.UsageError(f"prediction and measurement cannot be compared: {why}") from None

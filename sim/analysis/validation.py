@@ -116,6 +116,7 @@ class Comparison:
     figures: dict[str, Figure]
     paired: Paired
     certificate: dict[str, Any]
+    findings: tuple[dict[str, Any], ...] = ()  # where they part: kind, says (loadtest.measurement.findings)
     errors: tuple[dict[str, Any], ...] = ()  # what the target answered instead, most frequent first: status, error, requests
 
     def as_dict(self) -> dict[str, Any]:
@@ -139,6 +140,7 @@ class Comparison:
                 {"check": one.name, "found": one.found, "limit": one.limit, "ok": one.ok, "floor_s": one.floor_s} for one in self.checks
             ],
             "certificate": self.certificate,
+            "findings": list(self.findings),
             "errors": list(self.errors),
         }
 
@@ -162,6 +164,7 @@ def compare(
     certificate: dict[str, Any] | None = None,
     only_worse: bool = False,
     errors: Sequence[dict[str, Any]] = (),
+    findings: Sequence[dict[str, Any]] = (),
 ) -> Comparison:
     """Compare replication 0 of both. With ``only_worse``, a difference for the better passes (a regression gate).
 
@@ -183,7 +186,17 @@ def compare(
     checks = hold(figures, closed, alike, tolerances or Tolerances(), only_worse)
     reasons = [*why_invalid, *([] if closed else lost(predicted, measured, len(left))), *unanswered(checks, predicted, measured)]
     verdict: Verdict = "invalid" if reasons else "pass" if all(check.ok is not False for check in checks) else "fail"
-    return Comparison(verdict, tuple(reasons), checks, figures, paired, certificate or {}, tuple(errors))
+    return Comparison(
+        verdict, tuple(reasons), checks, figures, paired, certificate or {}, explained(verdict, checks, findings), tuple(errors)
+    )
+
+
+def explained(verdict: Verdict, checks: Sequence[Check], findings: Sequence[dict[str, Any]]) -> tuple[dict[str, Any], ...]:
+    """The findings; where they disagree and nothing else was found, that leaves the model."""
+    if verdict != "fail" or findings:
+        return tuple(findings)
+    wrong = "; ".join(check.says for check in checks if check.ok is False)
+    return ({"kind": "model wrong", "says": f"{wrong}; neither the mocks nor the gateway's CPU show another cause"},)
 
 
 def pair(predicted: Window, measured: Window) -> tuple[np.ndarray, np.ndarray]:

@@ -72,6 +72,8 @@ def print_summary(summary: Document, console: Console) -> None:
     console.print()
     if "verify" in summary:
         print_first_that_fits(console, [comparison_table(summary["verify"])], [comparison_table(summary["verify"], narrow=True)])
+        for finding in summary["verify"].get("findings", ()):
+            console.print(f"{finding['kind']}: {finding['says']}", markup=False, highlight=False)
     else:
         print_tables(figures_table, runs, console)
     if any(len({each["priority"] for each in run.get("by_class", {}).values()}) > 1 for run in runs):

@@ -1,0 +1,107 @@
+"""Where prediction and measurement part: does the gateway do what the scenario says of it, was it at its end, or is the model wrong?
+
+Evidence comes from the mocks' own log (how many attempts at once, how many for one request, when the first token left), from the clients',
+and from the CPU of the gateway's processes: from nothing that the gateway says of itself.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from math import isfinite
+from typing import Any, Literal
+
+import numpy as np
+
+from loadtest.processes.usage import summary
+from sim.data.outcomes import OK
+from sim.data.run import Run
+
+OVERLAP_S = 0.005
+"""A gateway may send the next attempt before the mock has noted the end of the last one: the lateness that a mock may have."""
+WAITED = 0.1
+"""Share of the run in which more calls must be under way than the limit allows, before fewer at the provider mean anything."""
+HELD_S = 0.02
+"""A first token delayed by this much more than the last one is held back: pieces that are passed on as they come differ by milliseconds."""
+BUSY = 0.95
+"""CPU seconds a second and worker: a process that has used so much has had no rest."""
+
+
+@dataclass(frozen=True)
+class Finding:
+    """``kind``: the gateway does not do what the scenario declares, is saturated, or the model is wrong; ``says``: the evidence."""
+
+    kind: Literal["behaves differently", "saturated", "model wrong"]
+    says: str
+
+
+def findings(run: Run, usage: np.ndarray) -> list[dict[str, Any]]:
+    """What the measurement ``run`` of a foreign gateway, and its processes' ``usage``, tell by themselves."""
+    found = [*at_once(run), *attempts_made(run), *held_back(run), *saturated(run, usage)]
+    return [asdict(each) for each in found]
+
+
+def at_once(run: Run) -> list[Finding]:
+    queue = run.scenario.gateway.queue
+    if queue is None or queue.concurrency == "unlimited" or not len(run.attempts):
+        return []
+    declared = int(queue.concurrency)
+    started, ended = run.attempts["started_s"], run.attempts["started_s"] + np.maximum(0.0, run.attempts["duration_s"] - OVERLAP_S)
+    _, seen = under_way(started, ended)
+    most = int(seen.max())
+    if most > declared:
+        return [Finding("behaves differently", f"the scenario says {declared} calls at once; the mocks saw {most}")]
+    answered = np.isfinite(run.requests["latency_s"])
+    arrived = run.requests["arrival_s"][answered]
+    times, waiting = under_way(arrived, arrived + run.requests["latency_s"][answered])
+    spans = np.diff(times, append=times[-1:])
+    crowded = float(spans[waiting > declared].sum() / max(1e-9, spans.sum()))
+    if most < declared and crowded > WAITED:
+        says = f"the scenario says {declared} calls at once; the mocks never saw more than {most}"
+        return [Finding("behaves differently", f"{says}, while more waited for {crowded:.0%} of the time")]
+    return []
+
+
+def under_way(started: np.ndarray, ended: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """(times, how many are under way from each time on); an end counts before a start at the same time."""
+    times = np.concatenate([ended, started])
+    steps = np.concatenate([np.full(len(ended), -1), np.full(len(started), 1)])
+    order = np.argsort(times, kind="stable")
+    return times[order], np.cumsum(steps[order])
+
+
+def attempts_made(run: Run) -> list[Finding]:
+    gateway = run.scenario.gateway
+    if gateway.hedge is not None or not len(run.requests):
+        return []
+    targets = len(run.targets) if "next-provider" in gateway.fallback and gateway.retry.to == "same" else 1
+    declared, most = gateway.retry.attempts * targets, int(run.requests["attempts"].max())
+    if most <= declared:
+        return []
+    more = int((run.requests["attempts"] > declared).sum())
+    return [Finding("behaves differently", f"the scenario allows {declared} attempts for a call; {more:,} calls had more, up to {most}")]
+
+
+def held_back(run: Run) -> list[Finding]:
+    """A stream's first token beside its last: what both are later than at the provider."""
+    rows = run.requests[(run.requests["outcome"] == OK) & (run.requests["attempts"] == 1)]
+    rows = rows[np.isfinite(rows["first_token_s"]) & np.isfinite(rows["ttft_s"])]
+    if not run.scenario.workload.client.stream or not len(rows):
+        return []
+    first = rows["ttft_s"] - rows["first_token_s"]
+    last = rows["latency_s"] - rows["first_token_s"] - rows["generation_s"]
+    held_s = float(np.median(first - last))
+    if held_s <= HELD_S:
+        return []
+    whole = float(np.mean(rows["latency_s"] - rows["ttft_s"] < OVERLAP_S))
+    how = "gathers whole answers before it sends them" if whole > 0.5 else "holds small writes back"
+    says = f"it {how}: the first token is delayed by {held_s * 1e3:.0f} ms more than the last one"
+    return [Finding("behaves differently", says)]
+
+
+def saturated(run: Run, usage: np.ndarray) -> list[Finding]:
+    used, workers = summary(usage), run.scenario.gateway.workers
+    if used is None or not isfinite(used["cpu"]) or used["cpu"] < BUSY * workers:
+        return []
+    return [
+        Finding("saturated", f"its processes used {used['cpu']:.2f} CPUs on average, with {workers} worker{'s' if workers > 1 else ''}")
+    ]
