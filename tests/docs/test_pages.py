@@ -46,7 +46,11 @@ def test_a_command_line_parses(block: Block, line: str) -> None:
             return
         case ["tenfold", verb, *arguments]:
             command: click.Command = importlib.import_module(VERBS[verb][0]).command
-            command.make_context(verb, arguments)
+            try:
+                command.make_context(verb, arguments)
+            except click.BadParameter as error:  # what an earlier command of the page, or the reader, has written
+                if not str(error).endswith("does not exist."):
+                    raise
         case ["make", *targets]:
             assert set(targets) <= set(TARGETS)
         case [python, "-m", module, *_] if python.startswith("python"):
