@@ -96,7 +96,9 @@ def estimate(crowd: Crowd, curbed: bool = False) -> list[Figure]:
         f"of {size} requests at once, {at_once} were in service, and no other for {first_end_s - last_start_s:.2f} s until one ended",
         at_once, at_once,
     )  # fmt: skip
-    at_once_refused = refused_at_once(refused)
+    sent = {probe.prompt: probe.sent_s for probe in crowd.probes}
+    rush_s = max(attempt.started_s - sent[attempt.prompt] for attempt in served if attempt.started_s < first_end_s)
+    at_once_refused = refused_at_once(refused, rush_s)
     too_late = [probe for probe in refused if probe not in at_once_refused and probe.status]
     waited = size - at_once - len(at_once_refused)
     if at_once_refused:
@@ -105,15 +107,16 @@ def estimate(crowd: Crowd, curbed: bool = False) -> list[Figure]:
         room = found(names[1], paths[1], waited, how, waited, waited)
     else:
         room = unknown(names[1], paths[1], f"{waited} waited and none was refused at once: it holds at least so many")
-    sent = {probe.prompt: probe.sent_s for probe in crowd.probes}
-    rush_s = max(attempt.started_s - sent[attempt.prompt] for attempt in served if attempt.started_s < first_end_s)
     return [concurrency, room, timeout_of([probe.latency_s for probe in too_late], waited, len(late), rush_s)]
 
 
-def refused_at_once(refused: Sequence[Probe]) -> list[Probe]:
-    """Those refused before the widest gap in the times until refusal: a crowd is refused one by one, waits end together, later."""
+def refused_at_once(refused: Sequence[Probe], rush_s: float) -> list[Probe]:
+    """Those refused before the widest gap in the times until refusal: a crowd is refused one by one, waits end together, later.
+
+    ``rush_s``: how long a request takes in such a crowd to get through the gateway.
+    """
     ordered = sorted(refused, key=lambda probe: probe.latency_s)
-    if not ordered or ordered[0].latency_s > AT_ONCE_S:
+    if not ordered or ordered[0].latency_s > max(AT_ONCE_S, 2.0 * rush_s):
         return []
     gaps_s = [later.latency_s - earlier.latency_s for earlier, later in pairwise(ordered)]
     widest_s = max(gaps_s, default=0.0)

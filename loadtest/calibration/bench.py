@@ -94,6 +94,7 @@ class Bench:
         self.sent: deque[float] = deque()
         self.zero_s = 0.0
         self.faults = 0
+        self.usual: frozenset[str] = frozenset()  # the targets that were asked before anything was broken
         self.places: int | None = None  # in service at once, once it is known
         self.processes: Processes | None = None
         self.mock_models: dict[str, str] = {}  # a model of each mock that speaks the client's dialect
@@ -221,6 +222,13 @@ class Bench:
         return [await self.ask() for _ in range(count)]
 
     # ---- the mocks
+
+    async def targets(self, count: int) -> list[str]:
+        """Which ones so many quick requests went to, each one's first attempt."""
+        await self.room(count)
+        probes = await self.clean(count)
+        attempts = await self.attempts_of(probes)
+        return [attempts[probe.prompt][0].target for probe in probes if attempts[probe.prompt]]
 
     async def attempts(self) -> list[Attempt]:
         """Every attempt that has ended since ``begin``, in order of arrival."""

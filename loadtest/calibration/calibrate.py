@@ -36,6 +36,7 @@ from sim.scenario.errors import Problem, ScenarioError
 from sim.scenario.load import Loaded
 
 WORK_PREFIX = "tenfold-calibration-"
+FIRST_ASKED = 2
 Say = Callable[[str], None]
 Declared = Mapping[str, Any]
 
@@ -106,6 +107,8 @@ def calibrate(order: Order, say: Say) -> Calibration:
 async def experiments(order: Order, bench: Bench, identity: Identity, done: dict[str, list[Figure]], say: Say) -> None:
     """Those that are not done; each one's figures are kept as it ends."""
     declared = hints(order.loaded)
+    await bench.begin()
+    bench.usual = frozenset(await bench.targets(FIRST_ASKED))
     bench.limit = limit_in(done.get("rate_limits", []), globally=True)
     for number, (module, subject) in enumerate(EXPERIMENTS.items(), 1):
         bench.places = next((figure.value for figure in done.get("admission", []) if figure.name == "concurrency"), None)
