@@ -18,8 +18,10 @@ from sim.data.spill import CannotSpill, RowKeeper
 from sim.engine.selection import Choice, choose_one
 from sim.scenario.load import Loaded
 
-WORTH_A_POOL = {"simpy": 30_000, "compiled": 2_000_000}
-"""Requests, over all replications, from which starting processes pays."""
+WORTH_A_POOL = {"simpy": 30_000, "compiled": 5_000_000}
+"""Requests, over all replications, from which starting processes pays. Compiled code answers for a million in some two seconds; a worker
+takes as long to load it, and hands its rows over.
+"""
 
 
 def predict_scales(
