@@ -48,7 +48,9 @@ class Terms(NamedTuple):
         return np.asarray(self.fixed + further * self.rent + volume * self.per_request)
 
     def pays_from(self, api: float) -> float:
-        """Requests a month from which it costs no more than the API at ``api`` USD a request; inf where even full units cost more."""
+        """The fewest requests a month at which it costs no more than the API at ``api`` USD a request; inf where even full units cost more.
+        A further unit, not yet full, may cost more again for a while.
+        """
         saved = api - self.per_request
         units = 1
         while saved > 0:

@@ -122,12 +122,14 @@ def draw_ranges(rows: Sequence[Document], folder: Path) -> None:
             start, size = (0.0, high) if low == high else (low, high - low)
             scaled = [np.nan if value is None else (value - start) / size for value in row["model"].values()]
             axes.plot([1, 1] if low == high else [0, 1], [place, place], color=MUTED, linewidth=6, alpha=0.35, solid_capstyle="round")
+            if low == high:
+                axes.plot([1], [place], "|", color=MUTED, markersize=11)
             color = GOOD if row["verdict"] == "within" else BAD
             axes.plot(scaled[1:], [place, place], color=color, linewidth=1.4)
             axes.plot(scaled[:1], [place], "o", color=color, markersize=4)
         axes.set_yticks(range(len(rows)), [row["line"] for row in reversed(rows)], fontsize=7)
         axes.set_xticks([0, 1], ["low end of the guide's range", "high end, or its one number"])
-        axes.set_xlim(-0.8, 2.6)
+        axes.set_xlim(-1.0, 2.2)
 
 
 def draw_break_evens(found: Sequence[Way], folder: Path) -> None:

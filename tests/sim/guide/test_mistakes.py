@@ -36,7 +36,7 @@ OTHERS: dict[str, set[str]] = {
     "chaos/provider_brownout": set(),
     "chaos/failover_cascade": set(),
     "chaos/flaky_provider": set(),
-    "chaos/breaker_flap": set(),
+    "chaos/breaker_flap": {"single provider dependency", "no graceful degradation"},
     "chaos/stalled_stream": set(),
     "chaos/provider_hang": set(),
     "guide/mistakes/base": set(),
