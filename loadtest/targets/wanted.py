@@ -98,11 +98,12 @@ class Upstream(NamedTuple):
         return f"{self.provider}-{self.model}".replace("/", "-")
 
 
-def upstreams(scenario: Any, pool: str = "") -> list[Upstream]:
-    """The targets of a pool of the routing, in its order."""
+def upstreams(scenario: Any, pool: str | None = None) -> list[Upstream]:
+    """The targets of a pool of the routing, in its order; default: of the first one."""
+    pools = pools_of(scenario)
     weights = getattr(scenario.gateway.routing, "weights", {})
     found = []
-    for target in pools_of(scenario)[pool]:
+    for target in pools[next(iter(pools)) if pool is None else pool]:
         provider, model = target.split("/", 1)
         found.append(Upstream(provider, model, keys_of(provider, 1)[0], weights.get(target, 1.0)))
     return found
