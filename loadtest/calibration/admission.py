@@ -20,6 +20,7 @@ PATIENCE_S = 12.0  # how long one is made to wait, unless a longer time is decla
 LONGEST_S = 32.0
 WAITERS = 3
 SEND_S = 0.04  # from the client to the waiting room, a few at a time
+VAGUE = 0.05
 AT_ONCE_S, GAP_S = 0.25, 0.1
 QUEUE = "gateway.queue"
 
@@ -47,8 +48,8 @@ async def experiment(bench: Bench, declared: Mapping[str, Any]) -> list[Figure]:
     timeout = next(figure for figure in figures if figure.name == "queue timeout")
     concurrency = next(figure for figure in figures if figure.name == "concurrency")
     room = next(figure for figure in figures if figure.name == "waiting room")
-    if timeout.state == "not found out" and concurrency.state == "found" and room.value != 0:
-        told_s = declared.get(f"{QUEUE}.timeout")
+    if (timeout.state == "not found out" or vague(timeout)) and concurrency.state == "found" and room.value != 0:
+        told_s = timeout.high or declared.get(f"{QUEUE}.timeout")
         hold_s = min(LONGEST_S, 1.3 * told_s + 1.0) if told_s else PATIENCE_S
         figures[figures.index(timeout)] = await wait_behind(bench, int(concurrency.value), hold_s)
     await bench.settle()
@@ -59,6 +60,11 @@ async def gather(bench: Bench, size: int, service_s: float) -> Crowd:
     await bench.room(size)
     probes = await bench.together(size, service_s, patience_s=5 * service_s + 5.0)
     return Crowd(service_s, probes, await bench.attempts_of(probes))
+
+
+def vague(figure: Figure) -> bool:
+    """Whether the crowd was in its own way too much to tell a time: a few requests tell it better."""
+    return figure.low is not None and figure.high is not None and figure.high - figure.low > VAGUE * figure.high
 
 
 def unlimited(figures: Sequence[Figure]) -> bool:
