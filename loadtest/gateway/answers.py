@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import time
 from collections import OrderedDict
+from math import inf
 from typing import Any, NamedTuple
 
 import orjson
 
 from sim.data.outcomes import ABANDONED, ERROR, RATE_LIMITED, REJECTED, TIMEOUT
-from sim.gateway.stages.exact_cache import drop
+from sim.gateway.stages import exact_cache, semantic_cache
 
 CANNED_TEXT = "I am sorry, I cannot answer this right now. Please try again in a few minutes."
 DONE = b"data: [DONE]\n\n"
@@ -109,6 +110,25 @@ def error_body(message: str, kind: str, param: str | None = None) -> bytes:
     return orjson.dumps({"error": {"message": message, "type": kind, "param": param, "code": kind}})
 
 
+def is_kept(g: Any, key: int) -> bool:
+    """Whether a cache of any kind has the answer to a prompt."""
+    return (
+        bool(g.prompts and key in g.prompts and g.prompts[key].kept)
+        or bool(g.similar and key in g.similar and g.similar[key].kept)
+        or bool(g.edge_answers and key in g.edge_answers and max(g.edge_answers[key]) > -inf)
+    )
+
+
+def give_up(g: Any, key: int) -> None:
+    """Every cache forgets the answer to a prompt."""
+    if g.prompts and key in g.prompts and g.prompts[key].kept:
+        exact_cache.drop(g, key, g.prompts[key].cache)
+    if g.similar and key in g.similar and g.similar[key].kept:
+        semantic_cache.drop(g, key)
+    if g.edge_answers:
+        g.edge_answers.pop(key, None)
+
+
 class BodyStore:
     """The answers behind the caches of a gateway ``g``, which themselves know only keys and times. Bounded by bytes.
 
@@ -142,15 +162,13 @@ class BodyStore:
         while self.bytes > self.max_bytes:
             oldest = next(iter(self._answers))
             self._drop(oldest)
-            if self.is_kept(oldest):
-                drop(self.g, oldest, self.g.prompts[oldest].cache)
-        if len(self._answers) > SWEEP_EVERY + sum(cache.recency.length for cache in self.g.caches.values()):
+            give_up(self.g, oldest)
+        if len(self._answers) > SWEEP_EVERY + sum(len(table) for table in (self.g.prompts, self.g.similar, self.g.edge_answers) if table):
             for forgotten in [key for key in self._answers if not self.is_kept(key)]:
                 self._drop(forgotten)
 
     def is_kept(self, key: int) -> bool:
-        prompt = None if self.g.prompts is None else self.g.prompts.get(key)
-        return prompt is not None and prompt.kept
+        return is_kept(self.g, key)
 
     def _drop(self, key: int) -> None:
         found = self._answers.pop(key, None)

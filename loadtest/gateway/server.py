@@ -18,6 +18,7 @@ from loadtest.gateway.asyncio_driver import AsyncioDriver
 from loadtest.gateway.context import Histories
 from loadtest.gateway.delivery import Sink
 from loadtest.gateway.draws import LiveDraws
+from loadtest.gateway.embeddings import Embeddings
 from loadtest.gateway.log import Log
 from loadtest.gateway.metrics import Metrics
 from loadtest.gateway.parsing import BadRequest, ChatRequest, Names, decode, parse
@@ -55,6 +56,10 @@ class GatewayServer:
         self.names = Names(scenario)
         self.draws = LiveDraws(scenario, scenario.seed)
         self.bodies = BodyStore(self.g)
+        self.embeddings: Embeddings | None = None
+        if self.g.semantic_cache is not None:
+            self.embeddings = Embeddings()
+            self.g.path.nearest = self.embeddings.nearest
         self.log = Log(scenario)
         self.metrics = Metrics(lambda: look(self.g))
         self.number = UNMARKED
@@ -132,8 +137,10 @@ class GatewayServer:
         if c.outcome == OK:
             request.stored = collected(request)
             self.bodies.put(c.prompt, request.stored)
+            if self.embeddings is not None:
+                self.embeddings.keep(self.g, c)
         elif c.outcome in (CACHE_HIT, STALE):
-            request.stored = self.bodies.get(c.prompt)
+            request.stored = self.bodies.get(c.answered_by)
         elif c.outcome == CANNED:
             request.stored = CANNED_ANSWER
         self.log.call_ended(c)

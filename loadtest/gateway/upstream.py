@@ -111,7 +111,7 @@ class HttpAttempt:
                 if tokens and not shown:
                     shown = True
                     self._driver.show(c)
-                if not request.stream:
+                if not c.streams:
                     continue
                 if not shown or not (c.parent == NOBODY or c.wins):
                     held.append(data)

@@ -9,7 +9,11 @@ from typing import Any, NamedTuple
 import numpy as np
 import orjson
 
+from sim.gateway.stages.semantic_cache import catalogs_of, tokens_in_common, topic_of
+from sim.kernel.containers import NOBODY
+from sim.kernel.random import root_of
 from sim.scenario.model import Scenario
+from sim.stochastics.random_streams import Purpose
 from sim.workload.prompt_text import write_filler, write_prompt
 from sim.workload.schedule import Schedule
 
@@ -50,13 +54,15 @@ class BodyWriter:
         self.stream = scenario.workload.client.stream
         self.classes = [kind.name for kind in scenario.workload.requests]
         self.priorities = [kind.priority for kind in scenario.workload.requests]
+        self.catalogs = catalogs_of(scenario)
+        self.topic_root = root_of(0, Purpose.TOPIC)
 
     def write(self, call: Call) -> tuple[bytes, dict[str, str]]:
         """(JSON body, request headers)."""
         document: dict[str, Any] = {
             "model": self.models[call.kind],
             "user": f"u{call.user}",
-            "messages": messages_of(call),
+            "messages": messages_of(call, *self.topic_of(call)),
         }
         if self.stream:
             document["stream"] = True
@@ -69,15 +75,23 @@ class BodyWriter:
             headers["x-tenfold-priority"] = str(self.priorities[call.kind])
         return orjson.dumps(document), headers
 
+    def topic_of(self, call: Call) -> tuple[int | None, int]:
+        """The topic of its prompt, and how much they have in common, as the model's law of similarity has it."""
+        catalog = self.catalogs[call.kind]
+        topic = topic_of(catalog, call.prompt)
+        if topic == NOBODY:
+            return None, 0
+        return topic, tokens_in_common(self.topic_root, catalog.common, call.prompt, call.input_tokens)
 
-def messages_of(call: Call) -> list[dict[str, str]]:
+
+def messages_of(call: Call, topic: int | None = None, common_tokens: int = 0) -> list[dict[str, str]]:
     """Earlier turns as user and assistant pairs whose text depends on (conversation, turn) alone, so that shared prefixes stay shared."""
     messages = []
     for turn, tokens in enumerate(call.history_tokens):
         asked = max(1, tokens // 2)
         messages.append({"role": "user", "content": write_filler(_entity(call.conversation, turn, 0), asked)})
         messages.append({"role": "assistant", "content": write_filler(_entity(call.conversation, turn, 1), tokens - asked)})
-    messages.append({"role": "user", "content": write_prompt(call.prompt, call.input_tokens, call.output_tokens)})
+    messages.append({"role": "user", "content": write_prompt(call.prompt, call.input_tokens, call.output_tokens, topic, common_tokens)})
     return messages
 
 

@@ -16,7 +16,7 @@ from sim.data.outcomes import OK
 from sim.data.run import Run
 from sim.data.schema import ATTEMPTS, TIMELINE
 from sim.data.statuses import CANCELLED, REFUSED, TIMED_OUT
-from sim.gateway.rows import STAGE_COLUMNS
+from sim.gateway.rows import COSTS, STAGE_COLUMNS
 from sim.kernel.refusals import names_in
 from sim.provider.pricing import cached_prices, unit_prices
 from sim.scenario.model import Scenario
@@ -129,11 +129,13 @@ def name_cuts(attempts: np.ndarray, told: np.ndarray) -> None:
 
 
 def spend(requests: np.ndarray, attempts: np.ndarray) -> None:
-    """Attempts, their cost and what they read from prompt caches, summed by request."""
+    """Attempts, their cost and what they read from prompt caches, summed by request; with what the gateway itself paid for."""
     place, mine = places_of(requests, attempts)
     size = len(requests)
     requests["attempts"] = np.bincount(place, minlength=size)
     requests["cost_usd"] = np.bincount(place, weights=attempts["cost_usd"][mine], minlength=size)
+    for name in COSTS:
+        requests["cost_usd"] += requests[name]
     requests["cached_tokens"] = np.bincount(place, weights=attempts["cached_tokens"][mine], minlength=size)
 
 

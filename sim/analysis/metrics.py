@@ -239,9 +239,11 @@ def delays(family: str, of: Callable[[Window], np.ndarray]) -> dict[str, Formula
 
 
 def stage_figure(figure: StageFigure) -> Formula:
-    """What a stage adds: the mean of a column, or the share of requests that its limit refused."""
+    """What a stage adds: the mean of a column where it is known, or the share of requests with a code in it, or that its limit refused."""
+    if figure.equals is not None:
+        return share_of(lambda window: window[figure.column] == figure.equals)
     if figure.column:
-        return per_request(figure.column)
+        return mean_of(figure.column, everyone)
     return share_of(lambda window: window["refused_by"] == figure.refused_by)
 
 

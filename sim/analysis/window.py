@@ -11,6 +11,7 @@ from sim.analysis.batch_latency import Batches, batches_of
 from sim.data.outcomes import CACHE_HIT, OK, is_available, is_served
 from sim.data.run import Run
 from sim.data.table import Columns
+from sim.gateway.rows import REQUESTS
 from sim.scenario.budgets import Span
 from sim.scenario.model import Trace
 from sim.workload.calls import population
@@ -48,8 +49,14 @@ class Window:
         return len(self.replication)
 
     def __getitem__(self, name: str) -> np.ndarray:
-        """One column of the request rows over the window, ordered by replication; or ``added_latency_s``, which is made from them."""
-        return self.added_latency_s if name == "added_latency_s" else self.requests[name]
+        """One column of the request rows over the window, ordered by replication; or ``added_latency_s``, which is made from them.
+        Zeros of a stage that the scenario does not use.
+        """
+        if name == "added_latency_s":
+            return self.added_latency_s
+        if name not in (self.run.requests.dtype.names or ()):
+            return np.zeros(len(self), REQUESTS[name])
+        return self.requests[name]
 
     @property
     def seconds(self) -> float:

@@ -16,12 +16,12 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from sim.data.outcomes import NAMES, OK, RATE_LIMITED, REJECTED
-from sim.gateway.rows import WAITS
+from sim.gateway.rows import COSTS, WAITS
 from sim.kernel.refusals import NOT_REFUSED
 
 RELATIVE = 1e-9
 BLOCK = 1 << 16  # rows
-NEVER_NEGATIVE = (*WAITS, "attempts", "input_tokens", "output_tokens", "cached_tokens", "cost_usd")
+NEVER_NEGATIVE = (*WAITS, *COSTS, "attempts", "input_tokens", "output_tokens", "cached_tokens", "cost_usd")
 LAWS = (
     "a request ended twice",
     "a request has no outcome",
@@ -41,17 +41,19 @@ def breaches(rows: np.ndarray, previous: int, made: Made, slack_s: float) -> tup
     ``slack_s``: the resolution of the clock.
     """
     outcome, refused_by, latency_s = rows["outcome"], rows["refused_by"], rows["latency_s"]
-    waited_s = sum((rows[name] for name in WAITS), start=np.zeros(len(rows)))
+    nothing = np.zeros(len(rows))
+    waited_s = sum((rows[name] for name in WAITS if name in rows), start=nothing)
+    own_usd = sum((rows[name] for name in COSTS if name in rows), start=nothing)
     return (
         np.diff(rows["request"], prepend=previous) <= 0,
         ~np.isin(outcome, tuple(NAMES)),
         ((outcome == REJECTED) | (outcome == RATE_LIMITED)) & (refused_by == NOT_REFUSED),
         rows["attempts"] != made.attempts,
         (outcome == OK) & (made.answers == 0),
-        np.abs(rows["cost_usd"] - made.cost_usd) > RELATIVE * made.cost_usd,
+        np.abs(rows["cost_usd"] - own_usd - made.cost_usd) > RELATIVE * rows["cost_usd"],
         rows["cached_tokens"] != made.cached_tokens,
         latency_s < -slack_s,
-        *(rows[name] < 0 for name in NEVER_NEGATIVE),
+        *(rows[name] < 0 if name in rows else np.zeros(len(rows), bool) for name in NEVER_NEGATIVE),
         waited_s > latency_s * (1 + RELATIVE) + slack_s,
     )
 
@@ -203,7 +205,7 @@ def requests(replication: Replication, made: Made) -> Iterator[Violation]:
 def contiguous(rows: np.ndarray) -> Any:
     """Columns that are looked at, each in one piece: several looks at a column of rows that lie far apart take several times as long."""
     names = ("request", "arrival_s", "outcome", "refused_by", "latency_s", *NEVER_NEGATIVE)
-    return Columns({name: np.ascontiguousarray(rows[name]) for name in names}, len(rows))
+    return Columns({name: np.ascontiguousarray(rows[name]) for name in names if name in (rows.dtype.names or ())}, len(rows))
 
 
 class Columns(dict[str, np.ndarray]):

@@ -5,6 +5,7 @@ A stage is a module. Like a ``try`` block around the stages below it:
     enter(g, c, now_s)    the block's start: CONTINUE, WAIT, PERFORM or an outcome
     woken(g, c, now_s)    goes on after a wait of its own; answers like ``enter``
     rescue(g, c, now_s)   ``except``: a failure comes up from below. Let it pass (``c.outcome``), answer otherwise, or CONTINUE: try again
+    review(g, c, now_s)   ``else``: a provider's answer comes up from below, unseen yet. Let it pass (OK), or CONTINUE: ask again
     leave(g, c, now_s)    ``finally``: let go of what the call holds here, whatever ended it. Never waits, never changes the outcome
     tick(g, now_s)        a timer that belongs to no call. Called at time 0; returns when it is to be called again
     permits(g, target, now_s), stale(g, c, now_s)    answers to what other stages ask: see ``sim.gateway.hooks``
@@ -12,35 +13,42 @@ A stage is a module. Like a ``try`` block around the stages below it:
 All are optional. ``g.<stage>`` is the stage's State, ``g.<table>`` one of its TABLES. Nothing here waits, reads a clock or does I/O.
 Around its hooks a stage declares, where it has them: Config (its words in the scenario), build(scenario, seed) (its State; None where the
 scenario does not use it), Request and Call (fields), COLUMNS (of the rows), PARTS (of the latency), FIGURES (of a run), DRAWS and CLASS
-(fields of requests that are drawn, or follow from the request's class). ``docs/how-to/add-a-policy.md`` walks through one.
+(fields of requests that are drawn, or follow from the request's class), COSTS (its columns in USD, beside the attempts' own), OPTIONAL (no
+other stage reads its Call, so a scenario that does not use it has neither these fields nor its columns).
+``docs/how-to/add-a-policy.md`` walks through one.
 """
 
 from __future__ import annotations
 
 from collections import namedtuple
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields
+from functools import cache
 from types import ModuleType
 from typing import Any
 
-from sim.data.outcomes import ABANDONED, CACHE_HIT, CANNED, FAILURES, STALE
+from sim.data.outcomes import ABANDONED, CACHE_HIT, CANNED, FAILURES, OK, STALE
 from sim.gateway import call
 from sim.gateway.call import CONTINUE
 from sim.gateway.stages import (
     admission,
     api_keys,
     breaker,
+    cdn,
     context,
     cpu,
     deadline,
     degrade,
     exact_cache,
+    freshness,
     hedge,
     rate_limit,
     retry,
     route,
+    semantic_cache,
     sessions,
     spend_limit,
+    tiering,
     upstream,
 )
 from sim.kernel.containers import Line, PerCall, remove
@@ -49,6 +57,8 @@ from sim.provider import attempt
 from sim.scenario.metric_names import METRIC_NAMES, MetricName
 
 STAGES: tuple[ModuleType, ...] = (
+    cdn,  # the same prompt again, at the edge
+    freshness,  # how old what a cache serves is
     degrade,  # an earlier answer or a prepared text instead of a failure
     rate_limit,  # requests and tokens, for every user and for all
     spend_limit,  # dollars, for every user
@@ -57,6 +67,8 @@ STAGES: tuple[ModuleType, ...] = (
     context,  # how much of it goes along
     deadline,  # the whole call may take so long
     exact_cache,  # the same prompt again; one asks for all that ask the same
+    semantic_cache,  # a prompt much like one before
+    tiering,  # a classifier chooses the tier
     admission,  # so many at once, the others in line
     route,  # the targets in their order
     retry,  # again after a pause, then the next target
@@ -94,7 +106,8 @@ HOOKS = ("enter", "woken", "rescue", "leave")
 class Path:
     """The hooks of the stages that calls pass, by place; a stage without the hook has None there.
 
-    ``ways_out[place]`` are the ``leave`` hooks from there on upwards; ``permits`` and ``stale`` those of all stages that have them.
+    ``ways_out[place]`` are the ``leave`` hooks from there on upwards; ``permits`` and ``stale`` those of all stages that have them;
+    ``nearest`` is what ``hooks.nearest`` asks, which a real gateway replaces. ``review`` is empty where no stage has that hook.
     """
 
     enter: tuple[Any, ...]
@@ -104,6 +117,8 @@ class Path:
     ways_out: tuple[tuple[Callable[..., None], ...], ...]
     permits: tuple[Callable[..., bool], ...]
     stale: tuple[Callable[..., bool], ...]
+    nearest: Callable[..., Any] | None = None
+    review: tuple[Any, ...] = ()
 
 
 TABLES = {table.__name__: stage for stage in STAGES for table in getattr(stage, "TABLES", ())}
@@ -111,7 +126,6 @@ ENGINE = ("calls", "free", "ready", "leaving", "leavers", "events", "history", "
 Gateway = namedtuple("Gateway", [*ENGINE, *map(name_of, STAGES), *TABLES])  # type: ignore[misc]
 GatewayInPython = in_python(Gateway)
 Request = merge("Request", call.Request, *(stage.Request for stage in STAGES if hasattr(stage, "Request")))
-Call = merge("Call", Request, call.Call, *(stage.Call for stage in STAGES if hasattr(stage, "Call")), attempt.Call)
 
 
 def used_by(g: Any) -> list[ModuleType]:
@@ -123,6 +137,20 @@ def unused_figures(scenario: Any) -> set[str]:
     """Names of the figures of stages that the scenario does not use: they say nothing of its runs."""
     stages = [stage for stage in STAGES if hasattr(stage, "FIGURES") and stage.build(scenario, 0) is None]
     return {name for stage in stages for name in stage.FIGURES}
+
+
+def with_records(stages: Sequence[ModuleType]) -> tuple[ModuleType, ...]:
+    """The stages whose Call and COLUMNS a gateway of ``stages`` has: all but the OPTIONAL ones that it does not use."""
+    return tuple(stage for stage in STAGES if stage in stages or not getattr(stage, "OPTIONAL", False))
+
+
+@cache
+def record_class(stages: tuple[ModuleType, ...]) -> Any:
+    """``Call`` as the record of compiled code, with the fields of these stages (see ``with_records``)."""
+    return merge("Call", Request, call.Call, *(stage.Call for stage in stages if hasattr(stage, "Call")), attempt.Call)
+
+
+Call = record_class(STAGES)
 
 
 def call_class(g: Any) -> Any:
@@ -156,7 +184,11 @@ def path(used: list[ModuleType]) -> Path:
     by_place: Any = [tuple(hook_of(stage, hook) for stage in passed) for hook in HOOKS]
     ways_out = tuple(hooks_of(passed[place::-1], "leave") for place in range(len(passed)))
     enter, woken, rescue, leave = by_place
-    return Path(enter, woken, rescue, leave, ways_out, hooks_of(used, "permits"), hooks_of(used, "stale"))
+    nearest = next(iter(hooks_of(used, "nearest_by_law")), None)
+    review = tuple(hook_of(stage, "review") for stage in passed)
+    return Path(
+        enter, woken, rescue, leave, ways_out, hooks_of(used, "permits"), hooks_of(used, "stale"), nearest, review if any(review) else ()
+    )
 
 
 def stages_passed(used: list[ModuleType]) -> list[ModuleType]:
@@ -177,7 +209,7 @@ def hook_of(stage: ModuleType, hook: str) -> Callable[..., Any] | None:
     return found if found is not None and found.__module__ == stage.__name__ else None
 
 
-# What follows is all that ever happens to a call. The first five choose the stage (compiled: by comparing c.stage).
+# What follows is all that ever happens to a call. The first six choose the stage (compiled: by comparing c.stage).
 
 
 def enter(g: Any, c: Any, now_s: float) -> int:
@@ -191,6 +223,12 @@ def woken(g: Any, c: Any, now_s: float) -> int:
 
 def rescue(g: Any, c: Any, now_s: float) -> int:
     hook = g.path.rescue[c.stage]
+    return c.outcome if hook is None else hook(g, c, now_s)
+
+
+def review(g: Any, c: Any, now_s: float) -> int:
+    hooks = g.path.review
+    hook = hooks[c.stage] if hooks else None
     return c.outcome if hook is None else hook(g, c, now_s)
 
 
@@ -234,6 +272,8 @@ def advance(g: Any, c: Any, now_s: float, verdict: int) -> int:
                 return end(c, now_s)
             if verdict >= FAILURES and not c.committed:
                 verdict = rescue(g, c, now_s)
+            elif verdict == OK and not c.committed:
+                verdict = review(g, c, now_s)
 
 
 def depart(g: Any, c: Any, now_s: float) -> int:

@@ -25,6 +25,13 @@ def stale(g: Any, c: Any, now_s: float) -> bool:
     return False
 
 
+def nearest(g: Any, c: Any, now_s: float) -> Any:
+    """The prompt with a usable answer that is most like the call's, NOBODY if there is none; ``c.similarity`` says how much. The model goes
+    by the semantic cache's law; a real gateway compares embeddings of the texts.
+    """
+    return g.path.nearest(g, c, now_s)
+
+
 def take_slot(g: Any) -> int:
     """A free place in ``g.calls``."""
     if g.free:

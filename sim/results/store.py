@@ -35,7 +35,7 @@ from sim.data.schema import TIMELINE
 from sim.data.spill import Spilled, arrow_table, most_in_memory
 from sim.data.table import Rows, Table
 from sim.gateway.language import Scenario
-from sim.gateway.rows import ATTEMPTS, BASE, REQUESTS
+from sim.gateway.rows import ATTEMPTS, BASE, OPTIONAL_COLUMNS, REQUESTS
 from sim.results import format_1
 from sim.results.results import FORMAT, Results
 from sim.scenario.errors import ScenarioError
@@ -154,11 +154,26 @@ def write_table(path: Path, runs: list[Rows], dtype: np.dtype) -> None:
     """Rows of several runs as one parquet file. No row group holds rows of two replications, and no two need to stand in memory."""
     import pyarrow.parquet as pq
 
-    schema = arrow_table(np.zeros(0, dtype), run=np.zeros(0, np.int16)).schema
+    known = np.dtype([(name, dtype[name]) for name in dtype.names or () if not runs or any(name in has(rows) for rows in runs)])
+    schema = arrow_table(np.zeros(0, known), run=np.zeros(0, np.int16)).schema
     with pq.ParquetWriter(path, schema, compression="zstd", compression_level=1) as writer:
         for index, rows in enumerate(runs):
             for part in by_replication(rows):
-                writer.write_table(arrow_table(part, run=np.full(len(part), index, np.int16)))
+                writer.write_table(arrow_table(with_columns(part, known), run=np.full(len(part), index, np.int16)))
+
+
+def has(rows: Rows) -> tuple[str, ...]:
+    return rows.dtype.names or ()
+
+
+def with_columns(rows: np.ndarray, dtype: np.dtype) -> np.ndarray:
+    """The rows with the columns of ``dtype``; zeros of a stage that another run of the same file uses and theirs does not."""
+    if rows.dtype == dtype:
+        return rows
+    whole = np.zeros(len(rows), dtype)
+    for name in has(rows):
+        whole[name] = rows[name]
+    return whole
 
 
 def write_rows(path: Path, rows: np.ndarray) -> None:
@@ -258,8 +273,10 @@ def read_table(path: Path, dtype: np.dtype, runs: int, lacks: frozenset[str] = f
     try:
         parts: list[list[Spilled]] = [[] for _ in range(runs)]
         with pq.ParquetFile(path) as file:
-            missing = set(dtype.names or ()) - set(file.schema_arrow.names)
-            if (missing - lacks) & (set(BASE) if dtype is REQUESTS else set(dtype.names or ())):
+            in_file, base = set(file.schema_arrow.names), set(BASE if dtype is REQUESTS else dtype.names or ())
+            dtype = np.dtype([(name, dtype[name]) for name in dtype.names or () if name in in_file or name not in OPTIONAL_COLUMNS])
+            missing = set(dtype.names or ()) - in_file
+            if (missing - lacks) & base:
                 raise StoreError(f"{path.parent} is damaged: {path.name} has no column {sorted(missing - lacks)[0]}")
             for group in range(file.num_row_groups):
                 numbers = file.read_row_group(group, ["run"]).column("run").to_numpy()

@@ -29,14 +29,15 @@ class MetricName:
 
 @dataclass(frozen=True)
 class StageFigure:
-    """A figure that a stage of the gateway adds: the mean of one of its columns over all requests, or the share of requests that its limit
-    refused (a code of ``sim.kernel.refusals``)."""
+    """A figure that a stage of the gateway adds: the mean of one of its columns over the requests of which it is known, the share of
+    requests for which it ``equals`` a code, or the share that its limit refused (a code of ``sim.kernel.refusals``)."""
 
     unit: Unit
     better: Direction
     says: str
     column: str = ""
     refused_by: int = 0
+    equals: int | None = None
 
 
 def delays(family: str, says: str) -> list[MetricName]:

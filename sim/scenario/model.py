@@ -164,10 +164,18 @@ class Prompts(Model):
     zipf: Annotated[float, Field(ge=0, le=5)] = Field(
         1.0, description="skew, a plain number: the k-th most popular prompt is asked in proportion to k^-zipf; 0: all alike"
     )
+    topics: Count | None = Field(
+        None,
+        description="topics that the prompts are about, in turn: those of one topic share text, so that a semantic cache finds them; "
+        "default: each has its own",
+    )
+    common: Share = Field(
+        0.8, description="share of its text that a prompt has in common with its topic, at least; uniform from here to all of it"
+    )
     changes: Annotated[Duration, Field(gt=0)] | None = Field(
         None,
-        description="how long an answer stays right, on average (exponential): what it is about changes at random times; no answer depends "
-        "on it, `tenfold audit` judges caches by it; default: not said",
+        description="how long an answer stays right, on average (exponential): what it is about changes at random times; rows say which "
+        "answers of caches are outdated, and `tenfold audit` judges caches by it; default: not said",
     )
 
 

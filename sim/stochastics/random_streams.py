@@ -47,6 +47,8 @@ class Purpose(IntEnum):
     PROMPT_TEXT = 13  # prompt
     BATCH_SIZE = 14  # number of the batch
     CLIENT_RETRY = 15  # request, retry
+    TOPIC = 16  # prompt
+    CONTENT = 17  # prompt
 
     # providers
     TTFT = 30  # target, prompt, occurrence; the whole latency of a model that has only that
@@ -64,6 +66,8 @@ class Purpose(IntEnum):
     ROUTING = 62  # request, attempt
     SESSION_LOOKUP = 63  # request
     PATIENCE = 64  # request
+    WRONG_ANSWER = 65  # prompt, prompt whose answer it got
+    CLASSIFIER = 66  # request; request, 1: whether a poor answer is noticed
 
 
 def mix(z: Any) -> Any:

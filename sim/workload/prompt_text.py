@@ -64,14 +64,16 @@ ENDINGS = words("""
 SENTENCE = (DETERMINERS, ADJECTIVES, NOUNS, VERBS, DETERMINERS, NOUNS, PREPOSITIONS, DETERMINERS, ADJECTIVES, NOUNS, ENDINGS)
 
 
-def write_prompt(prompt: int, input_tokens: int, output_tokens: int) -> str:
+def write_prompt(prompt: int, input_tokens: int, output_tokens: int, topic: int | None = None, common_tokens: int = 0) -> str:
     """The last user message of a request: its marker, then exactly ``4 * input_tokens`` characters.
 
-    ``prompt`` is any int64, ``output_tokens`` how long the answer is to be (< 10^9). Raises ValueError outside these.
+    ``prompt`` is any int64, ``output_tokens`` how long the answer is to be (< 10^9). Raises ValueError outside these. A prompt on a
+    ``topic`` (from 0) begins with ``common_tokens`` of that topic's text.
     """
     if not -LARGEST <= prompt < LARGEST or not 0 <= output_tokens < 10**9:
         raise ValueError(f"cannot mark prompt {prompt} with {output_tokens} output tokens")
-    return f"{SIGN}{prompt}:{output_tokens}]{write_filler(prompt, input_tokens)}"
+    text = write_filler(prompt, input_tokens) if topic is None else write_on_topic(topic, common_tokens, prompt, input_tokens)
+    return f"{SIGN}{prompt}:{output_tokens}]{text}"
 
 
 def read_marker(text: str) -> tuple[int, int] | None:
@@ -81,6 +83,11 @@ def read_marker(text: str) -> tuple[int, int] | None:
         return None
     prompt = int(found[1])
     return (prompt, int(found[2])) if -LARGEST <= prompt < LARGEST else None
+
+
+def without_marker(text: str) -> str:
+    found = find(text)
+    return text if found is None else text.replace(found[0], "", 1)
 
 
 def count_tokens(text: str) -> int:
@@ -103,6 +110,26 @@ def write_filler(entity: int, tokens: int) -> str:
     if start + rest > len(text):
         text *= 1 + (start + rest) // len(text)
     return (opening + text[start : start + rest])[:length]
+
+
+def write_on_topic(topic: int, common_tokens: int, entity: int, tokens: int) -> str:
+    """Exactly ``4 * tokens`` characters: the beginning of the topic's text, then the entity's own. Unlike ``write_filler``'s, each sentence
+    is drawn by itself, so that texts have hardly anything else in common.
+    """
+    common = CHARACTERS_PER_TOKEN * common_tokens
+    return write_assorted(-1 - topic, common) + write_assorted(entity, CHARACTERS_PER_TOKEN * tokens - common)
+
+
+def write_assorted(entity: int, length: int) -> str:
+    text, sentences = corpus()
+    ends = [*sentences[1:], len(text)]
+    node, characters = child(stream(0, Purpose.TOPIC), entity), 0
+    chosen: list[str] = []
+    while characters < length:
+        sentence = child(node, len(chosen)) % SENTENCES
+        chosen.append(text[sentences[sentence] : ends[sentence]])
+        characters += len(chosen[-1])
+    return "".join(chosen)[:length]
 
 
 def beginning(entity: int, sentences: list[int]) -> tuple[str, int]:

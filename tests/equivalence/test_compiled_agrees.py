@@ -14,6 +14,7 @@ from sim.engine.replication import Part
 from sim.engine.simpy_driver.replicate import replicate
 from sim.gateway.language import load
 from sim.scenario.model import Scenario
+from tests.equivalence.guide_variants import GUIDE
 from tests.equivalence.late import LATE, assert_late
 from tests.equivalence.sets import SETS
 from tests.examples import examples
@@ -111,6 +112,7 @@ CLOSED = (
 )  # fmt: skip
 GOES_ON = ("gateway.cancel_on_disconnect=false", "workload.client.timeout=4s")
 CASES = {
+    **GUIDE,
     "impatient": ("workload.client.timeout=5s", "gateway.fallback=[next-provider]"),
     "whole answers": ("workload.client.stream=false", "gateway.retry.to=next", "gateway.cache.0.single_flight=false"),
     "hedged": (

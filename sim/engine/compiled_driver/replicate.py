@@ -14,11 +14,11 @@ from sim.engine.compiled_driver.cache import directory, is_kept, note_kept
 from sim.engine.compiled_driver.clients import OPEN_LOOP, Clients, Nobody, clients_of
 from sim.engine.compiled_driver.heap import first_events, no_events, no_places
 from sim.engine.compiled_driver.loop import FINISHED, NEEDS_REQUESTS, ROOM, Engine, Loop, advance
-from sim.engine.compiled_driver.tables import Sizes, compiled_gateway, compiled_providers, readable, with_notes, with_room
+from sim.engine.compiled_driver.tables import Sizes, call_record, compiled_gateway, compiled_providers, readable, with_notes, with_room
 from sim.engine.replication import Inside, Job, Part, Simulated, part_of
 from sim.engine.sampling import sampling
 from sim.gateway import chain
-from sim.gateway.rows import ATTEMPTS, REQUESTS
+from sim.gateway.rows import ATTEMPTS, requests_of
 from sim.kernel.state import records_of
 from sim.provider.build import build as build_providers
 from sim.scenario.model import Scenario
@@ -62,10 +62,10 @@ def run_of(scenario: Scenario, seed: int, clients: Clients) -> Run:
     sizes = clients.sizes() | {"slot": SLOTS, "prefix": PREFIXES}
     g = compiled_gateway(python_g, sizes, clients.history)
     p = compiled_providers(python_p, g, sizes, seed)
-    return Run(g, p, engine_of(clients, g, p), clients, (python_g, python_p), sizes)
+    return Run(g, p, engine_of(clients, g, p, python_g), clients, (python_g, python_p), sizes)
 
 
-def engine_of(clients: Clients, g: Any, p: Any) -> Engine:
+def engine_of(clients: Clients, g: Any, p: Any, python_g: Any) -> Engine:
     count, every_s = sampling(clients.duration_s)
     numbers, times_s = clients.first
     first = g.timers + len(numbers)
@@ -78,14 +78,14 @@ def engine_of(clients: Clients, g: Any, p: Any) -> Engine:
     )  # fmt: skip
     return Engine(
         loop=records_of(loop)[0], events=first_events(g.timers, numbers, times_s, EVENTS), places=no_places(len(g.calls)),
-        due=None if p.servers is None else no_events(len(p.servers)), blank=records_of(chain.Call())[0],
-        requests=clients.requests, waiting=clients.waiting, rows=blank_rows(clients.count, clients),
+        due=None if p.servers is None else no_events(len(p.servers)), blank=records_of(call_record(python_g)())[0],
+        requests=clients.requests, waiting=clients.waiting, rows=blank_rows(clients.count, clients, requests_of(python_g)),
         attempts=np.empty(clients.count + ATTEMPTS_MORE, ATTEMPTS), timeline=np.zeros(count, TIMELINE),
     )  # fmt: skip
 
 
-def blank_rows(count: int, clients: Clients) -> np.ndarray:
-    rows = np.empty(count, REQUESTS)
+def blank_rows(count: int, clients: Clients, dtype: np.dtype) -> np.ndarray:
+    rows = np.empty(count, dtype)
     if clients.kind != OPEN_LOOP:
         rows["request"] = -1  # not sent
     return rows
@@ -130,7 +130,9 @@ class Run:
             more = self.clients.draw_more()
             sizes |= self.clients.sizes()
             e = e._replace(
-                requests=self.clients.requests, waiting=self.clients.waiting, rows=np.concatenate([e.rows, blank_rows(more, self.clients)])
+                requests=self.clients.requests,
+                waiting=self.clients.waiting,
+                rows=np.concatenate([e.rows, blank_rows(more, self.clients, e.rows.dtype)]),
             )
         self.g, self.p = with_room(g, p, *self.python, self.sizes, sizes)
         self.sizes = sizes

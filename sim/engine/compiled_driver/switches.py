@@ -11,6 +11,7 @@ from sim.engine.compiled_driver.numbing import function_of, is_there, means
 from sim.gateway import chain, hooks
 from sim.gateway.call import CONTINUE
 from sim.gateway.chain import STAGES, hook_of, hooks_of, name_of, stages_passed, timers
+from sim.kernel.containers import NOBODY
 
 Hook = Callable[..., Any]
 
@@ -42,6 +43,7 @@ def chosen_by_stage(name: str, otherwise: str) -> None:
 chosen_by_stage("enter", "CONTINUE")
 chosen_by_stage("woken", "CONTINUE")  # there is one wherever a call can wait
 chosen_by_stage("rescue", "c.outcome")
+chosen_by_stage("review", "c.outcome")
 chosen_by_stage("leave", "None")
 
 
@@ -58,6 +60,11 @@ def compiled_permits(g: Any, target: int, now_s: float) -> Hook:
 @means(hooks.stale)
 def compiled_stale(g: Any, c: Any, now_s: float) -> Hook:
     return joined("g, c, now_s", "or", hooks_of(used_by(g), "stale"), "False")
+
+
+@means(hooks.nearest)
+def compiled_nearest(g: Any, c: Any, now_s: float) -> Hook:
+    return joined("g, c, now_s", "or", hooks_of(used_by(g), "nearest_by_law"), str(NOBODY))
 
 
 def joined(arguments: str, word: str, hooks: Sequence[Hook], without: str) -> Hook:

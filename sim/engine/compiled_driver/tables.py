@@ -16,7 +16,6 @@ from sim.provider.state import Providers
 Sizes = dict[str, int]
 """How many keys there are, by the name of what has them: a field of requests, ``slot``, ``prefix``."""
 NOTES = 1 << 10  # at first
-CALL = dtype_of(chain.Call)
 
 
 def compiled_gateway(g: Any, sizes: Sizes, history: np.ndarray) -> Any:
@@ -25,9 +24,15 @@ def compiled_gateway(g: Any, sizes: Sizes, history: np.ndarray) -> Any:
     parts = {name: None if name == "path" else compiled_form(getattr(g, name), sizes) for name in fields}
     gateway: Any = chain.Gateway(**parts)
     return gateway._replace(
-        calls=np.zeros(slots, CALL), free=stack_of(np.arange(slots)[::-1].copy(), slots), leaving=np.zeros(slots, np.int64),
+        calls=np.zeros(slots, dtype_of(call_record(g))),
+        free=stack_of(np.arange(slots)[::-1].copy(), slots), leaving=np.zeros(slots, np.int64),
         events=stack_of(np.zeros(NOTES, EVENT), 0), history=history, timers=len(g.timers),
     )  # fmt: skip
+
+
+def call_record(g: Any) -> Any:
+    """The class of a call's record, for a gateway in Python."""
+    return chain.record_class(chain.with_records(chain.used_by(g)))
 
 
 def compiled_providers(p: Any, g: Any, sizes: Sizes, seed: int) -> Any:
@@ -102,7 +107,7 @@ def with_slots(g: Any, p: Any, slots: int) -> tuple[Any, Any]:
     free[: slots - before] = np.arange(before, slots)[::-1]
     free[slots - before : slots - before + count] = g.free.rows[:count]
     g.free.top["count"] = count + slots - before
-    calls = longer(g.calls, np.zeros(slots - before, CALL))
+    calls = longer(g.calls, np.zeros(slots - before, g.calls.dtype))
     leaving = np.zeros(slots, np.int64)
     leaving[:before] = g.leaving
     g = g._replace(calls=calls, free=g.free._replace(rows=free), leaving=leaving)

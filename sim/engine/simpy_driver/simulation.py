@@ -15,13 +15,13 @@ from typing import Any
 
 import simpy
 
-from sim.data.outcomes import ABANDONED, FAILURES
+from sim.data.outcomes import ABANDONED, FAILURES, OK
 from sim.engine.row_log import RowLog
 from sim.engine.simpy_driver.straight_line import StraightLine, straight_line
 from sim.gateway import chain
 from sim.gateway.call import CONTINUE, PERFORM
 from sim.gateway.hooks import free_slot, take_slot
-from sim.gateway.rows import ATTEMPT_FIELDS, ATTEMPTS, REQUEST_FIELDS, REQUESTS
+from sim.gateway.rows import ATTEMPT_FIELDS, ATTEMPTS, fields_of, requests_of
 from sim.gateway.stages.hedge import ended as fork_ended
 from sim.gateway.stages.upstream import settle
 from sim.kernel.containers import NOBODY, take_ready
@@ -53,7 +53,7 @@ def advance(g: Any, c: Any, now_s: float, verdict: int) -> int:
         else:
             if verdict != c.outcome:
                 c.outcome, c.decided_by = verdict, stage
-            if verdict < FAILURES or c.committed:
+            if (verdict < FAILURES or c.committed) and (not path.review or verdict != OK or c.committed):
                 way_out = path.ways_out[stage]
                 for hook in way_out if floor < 0 else way_out[: len(way_out) - len(path.ways_out[floor])]:
                     hook(g, c, now_s)
@@ -66,7 +66,7 @@ def advance(g: Any, c: Any, now_s: float, verdict: int) -> int:
             if stage == floor:
                 c.stage = stage
                 return chain.end(c, now_s)
-            hook = rescues[stage]
+            hook = rescues[stage] if verdict >= FAILURES else path.review[stage]
             if hook is not None:
                 c.stage = stage
                 verdict = hook(g, c, now_s)
@@ -89,8 +89,9 @@ class Simulation(simpy.Environment):
         self.now_s = 0.0  # SimPy's ``now``, without the price of a property
         self.entered = self.left = 0
         self.area_s = 0.0
-        self.requests, self.attempts = RowLog(REQUESTS), RowLog(ATTEMPTS)
-        self.take_request, self.take_attempt = attrgetter(*REQUEST_FIELDS), attrgetter(*ATTEMPT_FIELDS)
+        rows = requests_of(g)
+        self.requests, self.attempts = RowLog(rows), RowLog(ATTEMPTS)
+        self.take_request, self.take_attempt = attrgetter(*fields_of(rows)), attrgetter(*ATTEMPT_FIELDS)
         self.waiting: Waiting | None = None
         self.sendings = Sendings()
         self.gives_up_after_s = inf

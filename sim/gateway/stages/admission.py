@@ -138,7 +138,8 @@ def leave(g: Any, c: Any, now_s: float) -> None:
     if c.in_line:
         remove(g.calls, g.lines[c.priority], c.slot)
         change_waiting(g.admission, now_s, -1)
-        c.in_line, c.queue_wait_s = False, now_s - c.in_line_since_s
+        c.in_line = False
+        c.queue_wait_s += now_s - c.in_line_since_s
     if c.admitted:
         g.admission.in_service -= 1
         c.admitted = False
@@ -154,7 +155,7 @@ def admit_waiting(g: Any, now_s: float) -> None:
             priority -= 1
         following = g.calls[take_first(g.calls, g.lines[priority])]
         following.in_line, following.admitted = False, True
-        following.queue_wait_s = now_s - following.in_line_since_s
+        following.queue_wait_s += now_s - following.in_line_since_s
         change_waiting(s, now_s, -1)
         s.in_service += 1
         wake(g, following)

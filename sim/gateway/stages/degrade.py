@@ -40,9 +40,9 @@ class State:
 
 def check(scenario: Any) -> Iterator[Finding]:
     gateway = scenario.gateway
-    if STALE_CACHE in gateway.fallback and not gateway.cache:
+    if STALE_CACHE in gateway.fallback and not any(cache.kind == "exact" for cache in gateway.cache):
         path = ("gateway", "fallback", gateway.fallback.index(STALE_CACHE))
-        yield Finding(path, "stale-cache answers from a cache, and there is none", "add gateway.cache")
+        yield Finding(path, "stale-cache answers from an exact cache, and there is none", "add gateway.cache")
     if gateway.fallback_on != DEFAULT_ON and not set(gateway.fallback) & {STALE_CACHE, PREPARED}:
         message = "says when a degraded answer is given, and fallback has none"
         yield Finding(("gateway", "fallback_on"), message, "add stale-cache or canned to gateway.fallback", warning=True)

@@ -15,10 +15,14 @@ from pydantic import Field
 
 from sim.data.outcomes import CACHE_HIT, OK, TIMEOUT
 from sim.gateway.call import CONTINUE, WAIT
+from sim.gateway.stages.cdn import CdnCache
+from sim.gateway.stages.freshness import EXACT, changed, serve
+from sim.gateway.stages.semantic_cache import SemanticCache
 from sim.kernel.containers import NOBODY, Keyed, Line, append, forget, remove, take_first, wake
 from sim.kernel.state import state
 from sim.scenario.errors import did_you_mean
 from sim.scenario.finding import Finding
+from sim.scenario.units import Seconds
 from sim.scenario.values import Count, Duration, Model, Name
 
 
@@ -30,12 +34,17 @@ class ExactCache(Model):
     sliding: bool = Field(False, description="each hit gives an entry its whole ttl again")
     capacity: Count = Field(10_000, description="answers kept; beyond, the least recently used goes")
     single_flight: bool = Field(True, description="identical prompts under way wait for the first instead of asking again")
-    classes: tuple[Name, ...] = Field((), description="request classes that it serves; default: all that no cache before it serves")
+    invalidation: Literal["ttl", "version"] = Field("ttl", description="version: an answer is stale when its content has changed")
+    notice: Duration = Field(Seconds(0.0), description="from a change of the content until the cache is told")
+    classes: tuple[Name, ...] = Field((), description="request classes that it serves; default: all that no exact cache before it serves")
+
+
+AnyCache = Annotated[ExactCache | SemanticCache | CdnCache, Field(discriminator="kind")]
 
 
 class Config(Model):
-    cache: Annotated[tuple[ExactCache, ...], Field(max_length=10)] = Field(
-        (), description="caches of whole answers; a request is looked up in the first one that serves its class"
+    cache: Annotated[tuple[AnyCache, ...], Field(max_length=10)] = Field(
+        (), description="caches of whole answers; of each kind, a request is looked up in the first one that serves its class"
     )
 
 
@@ -47,6 +56,8 @@ class State:
 @state
 class Cache:
     ttl_s: float = 0.0
+    versions: bool = False
+    notice_s: float = 0.0
     sliding: bool = False
     single_flight: bool = True
     capacity: int = 0
@@ -62,6 +73,7 @@ class CacheOfClass:
 class Prompt:
     kept: bool = False  # there is an answer, fresh until:
     expires_s: float = -inf
+    made_s: float = -inf
     cache: int = NOBODY  # the one that keeps it
     leader: int = NOBODY  # the call that asks for it now
     first: int = NOBODY  # of the calls that follow it, as in a Line
@@ -96,16 +108,18 @@ def check(scenario: Any) -> Iterator[Finding]:
 def caches_are_of_use(scenario: Any) -> Iterator[Finding]:
     """Some class comes to each cache, and asks prompts that were asked before. A trace says itself which prompts are the same."""
     classes = scenario.workload.requests
-    free = {each.name for each in classes}
+    every = {each.name for each in classes}
+    free = {"exact": set(every), "semantic": set(every), "cdn": set(every)}
     for number, cache in enumerate(scenario.gateway.cache):
         here = ("gateway", "cache", number)
-        served = free & set(cache.classes) if cache.classes else set(free)
+        served = free[cache.kind] & set(cache.classes) if cache.classes else set(free[cache.kind])
         if not served:
-            yield Finding(here, "no request class comes here: caches before it serve them all", "give each its classes", warning=True)
+            message = "no request class comes here: caches of its kind before it serve them all"
+            yield Finding(here, message, "give each its classes", warning=True)
         elif scenario.workload.arrivals.kind != "trace" and not any(each.prompts for each in classes if each.name in served):
             message = "nothing can hit: in no request class that it serves do users share prompts"
             yield Finding(here, message, "add prompts: {catalog: 1000} to a class, as many as there are distinct prompts", warning=True)
-        free -= served
+        free[cache.kind] -= served
 
 
 def exact_caches(scenario: Any) -> list[ExactCache]:
@@ -119,7 +133,11 @@ def build(scenario: Any, seed: int) -> Any:
 
 def caches(scenario: Any, s: Any) -> Keyed:
     exact = exact_caches(scenario)
-    return Keyed(s.caches, Cache, [Cache(each.ttl, each.sliding, each.single_flight, each.capacity) for each in exact])
+    return Keyed(s.caches, Cache, [cache_of(each) for each in exact])
+
+
+def cache_of(each: ExactCache) -> Cache:
+    return Cache(each.ttl, each.invalidation == "version", each.notice, each.sliding, each.single_flight, each.capacity)
 
 
 def cache_of_class(scenario: Any, s: Any) -> Keyed:
@@ -143,7 +161,8 @@ def enter(g: Any, c: Any, now_s: float) -> int:
     if number == NOBODY or c.input_tokens > c.prompt_tokens:
         return CONTINUE
     prompt = g.prompts[c.prompt]
-    if is_fresh(g, c.prompt, number, prompt, now_s):
+    if is_fresh(g, c, number, prompt, now_s):
+        serve(g, c, EXACT, c.prompt, prompt.made_s, now_s)
         return CACHE_HIT
     if prompt.leader == NOBODY or not g.caches[number].single_flight:
         c.leads, prompt.leader = True, c.slot
@@ -175,21 +194,25 @@ def stale(g: Any, c: Any, now_s: float) -> bool:
     if number == NOBODY:
         return False
     prompt = g.prompts[c.prompt]
-    is_fresh(g, c.prompt, number, prompt, now_s)  # counts as a use
+    is_fresh(g, c, number, prompt, now_s)  # counts as a use
     kept = prompt.kept
+    if kept:
+        serve(g, c, EXACT, c.prompt, prompt.made_s, now_s)
     tidy(g, c.prompt)
     return kept
 
 
-def is_fresh(g: Any, key: Any, number: int, prompt: Any, now_s: float) -> bool:
-    """Whether cache ``number`` has a fresh answer, which becomes the most recently used one, and lives on where the time slides. A stale
-    one stays as it is.
+def is_fresh(g: Any, c: Any, number: int, prompt: Any, now_s: float) -> bool:
+    """Whether cache ``number`` has a fresh answer to the call, which becomes the most recently used one, and lives on where the time
+    slides. A stale one stays as it is.
     """
     if not prompt.kept or prompt.cache != number or now_s >= prompt.expires_s:
         return False
     cache = g.caches[number]
-    remove(g.prompts, cache.recency, key)
-    append(g.prompts, cache.recency, key)
+    if cache.versions and changed(g, c.kind, c.prompt, prompt.made_s, now_s - cache.notice_s):
+        return False
+    remove(g.prompts, cache.recency, c.prompt)
+    append(g.prompts, cache.recency, c.prompt)
     if cache.sliding:
         prompt.expires_s = now_s + cache.ttl_s
     return True
@@ -214,7 +237,7 @@ def keep(g: Any, key: Any, number: int, prompt: Any, now_s: float) -> None:
     if prompt.kept:
         remove(g.prompts, g.caches[prompt.cache].recency, key)
     cache = g.caches[number]
-    prompt.kept, prompt.cache, prompt.expires_s = True, number, now_s + cache.ttl_s
+    prompt.kept, prompt.cache, prompt.made_s, prompt.expires_s = True, number, now_s, now_s + cache.ttl_s
     append(g.prompts, cache.recency, key)
     if cache.recency.length > cache.capacity:
         oldest = take_first(g.prompts, cache.recency)

@@ -7,6 +7,7 @@ until there have been ``attempts`` in all. Retries cost from a budget; failing o
 from __future__ import annotations
 
 from collections.abc import Iterator
+from math import nan
 from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field
@@ -155,6 +156,13 @@ def next_target(g: Any, c: Any, now_s: float) -> int:
     if c.tried == NOBODY:
         c.refused_by = NO_TARGET
     return c.failure
+
+
+def start_over(c: Any) -> None:
+    """The call goes down to the providers once more, as if it had not been there; what that has cost stays."""
+    c.tried, c.failure, c.pause_s = NOBODY, ERROR, 0.0
+    c.output_tokens = 0
+    c.first_token_s = c.generation_s = c.first_content_s = nan
 
 
 def places(s: Any, candidates: int) -> int:

@@ -51,6 +51,7 @@ class Call:
     user_spent_usd: float = 0.0
 
 
+OPTIONAL = True
 COLUMNS = {"user_spent_usd": ("f8", "cost of its user in the present window, before it; 0 without a spend limit")}
 FIGURES = {
     "spend_limited_rate": StageFigure("share", "lower", "requests refused because their user had spent its limit", refused_by=SPENT),

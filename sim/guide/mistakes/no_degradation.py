@@ -26,7 +26,11 @@ def find(trials: Trials) -> Found | None:
     bare = 1 - float(by_replication(before, "served", spans).mean())
     if bare <= BARE:
         return None
-    steps = [*scenario.gateway.fallback, *([STALE] if scenario.gateway.cache and STALE not in scenario.gateway.fallback else []), PREPARED]
+    steps = [
+        *scenario.gateway.fallback,
+        *([STALE] if any(each.kind == "exact" for each in scenario.gateway.cache) and STALE not in scenario.gateway.fallback else []),
+        PREPARED,
+    ]
     mend = (change("gateway.fallback", steps), change("gateway.fallback_on", ["error", "timeout", "rejected", "rate_limited"]))
     after = trials.run((*mend, *fault))
     begins, ends = spans[0]

@@ -112,7 +112,7 @@ def test_a_gateway_that_is_not_modelled_is_refused_by_name(kind):
         ("gateway.fallback=[next]", "gateway.fallback[0]: expected next-provider, stale-cache, canned, found 'next'"),
         ("gateway.fallback_on=[abandoned]", "gateway.fallback_on[0]: expected error, timeout, rejected, rate_limited"),
         ("gateway.api_keys.on=[quota]", "gateway.api_keys.on[0]: expected auth, rate-limit, found 'quota'"),
-        ("gateway.cache=[{kind: semantic, ttl: 1s}]", "gateway.cache[0].kind: expected exact, found 'semantic'"),
+        ("gateway.cache=[{kind: fuzzy, ttl: 1s}]", "gateway.cache[0].kind: expected one of exact, semantic, cdn, found 'fuzzy'"),
         ("gateway.cache=[{kind: exact, ttl: 1s, classes: [fag]}]", "did you mean 'faq'?"),
         ("gateway.context={kind: window}", "gateway.context.turns: required, but missing"),
         ("gateway.breaker.preset=netflix", "gateway.breaker.preset: expected resilience4j, polly, hystrix"),

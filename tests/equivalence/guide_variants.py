@@ -1,0 +1,17 @@
+"""Changes to everything.yaml with which the guide's mechanisms are at work, for the comparisons of drivers."""
+
+GUIDE = {
+    "layered caches": (
+        "gateway.cache=[{kind: cdn, ttl: 15s, points: 3, hit: 5ms, classes: [faq]}, {kind: exact, ttl: 20s, capacity: 150, "
+        "invalidation: version, notice: 2s}, {kind: semantic, ttl: 40s, threshold: 0.85, capacity: 90, wrong: 50%, "
+        "embedding: {time: 30ms, price: 0.02}, invalidation: version, classes: [faq, talk]}]",
+        "workload.requests.faq.prompts={catalog: 400, zipf: 0.9, topics: 60, common: 0.7, changes: 1m}",
+    ),
+    "tiers by a classifier": (
+        "gateway.classifier={misclassified: 25%, time: 15ms, price: 0.05, notices: 60%}",
+        "workload.client.patience={kind: exponential, mean: 2s}",
+    ),
+    "tiers by a classifier, hedged": (
+        "gateway.classifier={misclassified: 25%, notices: 60%}", "gateway.hedge={after: 700ms, at_most: 0.3, to: next}",
+    ),
+}  # fmt: skip

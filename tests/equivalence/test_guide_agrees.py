@@ -1,0 +1,41 @@
+"""The guide's mechanisms: SimPy in virtual time and asyncio on a virtual clock say the same of every request, and each was at work."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from sim.gateway.language import load
+from tests.equivalence.guide_variants import GUIDE
+from tests.equivalence.test_asyncio_agrees import SCENARIO, assert_empty, assert_same, in_asyncio, in_simpy, sorted_attempts
+
+
+def layers_answer(rows: np.ndarray) -> None:
+    assert (np.bincount(rows["cache_layer"], minlength=4)[1:] > 50).all()
+    assert 0.85 <= np.nanmin(rows["similarity"]) < np.nanmax(rows["similarity"]) <= 1.0
+    assert rows["outdated"].sum() > 10
+    assert rows["wrong_answer"].sum() > 1
+
+
+SHORT = ("workload.duration=4m", "faults=[{kind: outage, provider: alpha, at: 1m, for: 45s}]")
+
+
+def tiers_are_chosen(rows: np.ndarray) -> None:
+    assert (np.bincount(rows["misrouted"], minlength=3) > 100).all()
+    assert 10 < rows["poor_answer"].sum() < (rows["escalated_s"] > 0).sum()
+
+
+AT_WORK = {
+    "layered caches": layers_answer, "tiers by a classifier": tiers_are_chosen, "tiers by a classifier, hedged": tiers_are_chosen,
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", [pytest.param(name, marks=pytest.mark.slow) if name != "layered caches" else name for name in GUIDE])
+def test_both_drivers_say_the_same(name: str) -> None:
+    scenario = load(SCENARIO, [*GUIDE[name], *SHORT]).scenario
+    (ours, requests, attempts), (theirs, their_requests, their_attempts) = in_simpy(scenario), in_asyncio(scenario)
+    AT_WORK[name](requests)
+    assert_same(requests, their_requests)
+    assert_same(sorted_attempts(attempts), sorted_attempts(their_attempts))
+    assert_empty(ours)
+    assert_empty(theirs)
