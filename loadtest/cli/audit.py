@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 @click.option("--strict", is_flag=True, help="Exit code 3 when one of the guide's mistakes is found.")
 @click.option(
     "--against",
-    type=click.Path(path_type=Path, exists=True),
+    type=click.Path(path_type=Path),
     metavar="DIR",
     help="An audit that was kept: say what has moved since (the weekly cost review, the quarterly architecture review).",
 )

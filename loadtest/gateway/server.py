@@ -27,6 +27,7 @@ from sim.data.outcomes import CACHE_HIT, CANNED, ERROR, FAILURES, OK, STALE
 from sim.data.outcomes import NAMES as OUTCOMES
 from sim.engine.sampling import look
 from sim.gateway import chain
+from sim.gateway.stages.validation import BAD_FORM, INJECTION
 from sim.kernel.refusals import NAMES as LIMITS
 from sim.kernel.refusals import NOT_REFUSED
 
@@ -35,6 +36,7 @@ MAX_HEADER_BYTES = 16 * 1024
 UNMARKED = 2**40  # requests whose client gave them no number are counted from here
 SHUTDOWN_S = 10.0
 JSON = "application/json"
+UNSOUND = (BAD_FORM, INJECTION)
 log = logging.getLogger("tenfold.gateway")
 
 
@@ -213,6 +215,8 @@ def words(request: ChatRequest, c: Any) -> tuple[int, str, str]:
     """(HTTP status, type, message) of a failure: who refused, or what the provider said last."""
     if c.broke and c.outcome == ERROR:
         return BROKE
+    if c.refused_by in UNSOUND:
+        return 400, "invalid_request_error", f"The request was refused: {LIMITS[c.refused_by]}."
     status, kind, message = REFUSALS[c.outcome]
     if c.refused_by != NOT_REFUSED:
         message += f" Refused by: {LIMITS[c.refused_by]}."

@@ -50,6 +50,7 @@ from sim.gateway.stages import (
     spend_limit,
     tiering,
     upstream,
+    validation,
 )
 from sim.kernel.containers import Line, PerCall, remove
 from sim.kernel.state import in_python, merge, state
@@ -63,6 +64,7 @@ STAGES: tuple[ModuleType, ...] = (
     rate_limit,  # requests and tokens, for every user and for all
     spend_limit,  # dollars, for every user
     cpu,  # the gateway's own work
+    validation,  # malformed requests and prompt injections
     sessions,  # what is remembered of the conversation
     context,  # how much of it goes along
     deadline,  # the whole call may take so long

@@ -68,6 +68,7 @@ class Purpose(IntEnum):
     PATIENCE = 64  # request
     WRONG_ANSWER = 65  # prompt, prompt whose answer it got
     CLASSIFIER = 66  # request; request, 1: whether a poor answer is noticed
+    VALIDATION = 67  # request, 0: what is wrong with it; 1: whether that is found
 
 
 def mix(z: Any) -> Any:

@@ -7,6 +7,10 @@ GUIDE = {
         "embedding: {time: 30ms, price: 0.02}, invalidation: version, classes: [faq, talk]}]",
         "workload.requests.faq.prompts={catalog: 400, zipf: 0.9, topics: 60, common: 0.7, changes: 1m}",
     ),
+    "input validation": (
+        "gateway.validation={malformed: 3%, injected: 5%, finds: 70%, false_alarms: 1%, time: 20ms, price: 0.1}",
+        "gateway.cache=[{kind: cdn, ttl: 20s}, {kind: exact, ttl: 20s}]",
+    ),
     "tiers by a classifier": (
         "gateway.classifier={misclassified: 25%, time: 15ms, price: 0.05, notices: 60%}",
         "workload.client.patience={kind: exponential, mean: 2s}",

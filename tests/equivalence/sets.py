@@ -32,7 +32,7 @@ def gateway(parts: frozenset[str], law: Any, span: Any) -> Any:
     limit = given(requests=st.sampled_from(["5/min", "1/s", "4/s"]), tokens=maybe(st.sampled_from(["4000/min"])), algorithm=ALGORITHMS)
     optional = {
         "limits": given(per_user=limit, **{"global": maybe(limit)}),
-        "spend_limit": st.fixed_dictionaries({"per_user_usd": st.sampled_from([1e-4, 1e-2]), "per": span(5, 20)}),
+        "spend_limit": given(per_user_usd=st.sampled_from([1e-4, 1e-2]), global_usd=maybe(st.sampled_from([1e-3, 0.1])), per=span(5, 20)),
         "cpu_per_request": law(0.05),
         "sessions": given(store=st.sampled_from(["memory", "redis"]), ttl=span(5, 30), lookup=maybe(law(0.25))),
         "queue": given(

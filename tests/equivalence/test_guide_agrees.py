@@ -25,7 +25,14 @@ def tiers_are_chosen(rows: np.ndarray) -> None:
     assert 10 < rows["poor_answer"].sum() < (rows["escalated_s"] > 0).sum()
 
 
+def inputs_are_checked(rows: np.ndarray) -> None:
+    assert (np.bincount(rows["unsound"], minlength=3) > 50).all()
+    assert rows["injection_passed"].sum() > 10
+    assert rows["validation_usd"].sum() > 0
+
+
 AT_WORK = {
+    "input validation": inputs_are_checked,
     "layered caches": layers_answer, "tiers by a classifier": tiers_are_chosen, "tiers by a classifier, hedged": tiers_are_chosen,
 }  # fmt: skip
 

@@ -55,6 +55,20 @@ def test_failed_attempts_that_are_billed_count():
     assert hand.start(2.0).state == "rate_limited"
 
 
+def test_all_users_together_are_refused_once_the_limit_is_spent_and_begin_anew():
+    hand = by_hand(spend_limit={"global_usd": 1.5 * cost_of_one(), "per": "1h"})
+    for user in (0, 1):
+        hand.answer(hand.start(0.0, user=user), 1.0)
+    refused = hand.start(2.0, user=2)
+    assert (refused.state, NAMES[refused.refused_by]) == ("rate_limited", "global spend")
+    assert hand.start(3600.0, user=2).state == "performing"
+
+
+def test_a_limit_of_nothing_is_refused():
+    (finding,) = check(unchecked(gateway={"spend_limit": {"per": "1h"}}))
+    assert finding.path == ("gateway", "spend_limit")
+
+
 def test_a_window_of_nothing_is_refused():
     (finding,) = check(unchecked(gateway={"spend_limit": {"per_user_usd": 1.0, "per": 0}}))
     assert finding.path == ("gateway", "spend_limit", "per")
@@ -72,4 +86,4 @@ def test_its_figures_can_be_measured_and_budgeted():
 
 def test_only_runs_that_have_a_limit_show_its_figures():
     limited = unchecked(gateway={"spend_limit": {"per_user_usd": 1.0}})
-    assert unused_figures(unchecked()) - unused_figures(limited) == {"spend_limited_rate", "user_spent_usd"}
+    assert unused_figures(unchecked()) - unused_figures(limited) == {"spend_limited_rate", "global_spend_limited_rate", "user_spent_usd"}
