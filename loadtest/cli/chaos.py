@@ -10,6 +10,7 @@ import click
 
 from loadtest.cli import exit_codes, options
 from loadtest.cli.options import examples
+from loadtest.targets import TARGETS
 
 if TYPE_CHECKING:
     from sim.data.run import Run
@@ -23,11 +24,16 @@ FOLDER = "chaos/"
     epilog=examples(
         "tenfold chaos provider_blackout",
         "tenfold chaos provider_brownout --on launch.yaml --scale 3",
+        "tenfold chaos provider_blackout --target reference --duration 90s",
         "tenfold chaos all --json | jq '.runs[] | select(.recovered == false).scenario'",
     )
 )
 @click.argument("name", metavar="NAME|all")
 @click.option("--on", "under", metavar="SCENARIO", help="Lay NAME's faults over this scenario, on its own providers.")
+@click.option(
+    "--target", type=click.Choice([name for name in TARGETS if name != "url"]), help="Play it for real against this gateway, too."
+)
+@click.option("--duration", metavar="TIME", help="Squeeze it into this time, faults and all, such as 60s.")
 @options.overrides
 @options.scale
 @options.seed
@@ -38,6 +44,8 @@ FOLDER = "chaos/"
 def command(
     name: str,
     under: str | None,
+    target: str | None,
+    duration: str | None,
     overrides: tuple[str, ...],
     scale: float,
     seed: int | None,
@@ -49,17 +57,31 @@ def command(
     """Run a chaos scenario in the model: what happens before, during and after, and does it recover?
 
     NAME is one of the library (`tenfold scenarios` lists it) or a file. Where it does not recover, changes that may help are tested, each
-    by a run with it. Exit code 3 when an assertion does not hold, or the samples cannot say.
+    by a run with it. Exit code 3 when an assertion does not hold, or the samples cannot say. With --target it is played for real, too:
+    the mocks have the same faults at the same times, the assertions are held to the measurement, and the model's figures stand beside it
+    (exit code 4 where they disagree, 5 where the measurement is invalid).
     """
     from sim.analysis.chaos import SCHEMA_VERSION
     from sim.report.chaos import matrix, print_chaos
     from sim.report.terminal import console_of
     from sim.scenario.overlay import NothingToLay
 
+    if target is not None:
+        from loadtest.cli.chaos_live import played
+        from sim.gateway.language import load
+
+        if name == ALL:
+            raise click.UsageError("--target plays one scenario at a time, each for as long as it lasts: name one")
+        (each,) = names(name)
+        try:
+            path, given = under or each, changes_of(each, under, duration, overrides, seed)
+        except NothingToLay as why:
+            raise click.UsageError(f"{why}; run it without --on") from None
+        return played(load(path, given), given, target, scale, as_json, quiet)
     documents, left_out = [], []
     for each in names(name):
         try:
-            changes = overlaid(each, under)
+            changes = changes_of(each, under, duration)
         except NothingToLay as why:
             if name != ALL:
                 raise click.UsageError(f"{why}; run it without --on") from None
@@ -110,6 +132,23 @@ def overlaid(name: str, under: str | None) -> tuple[str, ...]:
     from sim.scenario.overlay import overlay
 
     return () if under is None else overlay(load(name).scenario, load(under).scenario)
+
+
+def changes_of(
+    name: str, under: str | None, duration: str | None, overrides: tuple[str, ...] = (), seed: int | None = None
+) -> tuple[str, ...]:
+    """All overrides of a run: faults laid over another scenario, the given ones, and what squeezes it. Raises NothingToLay, UsageError."""
+    from sim.gateway.language import load
+    from sim.scenario.shorten import shortened
+    from sim.scenario.units import parse_duration
+
+    changes = (*overlaid(name, under), *overrides, *(() if seed is None else (f"seed={seed}",)))
+    if duration is None:
+        return changes
+    try:
+        return (*changes, *shortened(load(under or name, changes).scenario, parse_duration(duration)))
+    except ValueError as error:
+        raise click.UsageError(f"--duration {duration}: {error}") from None
 
 
 def predicted(

@@ -57,6 +57,37 @@ def print_chaos(document: Document, console: Console) -> None:
     console.print(Text(footnote(document), style="dim"))
 
 
+def print_live(document: Document, console: Console) -> None:
+    """What was measured, with the model's availability by phase and time to recover beside it."""
+    if document["why_invalid"]:
+        console.print(Text.assemble(("INVALID", "bold red"), "  ", f"the measurement says nothing: {'; '.join(document['why_invalid'])}"))
+    else:
+        state = document["verdict"]
+        console.print(Text.assemble((WORDS[state], STYLE[state]), "  ", answer(document["measurement"])))
+    agrees = "agrees" if document["agreement"]["ok"] else "does not agree"
+    console.print(Text(f"      the model {agrees}: {answer(document['prediction'])}"))
+    console.print()
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for place, words in enumerate(("", "predicted", "measured", "")):
+        table.add_column(words, justify="right" if 0 < place < 3 else "left")
+    for phase, each in document["agreement"]["availability"].items():
+        table.add_row(f"available {phase}", percent(each["predicted"]), percent(each["measured"]), agreed(each["ok"]))
+    if document["measurement"]["recovery"] is not None:
+        sides = [recovery_cell(document[side]) for side in ("prediction", "measurement")]
+        table.add_row("time to recover", *sides, agreed(document["agreement"]["recovery"]["ok"]))
+    console.print(table)
+    console.print()
+    if document["measurement"]["assertions"]:
+        console.print(observed_table(document["measurement"]))
+        console.print()
+    console.print(Text(footnote(document["measurement"]), style="dim"))
+
+
+def agreed(ok: bool | None) -> Text:
+    words = {True: "ok", False: "off", None: "cannot say"}[ok]
+    return Text(words, style={True: "green", False: "red", None: "yellow"}[ok])
+
+
 def suggestion_words(suggestion: Document) -> str:
     sets = " ".join(f"--set '{override}'" for override in suggestion["overrides"])
     return f"{suggestion['words']}: {suggestion['says']}, {percent(suggestion['availability_after'])} available after ({sets})"
