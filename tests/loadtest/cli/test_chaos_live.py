@@ -13,7 +13,7 @@ from loadtest.cli.main import run
 STORM = """
 extends: retry_storm.yaml
 name: storm
-workload: {arrivals: {kind: poisson, rate: 12.5/s}, duration: 24s, warmup: 2s}
+workload: {arrivals: {kind: poisson, rate: 12.5/s}, duration: 34s, warmup: 2s}
 providers: {server: {models: {job: {latency: {kind: constant, value: 40ms}}}}}
 faults: [{kind: outage, provider: server, at: 6s, for: 4s, mode: hang}]
 assertions: null
