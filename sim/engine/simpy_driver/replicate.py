@@ -16,7 +16,7 @@ from sim.engine.replication import Inside, Job, Part, Simulated, part_of
 from sim.engine.requests import FIELDS, RequestMaker
 from sim.engine.row_log import in_order
 from sim.engine.sampling import look, sampling
-from sim.engine.simpy_driver.simulation import WORTH_WRITING_OUT, Simulation
+from sim.engine.simpy_driver.simulation import Simulation
 from sim.gateway import chain
 from sim.provider.build import build as build_providers
 from sim.scenario.model import Closed, Scenario
@@ -45,8 +45,6 @@ def simulate(job: Job) -> Simulated:
     else:
         schedule = build_schedule(scenario, scale, replication, first_seed)
         simulation = simulation_of(scenario, seed, schedule.history_tokens.tolist(), schedule.duration_s, timeline)
-        if len(schedule) >= WORTH_WRITING_OUT:
-            simulation.write_out()
         with no_garbage_collection():
             if (retries := scenario.workload.client.retries) is not None:
                 sendings = sendings_of(scenario, len(schedule))

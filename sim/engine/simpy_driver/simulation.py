@@ -6,7 +6,6 @@ Process object for each wait. The control plane (stages' timers, the sampler) ar
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable, Generator, Iterable
 from heapq import heappop, heappush
 from math import inf
@@ -17,7 +16,6 @@ import simpy
 
 from sim.data.outcomes import ABANDONED, FAILURES, OK
 from sim.engine.row_log import RowLog
-from sim.engine.simpy_driver.straight_line import StraightLine, straight_line
 from sim.gateway import chain
 from sim.gateway.call import CONTINUE, PERFORM
 from sim.gateway.hooks import free_slot, take_slot
@@ -30,14 +28,12 @@ from sim.provider.simulated import cut, go_on, perform
 from sim.workload.client_retries import Sendings, goes_on
 from sim.workload.waiting import Waiting
 
-WORTH_WRITING_OUT = 10_000  # requests
 SERVER, CALL = 6, 7  # priorities after SimPy's own URGENT (0) and NORMAL (1)
 SEND, GIVE_UP = -1, -2  # tickets that no call has: a request is to be sent; its client waits no longer
 
 
 def advance(g: Any, c: Any, now_s: float, verdict: int) -> int:
-    """``chain.advance`` with its look-ups written out. Performance only: compiled code runs the original, and leaves the same rows. Long
-    runs use straight-line code for most of it (``write_out``)."""
+    """``chain.advance`` with its look-ups written out. Performance only: compiled code runs the original, and leaves the same rows."""
     path, stage, floor = g.path, c.stage, c.floor
     enters, leaves, rescues = path.enter, path.leave, path.rescue
     while True:
@@ -97,13 +93,8 @@ class Simulation(simpy.Environment):
         self.gives_up_after_s = inf
         self.make: Callable[[int, float], Any] | None = None
         self.open: set[int] = set()  # requests whose clients wait for the answer
-        self.straight = StraightLine(self.arrive, self.run_until)
         for number in range(len(g.timers)):
             self.process(self.keep_time(number))
-
-    def write_out(self) -> None:
-        """Go on in straight-line code. It takes a tenth of a second to make, which pays for itself after WORTH_WRITING_OUT."""
-        self.straight = straight_line(self, sys.modules[__name__], advance)
 
     def keep_time(self, number: int) -> Generator[simpy.Event, Any, None]:
         """The timer of a stage, a native SimPy process."""
@@ -119,12 +110,11 @@ class Simulation(simpy.Environment):
         """Requests (fields of chain.Request) in the order of their arrival, until the last call has ended. What is due at the time of an
         arrival comes before it.
         """
-        arrive, run_until = self.straight.arrive, self.straight.run_until
         for request in requests:
-            run_until(request[0])
+            self.run_until(request[0])
             self._now = self.now_s = request[0]
-            arrive(request)
-        run_until(inf)
+            self.arrive(request)
+        self.run_until(inf)
 
     def play_waiting(
         self, waiting: Waiting, make: Callable[[int, float], Any], gives_up_after_s: float, sendings: Sendings | None = None
@@ -137,14 +127,14 @@ class Simulation(simpy.Environment):
         numbers, times_s = waiting.first()
         for number, at_s in zip(numbers.tolist(), times_s.tolist(), strict=True):
             heappush(self._queue, (at_s, CALL, next(self._eid), number, SEND))
-        self.straight.run_until(inf)
+        self.run_until(inf)
 
     def send(self, number: int) -> None:
         assert self.make is not None
         self.open.add(number)
         if self.gives_up_after_s < inf:
             heappush(self._queue, (self.now_s + self.gives_up_after_s, CALL, next(self._eid), number, GIVE_UP))
-        self.straight.arrive(self.make(number, self.now_s))
+        self.arrive(self.make(number, self.now_s))
 
     def answered(self, number: int, outcome: int) -> None:
         """The client of a request has its answer, or has left: it thinks, and sends the following one."""
@@ -162,7 +152,7 @@ class Simulation(simpy.Environment):
         self.entered += 1
         slot = take_slot(g)
         c = g.calls[slot] = self.call(*request, slot)
-        self.start(c, now_s)
+        self.obey(c, advance(g, c, now_s, CONTINUE))
         if self.ready.length or self.leavers.count or self.rearmed.length:
             self.go_on_ready()
 
@@ -196,7 +186,7 @@ class Simulation(simpy.Environment):
 
     def go_on(self, c: Any) -> None:
         """The call's time has come, or it was woken."""
-        now_s = self.now_s
+        g, now_s = self.g, self.now_s
         if c.performing:
             if now_s >= c.leaves_s:
                 cut(self.p, c, now_s)
@@ -205,20 +195,9 @@ class Simulation(simpy.Environment):
                 self.attempt_ended(c)
         c.ticket += 1
         if now_s >= c.leaves_s:
-            self.client_left(c)
+            self.obey(c, chain.depart(g, c, now_s))
         else:
-            self.resume(c, now_s)
-
-    def start(self, c: Any, now_s: float) -> None:
-        """A new call goes as far as it can."""
-        self.obey(c, advance(self.g, c, now_s, CONTINUE))
-
-    def resume(self, c: Any, now_s: float) -> None:
-        """A call goes on where it waited."""
-        self.obey(c, advance(self.g, c, now_s, self.g.path.woken[c.stage](self.g, c, now_s)))
-
-    def client_left(self, c: Any) -> None:
-        self.obey(c, chain.depart(self.g, c, self.now_s))
+            self.obey(c, advance(g, c, now_s, g.path.woken[c.stage](g, c, now_s)))
 
     def obey(self, c: Any, verdict: int) -> None:
         if verdict >= 0:

@@ -126,10 +126,9 @@ def enter(g: Any, c: Any, now_s: float) -> int:
 
 def leave(g: Any, c: Any, now_s: float) -> None:
     """Settle: what was used instead of what was charged. A call that no provider answered has used its prompt alone."""
-    s = g.rate_limit
-    if s.user_tokens and c.user_charged >= 0:
+    if c.user_charged >= 0:
         settle(g.user_tokens[c.user], c, c.user_charged, now_s)
-    if s.all_tokens and c.all_charged >= 0:
+    if c.all_charged >= 0:
         settle(g.all_tokens[0], c, c.all_charged, now_s)
 
 
