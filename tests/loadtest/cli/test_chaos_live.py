@@ -22,11 +22,11 @@ assertions: null
 
 @pytest.mark.slow
 @pytest.mark.sockets
-@pytest.mark.parametrize(("rate", "recovers"), [("5/s", True), ("12.5/s", False)])
+@pytest.mark.parametrize(("rate", "recovers"), [("7/s", True), ("12.5/s", False)])
 def test_a_retry_storm_recovers_for_real_where_the_model_says_so(
     rate: str, recovers: bool, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """A capacity of 25/s: three sendings of 5/s are within it, of 12.5/s they are not."""
+    """A capacity of 25/s: three sendings of 7/s are within it, of 12.5/s they are not."""
     shipped = Path(__file__).parents[3] / "scenarios" / "chaos" / "retry_storm.yaml"
     (tmp_path / "retry_storm.yaml").write_text(shipped.read_text())
     (tmp_path / "storm.yaml").write_text(STORM)
