@@ -6,7 +6,7 @@ import json
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
-from sim.scenario.model import Scenario
+from sim.gateway.language import Scenario
 
 CHAT_PATH = "/v1/chat/completions"
 

@@ -15,7 +15,7 @@ from loadtest.generator.dispatcher import Engine
 from loadtest.generator.frames import FrameWriter
 from loadtest.generator.plan import LoadPlan
 from loadtest.generator.process import player_of
-from sim.scenario.model import Scenario
+from sim.gateway.language import Scenario
 
 Answer = Callable[[web.Request], Coroutine[Any, Any, web.StreamResponse]]
 
