@@ -15,6 +15,7 @@ import numpy as np
 from loadtest.processes.usage import summary
 from sim.data.outcomes import OK
 from sim.data.run import Run
+from sim.scenario.distributions import mean
 
 OVERLAP_S = 0.005
 """A gateway may send the next attempt before the mock has noted the end of the last one: the lateness that a mock may have."""
@@ -24,6 +25,10 @@ HELD_S = 0.02
 """A first token delayed by this much more than the last one is held back: pieces that are passed on as they come differ by milliseconds."""
 BUSY = 0.95
 """CPU seconds a second and worker: a process that has used so much has had no rest."""
+CPU_OFF, CPU_SHIFT = 0.25, 0.1
+"""CPU for a call is remarked on when it is off by this much of the larger figure, and makes a worker this much busier, or less busy, than
+predicted: less changes waiting times by little, and start-up and idle work are in the measured figure.
+"""
 
 
 @dataclass(frozen=True)
@@ -36,7 +41,7 @@ class Finding:
 
 def findings(run: Run, usage: np.ndarray) -> list[dict[str, Any]]:
     """What the measurement ``run`` of a foreign gateway, and its processes' ``usage``, tell by themselves."""
-    found = [*at_once(run), *attempts_made(run), *held_back(run), *saturated(run, usage)]
+    found = [*at_once(run), *attempts_made(run), *held_back(run), *cpu_for_a_call(run, usage), *saturated(run, usage)]
     return [asdict(each) for each in found]
 
 
@@ -96,6 +101,26 @@ def held_back(run: Run) -> list[Finding]:
     how = "gathers whole answers before it sends them" if whole > 0.5 else "holds small writes back"
     says = f"it {how}: the first token is delayed by {held_s * 1e3:.0f} ms more than the last one"
     return [Finding("behaves differently", says)]
+
+
+def cpu_for_a_call(run: Run, usage: np.ndarray) -> list[Finding]:
+    """CPU of the gateway's processes over all calls that came, beside the mean of ``cpu_per_request``: the model charges every call."""
+    used, calls, gateway = summary(usage), len(run.requests), run.scenario.gateway
+    if used is None or not used["watched_s"] or not calls:
+        return []
+    law = gateway.cpu_per_request
+    says_s, used_s = 0.0 if law is None else mean(law), used["cpu_s"] / calls
+    predicted = says_s * calls / used["watched_s"]
+    if abs(used_s - says_s) <= CPU_OFF * max(used_s, says_s) or abs(used["cpu"] - predicted) <= CPU_SHIFT * gateway.workers:
+        return []
+    declared = f"the scenario says {in_ms(says_s)}" if law is not None else "the scenario has no cpu_per_request"
+    says = f"the gateway used {in_ms(used_s)} of CPU a call where {declared}: {used['cpu']:.2f} CPUs on average, predicted {predicted:.2f}"
+    how = "calibrate it (tenfold calibrate SCENARIO --target TARGET, then verify with --calibration calibration.yaml)"
+    return [Finding("behaves differently", f"{says}; {how}")]
+
+
+def in_ms(seconds: float) -> str:
+    return f"{seconds * 1e3:.3g} ms"
 
 
 def saturated(run: Run, usage: np.ndarray) -> list[Finding]:

@@ -78,7 +78,7 @@ def sampled(processes: Processes | None) -> Iterator[list[np.ndarray]]:
 
 
 def summary(usage: np.ndarray) -> dict[str, float | int] | None:
-    """``cpu``: CPU seconds a second, over the time that was watched; ``max_rss_mb`` and ``processes``: most at once. None: not watched."""
+    """``cpu``: CPU seconds a second, over the ``watched_s`` seconds; ``max_rss_mb`` and ``processes``: most at once. None: not watched."""
     if len(usage) < 2:
         return None
     cpu_s = 0.0
@@ -90,6 +90,7 @@ def summary(usage: np.ndarray) -> dict[str, float | int] | None:
     return {
         "cpu_s": cpu_s,
         "cpu": cpu_s / span_s if span_s > 0 else 0.0,
+        "watched_s": span_s,
         "max_rss_mb": float(np.bincount(place, weights=usage["rss_mb"]).max()),
         "processes": int(np.bincount(place).max()),
     }

@@ -187,16 +187,22 @@ def compare(
     reasons = [*why_invalid, *([] if closed else lost(predicted, measured, len(left))), *unanswered(checks, predicted, measured)]
     verdict: Verdict = "invalid" if reasons else "pass" if all(check.ok is not False for check in checks) else "fail"
     return Comparison(
-        verdict, tuple(reasons), checks, figures, paired, certificate or {}, explained(verdict, checks, findings), tuple(errors)
-    )
+        verdict, tuple(reasons), checks, figures, paired, certificate or {},
+        explained(verdict, checks, findings, bool((certificate or {}).get("target"))), tuple(errors),
+    )  # fmt: skip
 
 
-def explained(verdict: Verdict, checks: Sequence[Check], findings: Sequence[dict[str, Any]]) -> tuple[dict[str, Any], ...]:
-    """The findings; where they disagree and nothing else was found, that leaves the model."""
+def explained(verdict: Verdict, checks: Sequence[Check], findings: Sequence[dict[str, Any]], cpu_known: bool) -> tuple[dict[str, Any], ...]:
+    """The findings; where they disagree and nothing else was found, that leaves the model. ``cpu_known``: of the gateway's processes."""
     if verdict != "fail" or findings:
         return tuple(findings)
     wrong = "; ".join(check.says for check in checks if check.ok is False)
-    return ({"kind": "model wrong", "says": f"{wrong}; neither the mocks nor the gateway's CPU show another cause"},)
+    seen = (
+        "neither the mocks nor the gateway's CPU show another cause"
+        if cpu_known
+        else "the mocks show no other cause, and the CPU of the gateway's processes is not known"
+    )
+    return ({"kind": "model wrong", "says": f"{wrong}; {seen}"},)
 
 
 def pair(predicted: Window, measured: Window) -> tuple[np.ndarray, np.ndarray]:

@@ -74,4 +74,34 @@ def test_whole_answers_that_are_gathered_first(tmp_path: Path) -> None:
 
 def test_a_gateway_whose_cpu_had_no_rest_is_saturated(tmp_path: Path) -> None:
     usage = np.array([(0.0, 7, 1.0, 10.0, 1), (10.0, 7, 10.8, 10.0, 1)], USAGE)
-    assert said(measured(tmp_path), usage) == [("saturated", "its processes used 0.98 CPUs on average, with 1 worker")]
+    run = measured(tmp_path, "gateway.cpu_per_request=1s")
+    assert said(run, usage) == [("saturated", "its processes used 0.98 CPUs on average, with 1 worker")]
+
+
+def busy(cpu_s: float, span_s: float = 10.0) -> np.ndarray:
+    """One process that uses ``cpu_s`` while it is watched."""
+    return np.array([(0.0, 7, 1.0, 10.0, 1), (span_s, 7, 1.0 + cpu_s, 10.0, 1)], USAGE)
+
+
+def test_more_cpu_for_a_call_than_the_scenario_says(tmp_path: Path) -> None:
+    run = measured(tmp_path, "gateway.cpu_per_request=8ms", calls=350)
+    ((kind, says),) = said(run, busy(8.75))
+    assert kind == "behaves differently"
+    effect = "the gateway used 25 ms of CPU a call where the scenario says 8 ms: 0.88 CPUs on average, predicted 0.28; calibrate it"
+    assert says.startswith(effect)
+
+
+def test_less_cpu_for_a_call_than_the_scenario_says(tmp_path: Path) -> None:
+    ((_, says),) = said(measured(tmp_path, "gateway.cpu_per_request=20ms", calls=300), busy(1.5))
+    assert says.startswith("the gateway used 5 ms of CPU a call where the scenario says 20 ms: 0.15 CPUs on average, predicted 0.60")
+
+
+def test_cpu_that_the_scenario_does_not_mention(tmp_path: Path) -> None:
+    ((_, says),) = said(measured(tmp_path, calls=350), busy(7.0))
+    assert "20 ms of CPU a call where the scenario has no cpu_per_request: 0.70 CPUs on average, predicted 0.00" in says
+
+
+def test_cpu_as_the_scenario_says_or_too_little_to_matter_is_not_remarked_on(tmp_path: Path) -> None:
+    assert said(measured(tmp_path, "gateway.cpu_per_request=20ms", calls=350), busy(8.0)) == []
+    assert said(measured(tmp_path, "gateway.cpu_per_request=1ms", calls=350), busy(1.2)) == []
+    assert said(measured(tmp_path, "gateway.cpu_per_request=8ms", "gateway.workers=16", calls=350), busy(8.75)) == []

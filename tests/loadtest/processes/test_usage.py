@@ -41,7 +41,8 @@ def test_a_process_that_ends_while_it_is_watched_ends_no_watch() -> None:
 
 def test_the_summary_adds_up_processes_and_their_work() -> None:
     rows = [(0.0, 7, 1.0, 10.0, 1), (0.0, 8, 0.0, 5.0, 1), (2.0, 7, 2.0, 12.0, 1), (2.0, 8, 0.5, 5.0, 1), (4.0, 7, 3.0, 9.0, 1)]
-    assert summary(np.array(rows, USAGE)) == pytest.approx({"cpu_s": 2.5, "cpu": 0.625, "max_rss_mb": 17.0, "processes": 2})
+    told = {"cpu_s": 2.5, "cpu": 0.625, "watched_s": 4.0, "max_rss_mb": 17.0, "processes": 2}
+    assert summary(np.array(rows, USAGE)) == pytest.approx(told)
 
 
 def test_what_was_not_watched_has_no_summary() -> None:

@@ -108,6 +108,17 @@ def test_each_tolerance_alone_can_fail_it() -> None:
         assert [check.name for check in comparison.checks if not check.ok] == [name]
 
 
+def test_what_nothing_else_explains_is_the_model_and_what_was_not_looked_at_is_said() -> None:
+    (known,) = compare(made(), made(2.0, "measurement"), certificate={"target": {"cpu": 0.3}}).findings
+    assert known["kind"] == "model wrong"
+    assert known["says"].endswith("neither the mocks nor the gateway's CPU show another cause")
+    (unknown,) = compare(made(), made(2.0, "measurement"), certificate={"target": None}).findings
+    assert unknown["says"].endswith("the mocks show no other cause, and the CPU of the gateway's processes is not known")
+    other = {"kind": "saturated", "says": "no rest"}
+    assert compare(made(), made(2.0, "measurement"), findings=[other]).findings == (other,)
+    assert compare(made(), made(kind="measurement")).findings == ()
+
+
 def test_tolerances_can_be_set() -> None:
     assert compare(made(), made(1.06), Tolerances(latency_p50=0.1)).verdict == "pass"
 
