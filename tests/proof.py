@@ -37,11 +37,12 @@ def row(scenario: str, scale: float, said: dict[str, Any]) -> str:
     def seconds(entry: dict[str, Any], side: str) -> str:
         return f"{entry[side]['value'] * 1000:,.0f} ms"
 
+    shares = " (outcomes by share)" if said.get("past_saturation") else ""
     cells = [
         scenario, f"{scale:g}x", f"{said['paired']['requests']:,}",
         seconds(p50, "predicted"), seconds(p50, "measured"), f"{p50['error']:+.1%}",
         seconds(p99, "predicted"), seconds(p99, "measured"), f"{p99['error']:+.1%}", f"{ttft['error']:+.1%}",
-        f"{said['paired']['same_outcome']:.1%}", f"{cost['error']:+.1%}", "; ".join([said["verdict"], *said["why_invalid"]]),
+        f"{said['paired']['same_outcome']:.1%}", f"{cost['error']:+.1%}", "; ".join([said["verdict"] + shares, *said["why_invalid"]]),
     ]  # fmt: skip
     return table_row(cells)
 

@@ -22,6 +22,7 @@ from sim.gateway.stages.rate_limit import ALL_REQUESTS, ALL_TOKENS, USER_REQUEST
 from sim.scenario.distributions import mean
 from sim.scenario.model import Scenario
 
+PER_USER = "the per-user "
 RATE_LIMITS = (ALL_REQUESTS, ALL_TOKENS, USER_REQUESTS, USER_TOKENS)
 
 
@@ -83,10 +84,10 @@ def rate_limit_rows(limits: Any, span_s: float, requests: Columns, passed: np.nd
         busiest_rps, user = rate_of_a_busy_user(span_s, requests), "(user at the 99th percentile)"
         if per_user.requests:
             rate = per_user.requests.rps
-            rows.append(row(f"the per-user request limit {user}", rate, "requests/s", busiest_rps, refused, (USER_REQUESTS,)))
+            rows.append(row(f"{PER_USER}request limit {user}", rate, "requests/s", busiest_rps, refused, (USER_REQUESTS,)))
         if per_user.tokens:
             rate = per_user.tokens.rps
-            rows.append(row(f"the per-user token limit {user}", rate, "tokens/s", busiest_rps * tokens, refused, (USER_TOKENS,)))
+            rows.append(row(f"{PER_USER}token limit {user}", rate, "tokens/s", busiest_rps * tokens, refused, (USER_TOKENS,)))
     return rows
 
 

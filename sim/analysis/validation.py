@@ -15,6 +15,7 @@ import numpy as np
 
 from sim.analysis.estimators import Estimate, least_samples
 from sim.analysis.metrics import METRICS, measure
+from sim.analysis.saturation import SHARE, Share, outcome_shares, past_saturation
 from sim.analysis.summary import SCHEMA_VERSION
 from sim.analysis.window import Window
 from sim.data.outcomes import name_of
@@ -37,6 +38,9 @@ LEAST_PAIRED = 0.99
 class Tolerances:
     """The largest relative errors that pass, and the least share of requests that must end alike.
 
+    Past saturation no request is held to end alike, but each outcome's share to be right: within ``outcome_share``, or within the 95 %
+    interval of the measured share, which a short run makes wide; never further off than ``same_outcome`` would allow it to be.
+
     A latency also passes when it is off by ``floor_s`` at most: what HTTP over loopback and the scheduling of three processes cost, which
     no model predicts. It is the lateness up to which the mock certifies itself (mockprovider.evidence.certificate.BOUND_S).
     """
@@ -44,6 +48,7 @@ class Tolerances:
     latency_p50: float = 0.05
     latency_p99: float = 0.10
     same_outcome: float = 0.95
+    outcome_share: float = 0.01
     cost: float = 0.02
     throughput: float = 0.05  # of closed workloads: nothing but the answers sets their rate, and so what they spend
     floor_s: float = 0.005
@@ -101,6 +106,8 @@ class Check:
     def says(self) -> str:
         if self.floor_s is not None:
             return f"{self.name}: within {self.floor_s * 1e3:g} ms"
+        if self.name.startswith(SHARE):
+            return f"{self.name}: off by {abs(self.found or 0.0) * 100:.2f} points (≤ {self.limit * 100:.2f})"
         sign = "≥" if self.name in OUTCOME_CHECKS else "≤"
         found = "not known" if self.found is None else f"{self.found * 100:.2f} %"
         return f"{self.name}: {found} ({sign} {self.limit * 100:.4g} %)"
@@ -116,6 +123,8 @@ class Comparison:
     figures: dict[str, Figure]
     paired: Paired
     certificate: dict[str, Any]
+    shares: dict[str, Share] = field(default_factory=dict)  # of outcomes, by name
+    past_saturation: str = ""  # why it is, if it is: then outcomes are held to their shares
     findings: tuple[dict[str, Any], ...] = ()  # where they part: kind, says (loadtest.measurement.findings)
     errors: tuple[dict[str, Any], ...] = ()  # what the target answered instead, most frequent first: status, error, requests
 
@@ -136,6 +145,10 @@ class Comparison:
                 "moved": self.paired.moved,
                 "why_not": self.paired.why_not,
             },
+            "outcome_shares": {
+                name: {"predicted": share.predicted.as_dict(), "measured": share.measured.as_dict()} for name, share in self.shares.items()
+            },
+            "past_saturation": self.past_saturation,
             "checks": [
                 {"check": one.name, "found": one.found, "limit": one.limit, "ok": one.ok, "floor_s": one.floor_s} for one in self.checks
             ],
@@ -169,8 +182,8 @@ def compare(
     """Compare replication 0 of both. With ``only_worse``, a difference for the better passes (a regression gate).
 
     ``why_invalid``: bounds of the certificate that the measurement broke; any makes the verdict invalid, as do too few requests for a
-    tolerance's quantile. Closed workloads are held to their throughput and shares of outcomes instead of to pairs. Raises NotComparable
-    when scales, kinds of arrivals or prompts differ.
+    tolerance's quantile. Closed workloads are held to their throughput and shares of outcomes instead of to pairs; past saturation each
+    outcome's share takes the place of pairs that end alike. Raises NotComparable when scales, kinds of arrivals or prompts differ.
     """
     predicted, measured = (Window(run.first(1)) for run in (prediction, measurement))
     if prediction.scale != measurement.scale:
@@ -183,11 +196,14 @@ def compare(
     figures[COST] = Figure(spent(predicted), spent(measured))
     paired = Paired(0, None, 0, NO_DIFFERENCE, why_not=WHY_CLOSED) if closed else paired_figures(predicted, measured, left, right)
     alike = outcomes_in_common(predicted, measured) if closed else paired.same_outcome
-    checks = hold(figures, closed, alike, tolerances or Tolerances(), only_worse)
+    shares, past = outcome_shares(predicted, measured), "" if closed else past_saturation(predicted, measured)
+    limits = tolerances or Tolerances()
+    ends = held_shares(shares, limits) if past else (held_alike("outcome_shares" if closed else "same_outcome", alike, limits),)
+    checks = (*hold(figures, closed, limits, only_worse), *ends)
     reasons = [*why_invalid, *([] if closed else lost(predicted, measured, len(left))), *unanswered(checks, predicted, measured)]
     verdict: Verdict = "invalid" if reasons else "pass" if all(check.ok is not False for check in checks) else "fail"
     return Comparison(
-        verdict, tuple(reasons), checks, figures, paired, certificate or {},
+        verdict, tuple(reasons), checks, figures, paired, certificate or {}, shares, past,
         explained(verdict, checks, findings, bool((certificate or {}).get("target"))), tuple(errors),
     )  # fmt: skip
 
@@ -256,8 +272,8 @@ def outcomes_in_common(predicted: Window, measured: Window) -> float | None:
     return float(np.minimum(*shares).sum())
 
 
-def hold(figures: dict[str, Figure], closed: bool, alike: float | None, tolerances: Tolerances, only_worse: bool) -> tuple[Check, ...]:
-    """Every tolerance; ``alike`` is the share of outcomes that are the same on both sides."""
+def hold(figures: dict[str, Figure], closed: bool, tolerances: Tolerances, only_worse: bool) -> tuple[Check, ...]:
+    """Every tolerance but those of outcomes."""
     limits = {"latency_s.p50": tolerances.latency_p50, "latency_s.p99": tolerances.latency_p99, COST: tolerances.cost}
     if closed:
         limits |= {"throughput_rps": tolerances.throughput, COST: tolerances.cost + tolerances.throughput}
@@ -271,9 +287,24 @@ def hold(figures: dict[str, Figure], closed: bool, alike: float | None, toleranc
         relative = (error is not None and abs(error) <= limit) or (only_worse and better)
         close = name in METRICS and METRICS[name].unit == "s" and abs(difference) <= tolerances.floor_s
         checks.append(Check(name, error, limit, relative or close, tolerances.floor_s if close and not relative else None))
-    ok = None if alike is None else alike >= tolerances.same_outcome
-    checks.append(Check("outcome_shares" if closed else "same_outcome", alike, tolerances.same_outcome, ok))
     return tuple(checks)
+
+
+def held_alike(name: str, alike: float | None, tolerances: Tolerances) -> Check:
+    """``alike``: the share of outcomes that are the same on both sides."""
+    return Check(name, alike, tolerances.same_outcome, None if alike is None else alike >= tolerances.same_outcome)
+
+
+def held_shares(shares: dict[str, Share], tolerances: Tolerances) -> tuple[Check, ...]:
+    checks = []
+    for name, share in shares.items():
+        limit = share.tolerance(tolerances.outcome_share, 1 - tolerances.same_outcome)
+        checks.append(Check(f"{SHARE}{name}", share.difference, limit, abs(share.difference) <= limit))
+    return tuple(checks)
+
+
+def is_of_outcomes(check: str) -> bool:
+    return check in OUTCOME_CHECKS or check.startswith(SHARE)
 
 
 def lost(predicted: Window, measured: Window, paired: int) -> list[str]:
@@ -289,7 +320,7 @@ def unanswered(checks: Sequence[Check], predicted: Window, measured: Window) -> 
 
     One that does not answer what was predicted to be answered has no latencies for that very reason: a disagreement, and none too few.
     """
-    if len(measured) >= least_samples(LEAST_JUDGED) and any(check.name in OUTCOME_CHECKS and check.ok is False for check in checks):
+    if len(measured) >= least_samples(LEAST_JUDGED) and any(is_of_outcomes(check.name) and check.ok is False for check in checks):
         return []
     answered = min(int(window.available.sum()) for window in (predicted, measured))
     least = {"latency_s.p50": least_samples(0.5), "latency_s.p99": least_samples(0.99)}

@@ -265,6 +265,9 @@ def comparison_rows(document: Document) -> Iterator[tuple[str, str, str, str]]:
         alike = next((check["found"] for check in document.get("checks", ()) if check["check"] == "outcome_shares"), None)
         yield "outcomes alike", "", "", percent(alike)
         return
+    if document.get("past_saturation"):
+        for name, share in document["outcome_shares"].items():
+            yield f"share of {name}", percent(share["predicted"]["value"]), percent(share["measured"]["value"]), points(share)
     difference = paired["latency_difference_s"]
     yield "same outcome", "", f"{paired['requests']:,} paired", percent(paired["same_outcome"])
     yield "latency difference P50", "", "", seconds(difference["p50"])
@@ -273,6 +276,11 @@ def comparison_rows(document: Document) -> Iterator[tuple[str, str, str, str]]:
 
 def compared(name: str, estimate: Document) -> str:
     return say(estimate["value"], METRICS[name].unit if name in METRICS else "USD")
+
+
+def points(share: Document) -> str:
+    """Predicted − measured."""
+    return f"{(share['predicted']['value'] - share['measured']['value']) * 100:+.2f} points".replace("-0.00", "+0.00")
 
 
 def error(value: float | None) -> str:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from sim.analysis.saturation import SHARE
+from sim.analysis.validation import is_of_outcomes
 from sim.formatting import Document, interval, listed, metric_words, percent, say, seconds, times
 from sim.scenario.budgets import parse_budget
 
@@ -46,16 +48,29 @@ def verify_verdict(document: Document) -> tuple[str, str]:
     over = f"over {paired['requests']:,} paired requests" if not paired.get("why_not") else f"unpaired, because {paired['why_not']}"
     if state == "invalid":
         return "invalid", f"The measurement is invalid, so it says nothing: {'; '.join(document['why_invalid'])}."
+    if past := document.get("past_saturation"):
+        over += f". Past saturation ({past}) outcomes are held to their shares, not request by request"
     checks = [checked(check) for check in document["checks"]]
     broken = [words for words, check in zip(checks, document["checks"], strict=True) if check["ok"] is False]
     if state == "fail":
         return "fail", f"Prediction and measurement disagree: {listed(broken)}, {over}.{unlike_outcomes(document)}"
-    return "pass", f"The prediction holds: {listed([words for words in checks if words])}, {over}."
+    return "pass", f"The prediction holds: {listed([*filter(None, checks), *shares_held(document)])}, {over}."
+
+
+def shares_held(document: Document) -> list[str]:
+    """One phrase for all shares of outcomes: the one that is furthest off."""
+    shares = [check for check in document["checks"] if check["check"].startswith(SHARE)]
+    return [f"shares of outcomes: {share_words(max(shares, key=lambda check: abs(check['found'])))}"] if shares else []
+
+
+def share_words(check: Document) -> str:
+    off, most = abs(check["found"]) * 100, check["limit"] * 100
+    return f"{check['check'].removeprefix(SHARE)} off by {off:.2f} points (at most {most:.3g})"
 
 
 def unlike_outcomes(document: Document) -> str:
     """What was answered instead of what had been predicted, and what the target said to that; empty where outcomes are alike."""
-    if not any(check["check"] in ("same_outcome", "outcome_shares") and check["ok"] is False for check in document["checks"]):
+    if not any(is_of_outcomes(check["check"]) and check["ok"] is False for check in document["checks"]):
         return ""
     served = document["comparison"]["availability"]
     told = [f"{each['requests']:,} × {error_words(each)}" for each in document.get("errors", ())[:3]]
@@ -77,6 +92,8 @@ def checked(check: Document) -> str:
         return f"{name} within {seconds(check['floor_s'])}"
     if check["found"] is None:
         return ""
+    if check["check"].startswith(SHARE):
+        return f"share of {share_words(check)}" if check["ok"] is False else ""
     if check["check"] in ("same_outcome", "outcome_shares"):
         return f"{percent(check['found'])} of outcomes alike (at least {check['limit'] * 100:g} %)"
     return f"{name} off by {abs(check['found']) * 100:.1f} % (at most {check['limit'] * 100:g} %)"

@@ -11,6 +11,7 @@ import pytest
 from rich.console import Console
 
 from sim.analysis.validation import Comparison, compare
+from sim.data.outcomes import REJECTED
 from sim.data.run import Run
 from sim.formatting import metric_words
 from sim.report.render import render
@@ -52,6 +53,16 @@ def test_others_have_pairs() -> None:
     assert re.search(rf"^same outcome +{comparison.paired.requests:,} paired +[\d.]+ %$", text, re.MULTILINE)
     assert f"{comparison.paired.requests:,} pairs" in page
     assert "Not compared pair by pair" not in page
+
+
+def test_past_saturation_the_shares_of_outcomes_are_shown() -> None:
+    turned = np.arange(2060) % 4 == 0
+    made = [run_of(rows(2060, outcome=which * REJECTED), kind=kind) for which, kind in ((turned, "prediction"), (~turned, "measurement"))]
+    text, page, comparison = shown(*made)
+    assert comparison.past_saturation
+    assert re.search(r"^share of rejected +25.0 % +75.0 % +-50\.00 points$", text, re.MULTILINE)
+    assert tolerance(page, "share of rejected") == "broken ± 1.96 points"
+    assert "same outcome, request by request" not in page
 
 
 def tolerance(page: str, words: str) -> str:
