@@ -112,7 +112,7 @@ def estimate(crowd: Crowd, curbed: bool = False) -> list[Figure]:
         how = f"{len(at_once_refused)} of {size} were refused at once ({', '.join(map(str, statuses))}), {waited} waited"
         room = found(names[1], paths[1], waited, how, waited, waited)
     else:
-        room = unknown(names[1], paths[1], f"{waited} waited and none was refused at once: it holds at least so many")
+        room = unknown(names[1], paths[1], f"{waited} waited and none was refused at once: it holds at least so many", waited)
     return [concurrency, room, timeout_of([probe.latency_s for probe in too_late], waited, len(late), rush_s)]
 
 

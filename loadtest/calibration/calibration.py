@@ -11,7 +11,7 @@ from typing import Any
 
 import yaml
 
-from loadtest.calibration.figure import FOUND, NONE, Figure
+from loadtest.calibration.figure import FOUND, NONE, UNKNOWN, Figure
 from sim.scenario.load import Loaded
 
 SCHEMA_VERSION = 1
@@ -23,6 +23,8 @@ BLOCKS = ("gateway.queue", "gateway.limits.global", "gateway.limits.per_user", "
 NOT_LAID = ("gateway.routing.kind",)
 EMPTY: dict[str, Any] = {"gateway.cache": [], "gateway.fallback": []}
 CACHE = "gateway.cache.0."
+ENDLESS = {"gateway.queue.waiting": "unlimited"}
+"""What is laid over where no end of a room was found, and the scenario declares none, or a smaller one than was seen."""
 
 
 class BadCalibration(ValueError):
@@ -81,17 +83,25 @@ class Calibration:
 
     def overrides(self) -> list[str]:
         """``path=value`` for a scenario, as --set takes them."""
-        return [f"{path}={json.dumps(value)}" for path, value in overlay_of(self.figures).items()]
+        return [f"{path}={json.dumps(value)}" for path, value in overlay_of(self.figures, self.declared).items()]
 
-    def warnings(self) -> list[str]:
+    def differences(self) -> list[str]:
+        """What was found is not what is declared."""
         return [words for figure in self.figures if (words := difference(figure, self.declared.get(figure.path or "")))]
+
+    def cautions(self) -> list[str]:
+        """What is laid over is not what was seen."""
+        endless = endless_rooms(self.figures, self.declared)
+        return [f"{figure.name}: {figure.warning}" for figure in self.figures if figure.warning] + [
+            f"{figure.name}: {figure.evidence}; laid over as {endless[figure.path]}" for figure in self.figures if figure.path in endless
+        ]
 
     def document(self) -> dict[str, Any]:
         """What ``tenfold calibrate --json`` prints."""
         return {
             "schema_version": SCHEMA_VERSION, "of": vars(self.identity), "at": self.at,
-            "declared": {path: plain(value) for path, value in self.declared.items()}, "warnings": self.warnings(),
-            "figures": [figure.document() for figure in self.figures], "overlay": nested(overlay_of(self.figures)),
+            "declared": {path: plain(value) for path, value in self.declared.items()}, "warnings": [*self.differences(), *self.cautions()],
+            "figures": [figure.document() for figure in self.figures], "overlay": nested(overlay_of(self.figures, self.declared)),
         }  # fmt: skip
 
     def yaml_text(self) -> str:
@@ -102,12 +112,13 @@ class Calibration:
         return heading + body
 
 
-def overlay_of(figures: Sequence[Figure]) -> dict[str, Any]:
+def overlay_of(figures: Sequence[Figure], declared: Mapping[str, Any]) -> dict[str, Any]:
     """Values by path. A part of which nothing is enforced goes as a whole: ``gateway.queue`` is null without a limit in service.
 
     How targets are balanced is not laid over: which ones there are only the scenario knows.
     """
     values = {each.path: each.value for each in figures if each.path is not None and each.state == FOUND and each.path not in NOT_LAID}
+    values |= endless_rooms(figures, declared)
     for figure in figures:
         if figure.path is None or figure.state != NONE:
             continue
@@ -117,6 +128,17 @@ def overlay_of(figures: Sequence[Figure]) -> dict[str, Any]:
         elif figure.path not in values and figure.path not in BLOCKS and block != figure.path:
             values[figure.path] = None
     return with_whole_caches(values)
+
+
+def endless_rooms(figures: Sequence[Figure], declared: Mapping[str, Any]) -> dict[str, Any]:
+    """A room of at least so many is not left out: the scenario's default of it is none at all. One declared to be as large stays."""
+    rooms = {figure.path: figure.low for figure in figures if figure.path in ENDLESS and figure.state == UNKNOWN and figure.low}
+    return {path: ENDLESS[path] for path, least in rooms.items() if path and not holds(declared.get(path), least)}
+
+
+def holds(declared: Any, least: float) -> bool:
+    size = number(declared) if declared != "unlimited" else float("inf")
+    return isinstance(size, float) and size >= least
 
 
 def with_whole_caches(values: dict[str, Any]) -> dict[str, Any]:

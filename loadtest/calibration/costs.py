@@ -10,13 +10,14 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from loadtest.calibration.bench import Attempt, Bench, Probe
 from loadtest.calibration.figure import Figure, found, nothing, unknown
-from loadtest.calibration.laws import fit_demand, mean_interval
+from loadtest.calibration.laws import MISFIT, fit_demand, mean_interval
 
 LOW_RPS, LOW_S = 10.0, 8.0
 HIGH_RPS, HIGH_S = 40.0, 5.0
@@ -27,6 +28,7 @@ IDLE_S = 1.0
 STALL_S, STALL = 0.05, 10.0  # an answer later than this, and than so many medians, was held up by something else than its own work
 FULL = 0.85  # of a core, from which on a process has nothing left
 THREADED = 0.15
+IDLE = 0.02  # cores: less is too little to tell one process from another
 TICK_S = 0.01  # of the system's account of CPU time
 LEAST_CPU_S = 5e-5
 LEAST_ANSWERS = 50
@@ -139,9 +141,14 @@ def cpu_law(own_s: np.ndarray, low: Phase, high: Phase, idle: float) -> Figure:
     if mean_s < LEAST_CPU_S:
         return unknown("CPU for a call", PATH, f"{told}: less than the clock can tell")
     demand = fit_demand(own_s, mean_s)
-    told += f"; spread as the added latencies ({demand.law['kind']}, P = {demand.p:.2g})"
     low_s, high_s = min(low_s or mean_s, mean_s), max(low_s or mean_s, mean_s)
-    return found("CPU for a call", PATH, demand.law, told, low_s, high_s, ks_p=round(demand.p, 4), samples=len(own_s))
+    if demand.p >= MISFIT:
+        told += f"; spread as the added latencies ({demand.law['kind']}, P = {demand.p:.2g})"
+        return found("CPU for a call", PATH, demand.law, told, low_s, high_s, ks_p=round(demand.p, 4), samples=len(own_s))
+    why = f"no law fits the spread of the added latencies (P = {demand.p:.2g})"
+    laid = f"{why}: the mean is measured, {demand.law['kind']} is only the nearer one to their coefficient of variation, {demand.cv:.2f}"
+    figure = found("CPU for a call", PATH, demand.law, f"{told}; {why}", low_s, high_s, ks_p=round(demand.p, 4), samples=len(own_s))
+    return replace(figure, warning=laid)
 
 
 def chunk_work(low: Phase, streams: Phase, idle: float) -> Figure:
@@ -191,26 +198,29 @@ async def saturation(bench: Bench) -> list[Figure]:
     ours = (time.process_time() - own_s) / lasted_s
     rps = served / lasted_s
     after = None if bench.processes is None else bench.processes.sample()
-    cores = [] if before is None or after is None else cores_of(before, after, lasted_s)
+    cores = None if before is None or after is None or not len(after) else cores_of(before, after, lasted_s)
     told = f"{crowd} clients that ask again at once got {rps:.0f} answers a second"
-    if cores:
-        told += f", with {' + '.join(f'{each:.2f}' for each in cores)} cores of the gateway busy"
+    if cores is not None:
+        told += f", with {' + '.join(f'{each:.2f}' for each in cores) or f'less than {IDLE}'} cores of the gateway busy"
     return [limit_of_throughput(rps, cores, ours, told), workers(cores, told)]
 
 
-def limit_of_throughput(rps: float, cores: Sequence[float], ours: float, told: str) -> Figure:
+def limit_of_throughput(rps: float, cores: Sequence[float] | None, ours: float, told: str) -> Figure:
+    """``cores``: as of ``cores_of``, None where the CPU is not known."""
     name = "saturation throughput"
-    if not cores:
+    if cores is None:
         return unknown(name, None, f"{told}; whether that is all it can do, its CPU would tell")
-    if min(cores) < FULL:
+    if min(cores, default=0.0) < FULL:
         return unknown(name, None, f"{told}: it is not saturated, so it can do more (our own client used {ours:.2f} cores)")
     return found(name, None, f"{rps:.0f}/s", told, 0.95 * rps, 1.05 * rps)
 
 
-def workers(cores: Sequence[float], told: str) -> Figure:
+def workers(cores: Sequence[float] | None, told: str) -> Figure:
     path = "gateway.workers"
-    if not cores:
+    if cores is None:
         return unknown("workers", path, "the CPU of its processes is not known here")
+    if not cores:
+        return unknown("workers", path, f"{told}: too little to tell which of its processes work")
     if max(cores) > 1.0 + THREADED:
         return unknown("workers", path, f"{told}: a process with threads on several cores")
     return found("workers", path, len(cores), told, len(cores), len(cores))
@@ -220,7 +230,7 @@ def cores_of(before: np.ndarray, after: np.ndarray, lasted_s: float) -> list[flo
     """Cores that each process has used, of those that did a tenth of the busiest one's work; the busiest first."""
     began = {int(row["pid"]): float(row["cpu_s"]) for row in before}
     used = sorted(((float(row["cpu_s"]) - began.get(int(row["pid"]), 0.0)) / lasted_s for row in after), reverse=True)
-    return [each for each in used if each > 0.1 * used[0] and each > 0.02]
+    return [each for each in used if each > 0.1 * used[0] and each > IDLE]
 
 
 def rate_of(phase: Phase) -> float:

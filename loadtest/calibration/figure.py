@@ -14,7 +14,8 @@ class Figure:
     """One property of a gateway. ``path``: where a scenario says it, None if it has no word for it. ``value``: as a scenario writes it.
 
     ``low`` and ``high`` bound the value in its base unit (seconds, counts, shares). ``state`` is FOUND; NONE (nothing such up to what was
-    tried, which ``evidence`` says); or UNKNOWN, with the reason in ``evidence``. ``fit``: goodness of fit, where a law was fitted.
+    tried, which ``evidence`` says); or UNKNOWN, with the reason in ``evidence``, and perhaps with what it is at least, ``low``. ``fit``:
+    goodness of fit, where a law was fitted. ``warning``: why the value, as laid over a scenario, is not what was seen.
     """
 
     name: str
@@ -25,6 +26,7 @@ class Figure:
     low: float | None = None
     high: float | None = None
     fit: dict[str, Any] = field(default_factory=dict)
+    warning: str | None = None
 
     def document(self) -> dict[str, Any]:
         return {key: value for key, value in asdict(self).items() if value not in (None, {})}
@@ -45,8 +47,8 @@ def nothing(name: str, path: str | None, evidence: str) -> Figure:
     return Figure(name, NONE, evidence, path)
 
 
-def unknown(name: str, path: str | None, why: str) -> Figure:
-    return Figure(name, UNKNOWN, why, path)
+def unknown(name: str, path: str | None, why: str, at_least: float | None = None) -> Figure:
+    return Figure(name, UNKNOWN, why, path, low=at_least)
 
 
 def roundest(low: float, high: float) -> float:

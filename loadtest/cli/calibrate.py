@@ -101,9 +101,11 @@ def print_table(result: Any, console: Any) -> None:
         declared = plain(result.declared.get(figure.path or ""))
         differs = difference(figure, declared)
         style = "dim" if figure.state == UNKNOWN else "red" if differs else ""
-        value = shown(figure.value) if figure.state == FOUND else figure.state
+        value = shown(figure.value) if figure.state == FOUND else figure.state if figure.low is None else f"at least {figure.low:g}"
         stands = "" if figure.path is None else shown(declared)
         table.add_row(*map(escape, (figure.name, stands, value, figure.evidence)), style=style)
     console.print(table)
-    for words in result.warnings():
+    for words in result.differences():
         console.print(f"[red]differs[/red] {escape(words)}", highlight=False)
+    for words in result.cautions():
+        console.print(f"[yellow]warning[/yellow] {escape(words)}", highlight=False)

@@ -21,4 +21,6 @@ def laid_over(file: Path, scenario: str, quiet: bool) -> list[str]:
     if not quiet:
         for words in calibration.identity.differences(here):
             click.echo(f"warning: {file} was measured elsewhere: {words}; calibrate again to be sure", err=True)
+        for words in calibration.cautions():
+            click.echo(f"warning: {file}: {words}", err=True)
     return calibration.overrides()

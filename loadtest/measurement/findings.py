@@ -115,6 +115,8 @@ def cpu_for_a_call(run: Run, usage: np.ndarray) -> list[Finding]:
         return []
     declared = f"the scenario says {in_ms(says_s)}" if law is not None else "the scenario has no cpu_per_request"
     says = f"the gateway used {in_ms(used_s)} of CPU a call where {declared}: {used['cpu']:.2f} CPUs on average, predicted {predicted:.2f}"
+    if run.scenario.workload.client.stream:
+        says += ", streamed tokens included, which the model does not charge by themselves"
     how = "calibrate it (tenfold calibrate SCENARIO --target TARGET, then verify with --calibration calibration.yaml)"
     return [Finding("behaves differently", f"{says}; {how}")]
 

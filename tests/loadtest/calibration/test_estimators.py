@@ -8,12 +8,12 @@ from random import Random
 import numpy as np
 import pytest
 
-from loadtest.calibration import admission, breaker, cancellation, streaming, timeouts
+from loadtest.calibration import admission, breaker, cancellation, costs, streaming, timeouts
 from loadtest.calibration.backoff import estimate_backoff
 from loadtest.calibration.bench import Attempt, Probe
 from loadtest.calibration.caching import Aged, lifetime
 from loadtest.calibration.figure import FOUND, UNKNOWN, Figure, roundest
-from loadtest.calibration.laws import fit_demand, mean_interval
+from loadtest.calibration.laws import MISFIT, fit_demand, mean_interval
 from loadtest.calibration.retries import Failing, attempts_figures
 from sim.gateway.stages import retry as stage
 from sim.scenario.units import parse_duration
@@ -296,3 +296,42 @@ def test_the_mean_lies_in_its_interval_and_the_law_fits() -> None:
     demand = fit_demand(np.random.default_rng(1).gamma(4.0, 0.002 / 4.0, 400), 0.005)
     assert demand.p > 0.01
     assert demand.cv == pytest.approx(0.5, rel=0.15)
+
+
+@pytest.mark.parametrize(("spread", "kind"), [(0.05, "constant"), (0.9, "exponential")])
+def test_a_spread_that_no_law_fits_leaves_the_mean(spread: float, kind: str) -> None:
+    """Either quick or slow, nothing between."""
+    rng = np.random.default_rng(2)
+    two_s = 0.003 * np.where(rng.random(400) < 0.5, 1 - spread, 1 + spread) * rng.normal(1.0, 0.005, 400)
+    demand = fit_demand(two_s, 0.005)
+    assert demand.p < MISFIT
+    assert demand.law == {"kind": kind, "value" if kind == "constant" else "mean": "5ms"}
+    assert demand.cv == pytest.approx(spread, rel=0.1)
+
+
+def calls(added_s: np.ndarray, cpu_s: float) -> costs.Phase:
+    probes = [Probe(n, sent_s=0.0, ended_s=0.05 + late_s, ok=True) for n, late_s in enumerate(added_s)]
+    return costs.Phase(probes, {n: [Attempt(n, "p/m", 0.0, 0.05, 200)] for n in range(len(probes))}, cpu_s, len(probes) / 40)
+
+
+def test_a_demand_that_no_law_fits_is_laid_over_with_a_warning() -> None:
+    rng = np.random.default_rng(2)
+    smooth_s, split_s = rng.gamma(4.0, 0.0005, 400), 0.003 * np.where(rng.random(400) < 0.5, 0.1, 1.9) * rng.normal(1.0, 0.005, 400)
+    fits = costs.cpu_law(smooth_s, calls(smooth_s, 0.8), calls(smooth_s, 0.8), 0.0)
+    assert (fits.value["kind"], fits.warning) == ("gamma", None)
+    figure = costs.cpu_law(split_s, calls(split_s, 0.8), calls(split_s, 0.8), 0.0)
+    assert figure.value == {"kind": "exponential", "mean": "2ms"}
+    assert figure.warning is not None
+    assert figure.warning.startswith("no law fits the spread of the added latencies (P = ")
+    assert "the mean is measured, exponential is only the nearer one" in figure.warning
+
+
+def test_cpu_that_is_known_but_little_is_not_said_to_be_unknown() -> None:
+    idle = [costs.limit_of_throughput(350, [], 0.5, "350 answers a second"), costs.workers([], "350 answers a second")]
+    assert {figure.state for figure in idle} == {UNKNOWN}
+    assert "is not saturated" in idle[0].evidence
+    assert idle[1].evidence == "350 answers a second: too little to tell which of its processes work"
+    unseen = [costs.limit_of_throughput(350, None, 0.5, "350 answers a second"), costs.workers(None, "350 answers a second")]
+    assert "its CPU would tell" in unseen[0].evidence
+    assert "is not known here" in unseen[1].evidence
+    assert costs.limit_of_throughput(350, [0.97], 0.5, "").state == FOUND

@@ -84,7 +84,7 @@ def busy(cpu_s: float, span_s: float = 10.0) -> np.ndarray:
 
 
 def test_more_cpu_for_a_call_than_the_scenario_says(tmp_path: Path) -> None:
-    run = measured(tmp_path, "gateway.cpu_per_request=8ms", calls=350)
+    run = measured(tmp_path, "gateway.cpu_per_request=8ms", "workload.client.stream=false", calls=350)
     ((kind, says),) = said(run, busy(8.75))
     assert kind == "behaves differently"
     effect = "the gateway used 25 ms of CPU a call where the scenario says 8 ms: 0.88 CPUs on average, predicted 0.28; calibrate it"
@@ -99,6 +99,11 @@ def test_less_cpu_for_a_call_than_the_scenario_says(tmp_path: Path) -> None:
 def test_cpu_that_the_scenario_does_not_mention(tmp_path: Path) -> None:
     ((_, says),) = said(measured(tmp_path, calls=350), busy(7.0))
     assert "20 ms of CPU a call where the scenario has no cpu_per_request: 0.70 CPUs on average, predicted 0.00" in says
+
+
+def test_cpu_for_streamed_tokens_is_said_to_be_in_it(tmp_path: Path) -> None:
+    ((_, says),) = said(measured(tmp_path, "workload.client.stream=true", calls=350), busy(7.0))
+    assert "predicted 0.00, streamed tokens included, which the model does not charge by themselves; calibrate" in says
 
 
 def test_cpu_as_the_scenario_says_or_too_little_to_matter_is_not_remarked_on(tmp_path: Path) -> None:
