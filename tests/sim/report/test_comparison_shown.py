@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import re
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -22,9 +23,9 @@ from tests.sim.synthetic_runs import rows, run_of, scenario, synthetic_run
 CLOSED = {"kind": "closed", "clients": 20, "think": {"kind": "constant", "value": "1s"}}
 
 
-def shown(predicted: Run, measured: Run, width: int = 140) -> tuple[str, str, Comparison]:
+def shown(predicted: Run, measured: Run, width: int = 140, findings: Sequence[dict[str, str]] = ()) -> tuple[str, str, Comparison]:
     """On the terminal, in the report, and what of."""
-    comparison = compare(predicted, measured)
+    comparison = compare(predicted, measured, findings=findings)
     results = gather([predicted, measured], "ab" * 32, "", argv=[], comparison=comparison)
     file = io.StringIO()
     print_summary(results.summary, Console(file=file, width=width, highlight=False))
@@ -63,6 +64,25 @@ def test_past_saturation_the_shares_of_outcomes_are_shown() -> None:
     assert re.search(r"^share of rejected +25.0 % +75.0 % +-50\.00 points$", text, re.MULTILINE)
     assert tolerance(page, "share of rejected") == "broken ± 1.96 points"
     assert "same outcome, request by request" not in page
+
+
+def beside_the_verdict(page: str) -> str:
+    """The words between the verdict's sentence and the tiles."""
+    return " ".join(re.sub(r"<[^>]*>", " ", page.partition('class="sentence">')[2].partition('<section class="tiles">')[0]).split())
+
+
+def test_findings_stand_beside_the_verdict() -> None:
+    queue = {"kind": "behaves differently", "says": "the scenario says 2 calls at once; the mocks saw <5>"}
+    text, page, _ = shown(*pair_of_runs(), findings=[queue])
+    assert f"{queue['kind']}: {queue['says']}" in text
+    assert (
+        "What the measurement shows behaves differently : the scenario says 2 calls at once; the mocks saw &lt;5&gt;"
+        in beside_the_verdict(page)
+    )
+    _, page, comparison = shown(synthetic_run(), synthetic_run(replications=1, kind="measurement", noise=0.5))
+    assert comparison.verdict == "fail"
+    assert "Where prediction and measurement part model wrong : latency_s.p50: " in beside_the_verdict(page)
+    assert "What the measurement shows" not in shown(*pair_of_runs())[1]
 
 
 def tolerance(page: str, words: str) -> str:
