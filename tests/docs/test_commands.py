@@ -15,7 +15,7 @@ from tests.docs.pages import ROOT, blocks, commands, pages
 pytestmark = pytest.mark.slow
 NEEDS_MORE = {
     r"--target url": "a gateway that runs",
-    r"\bmock\b": "serves until it is stopped",
+    r"\b(mock|ui)\b": "serves until it is stopped",
     r"--cluster": "a Dask cluster",
     r"access\.log|spend\.jsonl": "a log of the reader's",
     r"chaos all": "the whole library, which the tests of chaos run",

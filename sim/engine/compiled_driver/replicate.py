@@ -48,12 +48,22 @@ def prepare(scenario: Scenario) -> None:
     Says so on stderr if it will take a while.
     """
     run = run_of(scenario, scenario.seed, Nobody(scenario, scenario.seed))
-    program = hashlib.sha256(repr([typeof(part) for part in (run.g, run.p, run.engine)]).encode()).hexdigest()[:16]
+    program = program_of(run)
     if not is_kept(program):
         place = "" if directory() else ", every time, for there is no directory to keep it in (TENFOLD_CACHE_DIR sets one)"
         print(f"compiling the scenario's stages{place} ...", file=sys.stderr, flush=True)
     run.play()
     note_kept(program)
+
+
+def is_compiled(scenario: Scenario) -> bool:
+    """Its program is there already: ``prepare`` would only load it."""
+    return is_kept(program_of(run_of(scenario, scenario.seed, Nobody(scenario, scenario.seed))))
+
+
+def program_of(run: Run) -> str:
+    """Names the compiled code by the types that it was compiled for."""
+    return hashlib.sha256(repr([typeof(part) for part in (run.g, run.p, run.engine)]).encode()).hexdigest()[:16]
 
 
 def run_of(scenario: Scenario, seed: int, clients: Clients) -> Run:
