@@ -93,7 +93,9 @@ class Calibration:
         """What is laid over is not what was seen."""
         endless = endless_rooms(self.figures, self.declared)
         return [f"{figure.name}: {figure.warning}" for figure in self.figures if figure.warning] + [
-            f"{figure.name}: {figure.evidence}; laid over as {endless[figure.path]}" for figure in self.figures if figure.path in endless
+            f"{figure.name}: {figure.evidence}; laid over as {endless[figure.path]}"
+            for figure in self.figures
+            if figure.path in endless and endless[figure.path] != self.declared.get(figure.path)
         ]
 
     def document(self) -> dict[str, Any]:
@@ -131,9 +133,9 @@ def overlay_of(figures: Sequence[Figure], declared: Mapping[str, Any]) -> dict[s
 
 
 def endless_rooms(figures: Sequence[Figure], declared: Mapping[str, Any]) -> dict[str, Any]:
-    """A room of at least so many is not left out: the scenario's default of it is none at all. One declared to be as large stays."""
+    """A room of at least so many is not left out: the scenario's default of it is none at all. One declared to be as large is right."""
     rooms = {figure.path: figure.low for figure in figures if figure.path in ENDLESS and figure.state == UNKNOWN and figure.low}
-    return {path: ENDLESS[path] for path, least in rooms.items() if path and not holds(declared.get(path), least)}
+    return {path: declared[path] if holds(declared.get(path), least) else ENDLESS[path] for path, least in rooms.items() if path}
 
 
 def holds(declared: Any, least: float) -> bool:
