@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from loadtest.calibration.bench import Attempt, Bench, Probe
-from loadtest.calibration.figure import Figure, found, nothing, unknown
+from loadtest.calibration.figure import Figure, duration, found, nothing, unknown
 from loadtest.calibration.laws import MISFIT, fit_demand, mean_interval
 
 LOW_RPS, LOW_S = 10.0, 8.0
@@ -32,7 +32,9 @@ IDLE = 0.02  # cores: less is too little to tell one process from another
 TICK_S = 0.01  # of the system's account of CPU time
 LEAST_CPU_S = 5e-5
 LEAST_ANSWERS = 50
-PATH = "gateway.cpu_per_request"
+PATH, PATH_AFTER, PATH_TOKEN, PATH_STALLS = (f"gateway.{word}" for word in ("cpu_per_request", "cpu_after", "cpu_per_token", "stalls"))
+LEAST_PART = 0.05  # of the work for a call that is told apart as before or after the provider
+LEAST_STALLS = 3  # of which a law is laid over
 
 
 class Phase(NamedTuple):
@@ -116,38 +118,50 @@ def demand(instrument: Phase, low: Phase, high: Phase, idle: float) -> list[Figu
     if low_s <= 0.0:
         why = f"{told}: not to be told from the instrument's noise (mean {low_s * 1e3:.2f} to {high_s * 1e3:.2f} ms)"
         return [unknown("added latency", None, why), unknown("CPU for a call", PATH, why)]
-    before_s = float(np.median(low.before_s()) - np.median(instrument.before_s()))
+    own_s, own_before_s = added_s - np.median(noise_s), low.before_s() - np.median(instrument.before_s())
+    before_s = float(np.median(own_before_s))
+    before = max(0.0, min(1.0, before_s / median_s))
     figures = [
         found("added latency", None, f"{median_s * 1e3:.3g}ms", told, low_s, high_s),
         found(
-            "of it before the provider", None, f"{max(0.0, min(1.0, before_s / median_s)):.0%}",
+            "of it before the provider", None, f"{before:.0%}",
             f"requests came to the mock {before_s * 1e3:.2f} ms later through the gateway",
         ),
     ]  # fmt: skip
-    return [*figures, cpu_law(added_s - np.median(noise_s), low, high, idle)]
+    if not LEAST_PART < before < 1.0 - LEAST_PART:
+        return [*figures, cpu_law(own_s, low, high, idle), nothing("CPU after the provider", PATH_AFTER, f"{before:.0%} is before it")]
+    return [
+        *figures, cpu_law(own_before_s, low, high, idle, share=before),
+        cpu_law(own_s - own_before_s, low, high, idle, "CPU after the provider", PATH_AFTER, 1.0 - before),
+    ]  # fmt: skip
 
 
-def cpu_law(own_s: np.ndarray, low: Phase, high: Phase, idle: float) -> Figure:
-    """Its shape is that of the added latencies ``own_s`` at the low rate, where calls do not wait for each other; its mean is the CPU at
+def cpu_law(
+    own_s: np.ndarray, low: Phase, high: Phase, idle: float, name: str = "CPU for a call", path: str = PATH, share: float = 1.0
+) -> Figure:
+    """The law of a ``share`` of it: CPU is taken to be divided before and after the provider as the added latency is.
+    Its shape is that of the added latencies ``own_s`` there at the low rate, where calls do not wait for each other; its mean is the CPU at
     the high rate, since CPU for a call falls with the rate. Without a CPU figure, latency is all there is.
     """
     low_s, high_s = low.cpu_per_call_s(idle), high.cpu_per_call_s(idle)
     if low_s is None or high_s is None:
-        mean_s = float(own_s.mean())
+        low_s = mean_s = float(own_s.mean())
         told = "from latency alone: the CPU of its processes is not known here"
     else:
-        mean_s = high_s
         told = f"CPU of its processes: {low_s * 1e3:.2f} ms a call at {rate_of(low):.3g}/s, {high_s * 1e3:.2f} ms at {rate_of(high):.3g}/s"
+        if share < 1.0:
+            told += f"; {share:.0%} of it here, as of the added latency"
+        low_s, mean_s = low_s * share, high_s * share
     if mean_s < LEAST_CPU_S:
-        return unknown("CPU for a call", PATH, f"{told}: less than the clock can tell")
+        return unknown(name, path, f"{told}: less than the clock can tell")
     demand = fit_demand(own_s, mean_s)
-    low_s, high_s = min(low_s or mean_s, mean_s), max(low_s or mean_s, mean_s)
+    low_s, high_s = min(low_s, mean_s), max(low_s, mean_s)
     if demand.p >= MISFIT:
         told += f"; spread as the added latencies ({demand.law['kind']}, P = {demand.p:.2g})"
-        return found("CPU for a call", PATH, demand.law, told, low_s, high_s, ks_p=round(demand.p, 4), samples=len(own_s))
+        return found(name, path, demand.law, told, low_s, high_s, ks_p=round(demand.p, 4), samples=len(own_s))
     why = f"no law fits the spread of the added latencies (P = {demand.p:.2g})"
     laid = f"{why}: the mean is measured, {demand.law['kind']} is only the nearer one to their coefficient of variation, {demand.cv:.2f}"
-    figure = found("CPU for a call", PATH, demand.law, f"{told}; {why}", low_s, high_s, ks_p=round(demand.p, 4), samples=len(own_s))
+    figure = found(name, path, demand.law, f"{told}; {why}", low_s, high_s, ks_p=round(demand.p, 4), samples=len(own_s))
     return replace(figure, warning=laid)
 
 
@@ -156,25 +170,38 @@ def chunk_work(low: Phase, streams: Phase, idle: float) -> Figure:
     name = "CPU for a streamed token"
     whole_s, stream_s = low.cpu_per_call_s(idle), streams.cpu_per_call_s(idle)
     if whole_s is None or stream_s is None:
-        return unknown(name, None, "the CPU of its processes is not known here")
+        return unknown(name, PATH_TOKEN, "the CPU of its processes is not known here")
     each_s = (stream_s - whole_s) / TOKENS
     told = f"{stream_s * 1e3:.2f} ms for a stream of {TOKENS} tokens, {whole_s * 1e3:.2f} ms for a whole answer"
     blur_s = TICK_S * 2 / (TOKENS * max(1, len(streams.served())))
     if each_s < 2 * blur_s:
-        return nothing(name, None, f"{told}: less than the clock can tell")
-    return found(name, None, f"{each_s * 1e3:.3g}ms", told, each_s - blur_s, each_s + blur_s)
+        return nothing(name, PATH_TOKEN, f"{told}: less than the clock can tell")
+    return found(name, PATH_TOKEN, {"kind": "constant", "value": f"{each_s * 1e3:.3g}ms"}, told, each_s - blur_s, each_s + blur_s)
 
 
 def stalls(high: Phase) -> Figure:
-    """Answers held up by far more than the gateway's own work, such as by a garbage collection."""
+    """Answers held up by far more than the gateway's own work, such as by a garbage collection. Those that were sent while an earlier one
+    was held up share its stall; fewer than LEAST_STALLS of them make no law.
+    """
     added_s = high.added_s()
     if len(added_s) < LEAST_ANSWERS:
-        return unknown("stalls", None, f"{len(added_s)} answers are too few")
+        return unknown("stalls", PATH_STALLS, f"{len(added_s)} answers are too few")
     bound_s = max(STALL_S, STALL * float(np.median(added_s)))
     late = added_s[added_s > bound_s]
     told = f"of {len(added_s)} answers at {rate_of(high):.3g}/s, {len(late)} came more than {bound_s * 1e3:.0f} ms late"
     if not len(late):
-        return nothing("stalls", None, told)
+        return nothing("stalls", PATH_STALLS, told)
+    sent_s = np.array([probe.sent_s for probe, _ in high.served()])[added_s > bound_s]
+    over_s, lengths_s = -np.inf, []
+    for at_s, late_s in sorted(zip(sent_s.tolist(), late.tolist(), strict=True)):
+        if at_s > over_s:
+            over_s = at_s + late_s
+            lengths_s.append(late_s)
+    if len(lengths_s) >= LEAST_STALLS:
+        length_s = float(np.median(lengths_s))
+        every_s = max(length_s, high.lasted_s / len(lengths_s) - length_s)
+        law = {"every": duration(every_s), "for": duration(length_s), "spacing": "random"}
+        return found("stalls", PATH_STALLS, law, f"{told}, in {len(lengths_s)} stalls", min(lengths_s), max(lengths_s))
     return found(
         "stalls", None, f"{late.max() * 1e3:.0f}ms", f"{told}, the latest {late.max() * 1e3:.0f} ms", float(late.min()), float(late.max())
     )

@@ -13,9 +13,10 @@ from typing import Any, Literal
 import numpy as np
 
 from loadtest.processes.usage import summary
+from sim.analysis.utilization import own_work_s
 from sim.data.outcomes import OK
 from sim.data.run import Run
-from sim.scenario.distributions import mean
+from sim.gateway.stages.cpu import works
 
 OVERLAP_S = 0.005
 """A gateway may send the next attempt before the mock has noted the end of the last one: the lateness that a mock may have."""
@@ -104,16 +105,17 @@ def held_back(run: Run) -> list[Finding]:
 
 
 def cpu_for_a_call(run: Run, usage: np.ndarray) -> list[Finding]:
-    """CPU of the gateway's processes over all calls that came, beside the mean of ``cpu_per_request``: the model charges every call."""
+    """CPU of the gateway's processes over all calls that came, beside the scenario's, which the model charges."""
     used, calls, gateway = summary(usage), len(run.requests), run.scenario.gateway
     if used is None or not used["watched_s"] or not calls:
         return []
-    law = gateway.cpu_per_request
-    says_s, used_s = 0.0 if law is None else mean(law), used["cpu_s"] / calls
+    sent = run.requests["attempts"] > 0
+    tokens = float(run.requests["output_tokens"].mean(where=sent)) if sent.any() else 0.0
+    says_s, used_s = own_work_s(run.scenario, float(sent.mean()), tokens), used["cpu_s"] / calls
     predicted = says_s * calls / used["watched_s"]
     if abs(used_s - says_s) <= CPU_OFF * max(used_s, says_s) or abs(used["cpu"] - predicted) <= CPU_SHIFT * gateway.workers:
         return []
-    declared = f"the scenario says {in_ms(says_s)}" if law is not None else "the scenario has no cpu_per_request"
+    declared = f"the scenario says {in_ms(says_s)}" if works(run.scenario) else "the scenario has no cpu_per_request"
     says = f"the gateway used {in_ms(used_s)} of CPU a call where {declared}: {used['cpu']:.2f} CPUs on average, predicted {predicted:.2f}"
     if run.scenario.workload.client.stream:
         says += ", streamed tokens included, which the model does not charge by themselves"

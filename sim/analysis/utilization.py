@@ -7,7 +7,7 @@ the rows, where it stands under the limit that said no.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -18,6 +18,7 @@ from sim.data.outcomes import CACHE_HIT, OK
 from sim.data.run import Run
 from sim.data.table import Columns
 from sim.gateway.stages.admission import FULL, TOO_LONG
+from sim.gateway.stages.cpu import works
 from sim.gateway.stages.rate_limit import ALL_REQUESTS, ALL_TOKENS, USER_REQUESTS, USER_TOKENS
 from sim.scenario.distributions import mean
 from sim.scenario.model import Scenario
@@ -52,11 +53,10 @@ def usage(
     refused = Refusals("requests", requests["refused_by"])
     passed = ~np.isin(requests["refused_by"], RATE_LIMITS)  # masks, not rows: copies of ten million rows would not fit
     rows = rate_limit_rows(gateway.limits, span_s, requests, passed, refused)
-    if gateway.cpu_per_request is not None:
-        rows.append(row("the gateway's CPU", float(gateway.workers), "cores", offered_rps * mean(gateway.cpu_per_request), refused, ()))
     needing = passed & (requests["outcome"] != CACHE_HIT)
     asked = needing & (requests["attempts"] > 0)
     needing_rps = offered_rps * int(needing.sum()) / max(1, int(passed.sum()))
+    rows += cpu_rows(scenario, offered_rps, needing_rps, requests, asked, refused)
     if gateway.queue is not None and gateway.queue.concurrency != "unlimited":
         in_service_s = requests["latency_s"] - requests["queue_wait_s"] - requests["coalesced_s"] - requests["cpu_s"]
         service_s = float(in_service_s.mean(where=asked)) if asked.any() else 0.0
@@ -66,6 +66,29 @@ def usage(
     if asked.any():
         rows += provider_rows(scenario, needing_rps / int(asked.sum()), requests, attempts, names, refusals)
     return rows
+
+
+def cpu_rows(
+    scenario: Any, offered_rps: float, needing_rps: float, requests: Columns, asked: np.ndarray, refused: Refusals
+) -> Iterator[Row]:
+    """Of the workers: demand before and after the provider and for each streamed token; stalls take from what they can do."""
+    if not works(scenario):
+        return
+    workers, stalls = scenario.gateway.workers, scenario.gateway.stalls
+    tokens = float(requests["output_tokens"].mean(where=asked)) if asked.any() else 0.0
+    capacity = workers if stalls is None else workers * stalls.every / (stalls.every + stalls.for_)
+    yield row(
+        "the gateway's CPU", float(capacity), "cores", offered_rps * own_work_s(scenario, needing_rps / offered_rps, tokens), refused, ()
+    )
+
+
+def own_work_s(scenario: Any, sent: float, tokens: float) -> float:
+    """Mean CPU seconds of the gateway for a call, of which the share ``sent`` goes to a provider and gets ``tokens`` back."""
+    gateway = scenario.gateway
+    before_s, after_s, token_s = (
+        0.0 if law is None else mean(law) for law in (gateway.cpu_per_request, gateway.cpu_after, gateway.cpu_per_token)
+    )
+    return before_s + sent * (after_s + (tokens * token_s if scenario.workload.client.stream else 0.0))
 
 
 def rate_limit_rows(limits: Any, span_s: float, requests: Columns, passed: np.ndarray, refused: Refusals) -> list[Row]:

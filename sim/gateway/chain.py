@@ -6,6 +6,7 @@ A stage is a module. Like a ``try`` block around the stages below it:
     woken(g, c, now_s)    goes on after a wait of its own; answers like ``enter``
     rescue(g, c, now_s)   ``except``: a failure comes up from below. Let it pass (``c.outcome``), answer otherwise, or CONTINUE: try again
     review(g, c, now_s)   ``else``: a provider's answer comes up from below, unseen yet. Let it pass (OK), or CONTINUE: ask again
+    hold(g, c, now_s)     whatever comes up from below, shown or not: let it pass (``c.outcome``), or WAIT; ``woken`` lets it pass then
     leave(g, c, now_s)    ``finally``: let go of what the call holds here, whatever ended it. Never waits, never changes the outcome
     tick(g, now_s)        a timer that belongs to no call. Called at time 0; returns when it is to be called again
     permits(g, target, now_s), stale(g, c, now_s)    answers to what other stages ask: see ``sim.gateway.hooks``
@@ -48,6 +49,7 @@ from sim.gateway.stages import (
     semantic_cache,
     sessions,
     spend_limit,
+    streamed,
     tiering,
     upstream,
     validation,
@@ -63,7 +65,7 @@ STAGES: tuple[ModuleType, ...] = (
     degrade,  # an earlier answer or a prepared text instead of a failure
     rate_limit,  # requests and tokens, for every user and for all
     spend_limit,  # dollars, for every user
-    cpu,  # the gateway's own work
+    cpu,  # the gateway's own work, before and after all that follows
     validation,  # malformed requests and prompt injections
     sessions,  # what is remembered of the conversation
     context,  # how much of it goes along
@@ -77,6 +79,7 @@ STAGES: tuple[ModuleType, ...] = (
     hedge,  # a second attempt beside a slow one
     breaker,  # none to a target that fails too often
     api_keys,  # with a key that is not refused
+    streamed,  # the gateway's own work for what it streams
     upstream,  # one attempt
 )
 
@@ -109,7 +112,7 @@ class Path:
     """The hooks of the stages that calls pass, by place; a stage without the hook has None there.
 
     ``ways_out[place]`` are the ``leave`` hooks from there on upwards; ``permits`` and ``stale`` those of all stages that have them;
-    ``nearest`` is what ``hooks.nearest`` asks, which a real gateway replaces. ``review`` is empty where no stage has that hook.
+    ``nearest`` is what ``hooks.nearest`` asks, which a real gateway replaces. ``review`` and ``hold`` are empty where no stage has them.
     """
 
     enter: tuple[Any, ...]
@@ -121,6 +124,7 @@ class Path:
     stale: tuple[Callable[..., bool], ...]
     nearest: Callable[..., Any] | None = None
     review: tuple[Any, ...] = ()
+    hold: tuple[Any, ...] = ()
 
 
 TABLES = {table.__name__: stage for stage in STAGES for table in getattr(stage, "TABLES", ())}
@@ -187,10 +191,11 @@ def path(used: list[ModuleType]) -> Path:
     ways_out = tuple(hooks_of(passed[place::-1], "leave") for place in range(len(passed)))
     enter, woken, rescue, leave = by_place
     nearest = next(iter(hooks_of(used, "nearest_by_law")), None)
-    review = tuple(hook_of(stage, "review") for stage in passed)
+    review, hold = (tuple(hook_of(stage, hook) for stage in passed) for hook in ("review", "hold"))
     return Path(
-        enter, woken, rescue, leave, ways_out, hooks_of(used, "permits"), hooks_of(used, "stale"), nearest, review if any(review) else ()
-    )
+        enter, woken, rescue, leave, ways_out, hooks_of(used, "permits"), hooks_of(used, "stale"), nearest,
+        review if any(review) else (), hold if any(hold) else (),
+    )  # fmt: skip
 
 
 def stages_passed(used: list[ModuleType]) -> list[ModuleType]:
@@ -211,7 +216,7 @@ def hook_of(stage: ModuleType, hook: str) -> Callable[..., Any] | None:
     return found if found is not None and found.__module__ == stage.__name__ else None
 
 
-# What follows is all that ever happens to a call. The first six choose the stage (compiled: by comparing c.stage).
+# What follows is all that ever happens to a call. The first seven choose the stage (compiled: by comparing c.stage).
 
 
 def enter(g: Any, c: Any, now_s: float) -> int:
@@ -230,6 +235,12 @@ def rescue(g: Any, c: Any, now_s: float) -> int:
 
 def review(g: Any, c: Any, now_s: float) -> int:
     hooks = g.path.review
+    hook = hooks[c.stage] if hooks else None
+    return c.outcome if hook is None else hook(g, c, now_s)
+
+
+def hold(g: Any, c: Any, now_s: float) -> int:
+    hooks = g.path.hold
     hook = hooks[c.stage] if hooks else None
     return c.outcome if hook is None else hook(g, c, now_s)
 
@@ -276,6 +287,8 @@ def advance(g: Any, c: Any, now_s: float, verdict: int) -> int:
                 verdict = rescue(g, c, now_s)
             elif verdict == OK and not c.committed:
                 verdict = review(g, c, now_s)
+            if verdict == c.outcome:
+                verdict = hold(g, c, now_s)
 
 
 def depart(g: Any, c: Any, now_s: float) -> int:

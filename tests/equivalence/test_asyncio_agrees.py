@@ -42,12 +42,16 @@ VARIANTS = {
     "sharing, hedged": ("providers.alpha.models.mini.batching={slowdown: 0.03}", "gateway.hedge={after: 700ms, at_most: 0.3, to: next}"),
     "batches": ("workload.arrivals.batch={kind: geometric, mean: 4}", "workload.arrivals.cv=1", "gateway.cache.0.sliding=true"),
     "whole answers, hedged": ("workload.client.stream=false", "gateway.hedge={after: 2s, at_most: 0.3}", "gateway.timeout.first_token=6s"),
+    "worked on afterwards": (
+        "gateway.workers=2", "gateway.cpu_after={kind: lognormal, median: 20ms, p99: 80ms}", "workload.client.timeout=5s",
+        "gateway.cpu_per_token={kind: exponential, mean: 0.1ms}", "gateway.stalls={every: 4s, for: 200ms, spacing: random}",
+    ),
 }  # fmt: skip
 UNSEEN = {
     "patient": {"stale", "error", "abandoned"}, "impatient": {"stale", "canned", "timeout"},
     "whole answers": {"timeout", "error", "abandoned"}, "hedged": {"stale", "rejected", "error"}, "sharing": {"timeout", "error"},
     "sharing, hedged": {"stale", "error", "abandoned"}, "batches": {"stale", "rejected", "error", "abandoned"},
-    "whole answers, hedged": {"timeout", "error", "abandoned"},
+    "whole answers, hedged": {"timeout", "error", "abandoned"}, "worked on afterwards": {"timeout", "error", "stale"},
 }  # fmt: skip
 Played = tuple[Any, np.ndarray, np.ndarray]  # gateway, rows of requests, rows of attempts
 

@@ -120,6 +120,11 @@ CASES = {
         "workload.requests.faq.priority=5", "workload.requests.reasoning.priority=2",
     ),
     "whole answers, hedged": ("workload.client.stream=false", "gateway.hedge={after: 2s, at_most: 0.3}", "gateway.timeout.first_token=6s"),
+    "worked on afterwards, hedged": (
+        "gateway.workers=2", "gateway.cpu_after={kind: lognormal, median: 20ms, p99: 80ms}", "gateway.hedge={after: 700ms, at_most: 0.3}",
+        "gateway.cpu_per_token={kind: exponential, mean: 0.1ms}", "gateway.stalls={every: 4s, for: 200ms, spacing: random}",
+        "workload.client.timeout=5s",
+    ),
     "sharing": (
         "providers.alpha.models.mini.batching={slots: 24, slowdown: 0.03}", "providers.beta.models.haiku.batching={parallel: 8}",
         "workload.client.timeout=7s",

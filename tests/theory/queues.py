@@ -278,6 +278,8 @@ def networks() -> Iterator[Entry]:
         Figure("mean wait for a slot", metric("queue_wait_s.mean"), values["T_node"][1] - 1.0, MEANS),
     ]
     yield from agents()
+    after = [words.replace("cpu_per_request", "cpu_after") for words in sets]
+    yield Entry("jackson/tandem, CPU after the answer", after, figures, 75_000 / 0.8, 2_000.0, replications=30, quick=0.03)
     yield Entry("jackson/tandem", sets, figures, 75_000 / 0.8, 2_000.0, replications=30)
 
 

@@ -44,6 +44,7 @@ chosen_by_stage("enter", "CONTINUE")
 chosen_by_stage("woken", "CONTINUE")  # there is one wherever a call can wait
 chosen_by_stage("rescue", "c.outcome")
 chosen_by_stage("review", "c.outcome")
+chosen_by_stage("hold", "c.outcome")
 chosen_by_stage("leave", "None")
 
 

@@ -49,7 +49,7 @@ def advance(g: Any, c: Any, now_s: float, verdict: int) -> int:
         else:
             if verdict != c.outcome:
                 c.outcome, c.decided_by = verdict, stage
-            if (verdict < FAILURES or c.committed) and (not path.review or verdict != OK or c.committed):
+            if not path.hold and (verdict < FAILURES or c.committed) and (not path.review or verdict != OK or c.committed):
                 way_out = path.ways_out[stage]
                 for hook in way_out if floor < 0 else way_out[: len(way_out) - len(path.ways_out[floor])]:
                     hook(g, c, now_s)
@@ -62,10 +62,13 @@ def advance(g: Any, c: Any, now_s: float, verdict: int) -> int:
             if stage == floor:
                 c.stage = stage
                 return chain.end(c, now_s)
-            hook = rescues[stage] if verdict >= FAILURES else path.review[stage]
-            if hook is not None:
-                c.stage = stage
-                verdict = hook(g, c, now_s)
+            c.stage = stage
+            if not c.committed:
+                hook = rescues[stage] if verdict >= FAILURES else path.review[stage] if path.review and verdict == OK else None
+                if hook is not None:
+                    verdict = hook(g, c, now_s)
+            if path.hold and verdict == c.outcome:
+                verdict = chain.hold(g, c, now_s)
 
 
 class Simulation(simpy.Environment):

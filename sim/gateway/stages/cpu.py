@@ -1,73 +1,220 @@
-"""The gateway's own work: worker processes are first-come-first-served CPUs, and connections are spread over them in turn."""
+"""The gateway's own work: worker processes are first-come-first-served CPUs, and connections are spread over them in turn.
+
+A call keeps its worker: work comes before the call goes on, after its provider has answered, and for what was streamed (``streamed.py``).
+Work that has been given to a worker is done, also for a client that has left. A worker may stall, as for a garbage collection: what it was
+at then goes on afterwards.
+
+Work for streams comes in so many small pieces that it flows to the worker and queues there with all else. How much it was is known when a
+stream has ended, and then it flows over the time after, as long as the stream was: in a steady state that is all the same. The flows of
+several streams fade together, exponentially, with the mean of their lengths, weighted by work: two numbers hold them.
+"""
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from collections.abc import Iterator
+from math import exp, inf, log
+from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
+from sim.data.outcomes import OK
 from sim.gateway.call import CONTINUE, WAIT
-from sim.kernel.containers import Keyed
-from sim.kernel.state import state
-from sim.scenario.values import Durations, Model
+from sim.kernel.containers import NOBODY, Keyed
+from sim.kernel.random import root_of, uniform_below
+from sim.kernel.state import Short, Wide, state
+from sim.scenario.finding import Finding
+from sim.scenario.values import Duration, Durations, Model
+from sim.stochastics.random_streams import Purpose
+
+
+class Stalls(Model):
+    """Times at which a worker does nothing, such as a garbage collection or a blocked event loop; each worker has its own."""
+
+    every: Duration = Field(description="from the end of one to the start of the next, the mean if random; above zero")
+    for_: Duration = Field(alias="for", description="how long each lasts; above zero")
+    spacing: Literal["even", "random"] = Field("even", description="even: always `every` apart; random: exponential around it")
 
 
 class Config(Model):
     workers: Annotated[int, Field(ge=1, le=1000)] = Field(1, description="processes of the gateway, each with a CPU of its own")
     cpu_per_request: Durations | None = Field(
-        None, description="the gateway's own work for each call, a figure of the model (nothing burns it on purpose); default: none"
+        None,
+        description="the gateway's own work for each call before it goes on, a figure of the model (nothing burns it on purpose); "
+        "default: none",
     )
+    cpu_after: Durations | None = Field(
+        None,
+        description="its work after the provider, for each call that was sent to one, on the same worker, also modelled; default: none",
+    )
+    stalls: Stalls | None = Field(None, description="the workers stand still now and then, a figure of the model; default: never")
 
 
 @state
 class State:
     workers: int = 1
     turn: int = 0
+    stall_s: float = 0.0
+    every_s: float = inf
+    random: bool = False
+    root: Wide = 0  # of the draws
 
 
 @state
 class Worker:
     free_s: float = 0.0  # when it has done all that was given to it
+    stall_at_s: float = inf  # the next stall that it has not come to with its work
+    stalls: int = 0  # that it has
+    pieces_s: float = 0.0  # work for streams that has not come yet
+    span_s: float = 0.0  # it comes at the rate of pieces_s / span_s
+    flowed_s: float = 0.0  # until when it has come
 
 
 @state
 class Request:
     cpu_demand_s: float = 0.0
+    cpu_after_s: float = 0.0
 
 
 @state
 class Call:
+    worker: Short = NOBODY
+    cpu_since_s: float = 0.0
     cpu_s: float = 0.0
+    pieces_s: float = 0.0  # work for what was streamed to its client, not given to the worker yet
+    streamed_s: float = 0.0  # how long it was streamed
+    is_after: bool = False  # the worker has been given all
 
 
 COLUMNS = {"cpu_s": ("f8", "waiting for and using the gateway's own CPU")}
 PARTS = {"cpu_s": "gateway CPU"}
-DRAWS = {"cpu_demand_s": (60, lambda scenario: scenario.gateway.cpu_per_request)}
-MODEL_ONLY = ("cpu_demand_s",)  # a real gateway works all along
+DRAWS = {
+    "cpu_demand_s": (Purpose.CPU, lambda scenario: scenario.gateway.cpu_per_request),
+    "cpu_after_s": (Purpose.CPU_AFTER, lambda scenario: scenario.gateway.cpu_after),
+}
+MODEL_ONLY = ("cpu_demand_s", "cpu_after_s")  # a real gateway works all along
+
+
+def works(scenario: Any) -> bool:
+    gateway = scenario.gateway
+    return any(law is not None for law in (gateway.cpu_per_request, gateway.cpu_after, gateway.cpu_per_token))
+
+
+def check(scenario: Any) -> Iterator[Finding]:
+    stalls = scenario.gateway.stalls
+    if stalls is None:
+        return
+    for name, value in (("every", stalls.every), ("for", stalls.for_)):
+        if value == 0:
+            yield Finding(("gateway", "stalls", name), "expected a duration above zero", "leave stalls out for none")
+    if not works(scenario):
+        message = "the workers have nothing to do, so that there is nothing to stall"
+        yield Finding(("gateway", "stalls"), message, "give cpu_per_request, the work for each call", warning=True)
 
 
 def build(scenario: Any, seed: int) -> Any:
-    return None if scenario.gateway.cpu_per_request is None else State(scenario.gateway.workers)
+    if not works(scenario):
+        return None
+    s, stalls = State(scenario.gateway.workers), scenario.gateway.stalls
+    if stalls is not None:
+        s.stall_s, s.every_s, s.random = stalls.for_, stalls.every, stalls.spacing == "random"
+        s.root = root_of(seed, Purpose.STALL)
+    return s
 
 
 def workers(scenario: Any, s: Any) -> Keyed:
-    return Keyed(s.workers, Worker)
+    if s.every_s == inf:
+        return Keyed(s.workers, Worker)
+    first = [gap_s(s, number, 0) if s.random else s.every_s * uniform_below(s.root, number, 0) for number in range(s.workers)]
+    return Keyed(s.workers, Worker, [Worker(stall_at_s=at_s) for at_s in first])
 
 
 TABLES = (workers,)
 
 
+def gap_s(s: Any, number: int, stall: int) -> float:
+    """From the end of a worker's stall, of which this is the number, to the start of the next."""
+    return -s.every_s * log(uniform_below(s.root, number, stall)) if s.random else s.every_s
+
+
+def give(g: Any, number: int, demand_s: float, now_s: float) -> float:
+    """Give work to a worker; when that will be done."""
+    worker = g.workers[number]
+    flow(g, number, now_s)
+    worker.free_s = done_s(g, number, worker.free_s if worker.free_s > now_s else now_s, demand_s)
+    return worker.free_s
+
+
+def done_s(g: Any, number: int, at_s: float, demand_s: float) -> float:
+    """When work is done that begins then. The stalls that come between are gone through."""
+    s, worker = g.cpu, g.workers[number]
+    while worker.stall_at_s < at_s + demand_s:
+        ends_s = worker.stall_at_s + s.stall_s
+        if worker.stall_at_s > at_s:
+            demand_s -= worker.stall_at_s - at_s
+        if ends_s > at_s:
+            at_s = ends_s
+        worker.stalls += 1
+        worker.stall_at_s = ends_s + gap_s(s, number, worker.stalls)
+    return at_s + demand_s
+
+
+def give_pieces(g: Any, number: int, work_s: float, streamed_s: float, now_s: float) -> None:
+    """Let the work for a stream of that length flow to a worker; one of more work than time has lasted for as long as the work."""
+    if work_s <= 0.0:
+        return
+    worker = g.workers[number]
+    flow(g, number, now_s)
+    in_all_s = worker.pieces_s + work_s
+    worker.span_s = (worker.pieces_s * worker.span_s + work_s * max(streamed_s, work_s)) / in_all_s
+    worker.pieces_s = in_all_s
+
+
+def flow(g: Any, number: int, now_s: float) -> None:
+    """What has come to a worker for streams since it was last asked for anything."""
+    worker = g.workers[number]
+    if worker.pieces_s > 0.0:
+        come_s = worker.pieces_s * (1.0 - exp((worker.flowed_s - now_s) / worker.span_s))
+        worker.pieces_s -= come_s
+        worker.free_s = done_s(g, number, worker.free_s, come_s)
+    worker.flowed_s = now_s
+
+
 def enter(g: Any, c: Any, now_s: float) -> int:
-    if c.cpu_demand_s <= 0.0:
+    if c.cpu_demand_s <= 0.0 and c.cpu_after_s <= 0.0 and c.cpu_piece_s <= 0.0:
         return CONTINUE
     s = g.cpu
-    worker = g.workers[s.turn]
+    c.worker = s.turn
     s.turn = s.turn + 1 if s.turn + 1 < s.workers else 0
-    worker.free_s = (worker.free_s if worker.free_s > now_s else now_s) + c.cpu_demand_s
-    c.until_s = worker.free_s
+    if c.cpu_demand_s <= 0.0:
+        return CONTINUE
+    c.cpu_since_s = now_s
+    c.until_s = give(g, c.worker, c.cpu_demand_s, now_s)
     return WAIT
 
 
 def woken(g: Any, c: Any, now_s: float) -> int:
-    c.cpu_s = now_s - c.arrival_s
-    return CONTINUE
+    c.cpu_s += now_s - c.cpu_since_s
+    if not c.is_after:
+        return CONTINUE
+    if c.outcome == OK and not c.committed:
+        c.first_content_s = now_s
+    return c.outcome
+
+
+def hold(g: Any, c: Any, now_s: float) -> int:
+    """The answer waits for its turn at the worker, and for the work after the provider; what was streamed has been worked on meanwhile."""
+    if c.worker == NOBODY or c.attempts == 0 or c.is_after:
+        return c.outcome
+    c.is_after, c.cpu_since_s = True, now_s
+    c.until_s = now_s
+    if c.cpu_after_s > 0.0 or c.pieces_s > 0.0:
+        c.until_s = give(g, c.worker, c.cpu_after_s, now_s)
+        give_pieces(g, c.worker, c.pieces_s, c.streamed_s, now_s)
+    return WAIT if c.until_s > now_s else c.outcome
+
+
+def leave(g: Any, c: Any, now_s: float) -> None:
+    if c.worker != NOBODY and c.attempts > 0 and not c.is_after:  # its client has left: the work is there all the same
+        c.is_after = True
+        give(g, c.worker, c.cpu_after_s, now_s)
+        give_pieces(g, c.worker, c.pieces_s, c.streamed_s, now_s)

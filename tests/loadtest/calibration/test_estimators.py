@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from random import Random
 
 import numpy as np
@@ -12,7 +13,7 @@ from loadtest.calibration import admission, breaker, cancellation, costs, stream
 from loadtest.calibration.backoff import estimate_backoff
 from loadtest.calibration.bench import Attempt, Probe
 from loadtest.calibration.caching import Aged, lifetime
-from loadtest.calibration.figure import FOUND, UNKNOWN, Figure, roundest
+from loadtest.calibration.figure import FOUND, NONE, UNKNOWN, Figure, roundest
 from loadtest.calibration.laws import MISFIT, fit_demand, mean_interval
 from loadtest.calibration.retries import Failing, attempts_figures
 from sim.gateway.stages import retry as stage
@@ -324,6 +325,66 @@ def test_a_demand_that_no_law_fits_is_laid_over_with_a_warning() -> None:
     assert figure.warning is not None
     assert figure.warning.startswith("no law fits the spread of the added latencies (P = ")
     assert "the mean is measured, exponential is only the nearer one" in figure.warning
+
+
+def passed_on(count: int, before_s: float, after_s: float, cpu_s: float, tokens_s: float = 0.0) -> costs.Phase:
+    """Calls 25 ms apart that a provider takes 50 ms for, with that work before and after it (medians, spread by a tenth)."""
+    rng = np.random.default_rng(3)
+    work_s = np.array([[before_s], [after_s]]) * rng.gamma(100.0, 0.01, (2, count))
+    probes, attempts = [], {}
+    for n, (mine_s, theirs_s) in enumerate(work_s.T.tolist()):
+        started_s = n / 40 + mine_s
+        probes.append(Probe(n, sent_s=n / 40, ended_s=started_s + 0.05 + theirs_s, ok=True))
+        attempts[n] = [Attempt(n, "p/m", started_s, started_s + 0.05, 200)]
+    return costs.Phase(probes, attempts, count * (cpu_s + tokens_s), count / 40)
+
+
+def test_work_for_a_call_is_laid_over_before_and_after_the_provider() -> None:
+    instrument = passed_on(100, 2e-4, 1e-4, 0.0)
+    busy = passed_on(200, 3.2e-3, 1.1e-3, 0.008)
+    found = by_name(costs.demand(instrument, busy, busy, 0.0))
+    before, after = found["CPU for a call"], found["CPU after the provider"]
+    assert (before.path, after.path) == ("gateway.cpu_per_request", "gateway.cpu_after")
+    means_s = [parse_duration(each.value.get("mean") or each.value["median"]) for each in (before, after)]
+    assert means_s == pytest.approx([0.75 * 0.008, 0.25 * 0.008], rel=0.03)
+
+
+def test_without_its_cpu_the_work_is_what_latency_says() -> None:
+    unseen = passed_on(200, 3.2e-3, 1.1e-3, 0.0)._replace(cpu_s=None)
+    found = by_name(costs.demand(passed_on(100, 2e-4, 1e-4, 0.0), unseen, unseen, 0.0))
+    assert found["CPU for a call"].low == pytest.approx(3e-3, rel=0.03)
+    assert found["CPU after the provider"].low == pytest.approx(1e-3, rel=0.03)
+
+
+def test_work_that_is_all_before_the_provider_is_one_law() -> None:
+    early = passed_on(200, 4.2e-3, 1e-4, 0.008)
+    found = by_name(costs.demand(passed_on(100, 2e-4, 1e-4, 0.0), early, early, 0.0))
+    assert found["CPU after the provider"].state == NONE
+    assert found["CPU for a call"].low == pytest.approx(0.008)
+
+
+def test_work_for_a_streamed_token_is_laid_over() -> None:
+    whole, streams = passed_on(200, 3e-3, 1e-3, 0.008), passed_on(200, 3e-3, 1e-3, 0.008, costs.TOKENS * 0.0002)
+    figure = costs.chunk_work(whole, streams, 0.0)
+    assert (figure.path, figure.value) == ("gateway.cpu_per_token", {"kind": "constant", "value": "0.2ms"})
+
+
+def test_stalls_are_laid_over_from_three_on() -> None:
+    def held_up(*stalls_s: float) -> Figure:
+        """200 calls in 5 s; those that come in the 100 ms from each of ``stalls_s`` wait for its end."""
+        phase = passed_on(200, 3e-3, 1e-3, 0.008)
+        probes = []
+        for probe in phase.probes:
+            late_s = max((at_s + 0.1 - probe.sent_s for at_s in stalls_s if at_s <= probe.sent_s < at_s + 0.1), default=0.0)
+            probes.append(replace(probe, ended_s=probe.ended_s + late_s))
+        return costs.stalls(phase._replace(probes=probes))
+
+    assert held_up().state == NONE
+    assert held_up(1.0, 2.0).path is None
+    law = held_up(1.0, 2.0, 3.5, 4.0)
+    assert law.path == "gateway.stalls"
+    assert parse_duration(law.value["for"]) == pytest.approx(0.104, rel=0.05)
+    assert parse_duration(law.value["every"]) == pytest.approx(5 / 4 - 0.104, rel=0.05)
 
 
 def test_cpu_that_is_known_but_little_is_not_said_to_be_unknown() -> None:

@@ -84,6 +84,19 @@ def test_what_a_limit_refuses_is_said_under_its_name(limit: str, given: dict[str
     assert bottleneck_in_words(done).startswith(limit)
 
 
+def test_the_cpu_is_asked_for_before_and_after_the_provider_and_for_each_streamed_token_and_stalls_take_from_it() -> None:
+    constant = {"kind": "constant"}
+    words = {
+        "workers": 2, "cpu_per_request": constant | {"value": "20ms"}, "cpu_after": constant | {"value": "30ms"},
+        "cpu_per_token": constant | {"value": "1ms"}, "stalls": {"every": "9s", "for": "1s"},
+    }  # fmt: skip
+    done = run(words, model={"ttft": constant | {"value": "1s"}, "per_token": constant | {"value": "1ms"}, "latency": None})
+    cpu = rows_of(done)["the gateway's CPU"]
+    calls_rps = (done.requests["arrival_s"] >= 10).sum() / 60
+    assert cpu["demand"] == pytest.approx(calls_rps * (0.020 + 0.030 + 50 * 0.001))
+    assert cpu["capacity"] == pytest.approx(2 * 0.9)
+
+
 def test_a_server_that_is_only_slow_is_a_limit_too() -> None:
     row = rows_of(run(model={"batching": {"parallel": 8}}))["a/one's shared speed"]
     assert (row["load"], row["capacity"], row["refused"]) == (pytest.approx(10 / 8, rel=0.1), 8, 0)
