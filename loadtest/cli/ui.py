@@ -63,7 +63,9 @@ def command(path: str, overrides: tuple[str, ...], scale: float, seed: int | Non
     with listening(port) as place, open_executor(PROCESSES) as executor, no_worker_survives():
         model = SideBySide(path, overrides, load_with, engine, seed, executor)
         sliders = sliders_of(loaded, lambda changes: load(path, (*overrides, *changes)))
-        model.compare((), scale)  # what cannot be predicted is refused here, and the first answer on the page comes at once
+        first = sliders[0]
+        turned = (first.path, first.values[0 if first.now else -1])
+        model.compare((turned,), scale)  # what cannot be predicted is refused here; and both processes have loaded what they need
         url = f"http://{HOST}:{place.getsockname()[1]}"
         serve(model, sliders, scale, place, lambda: click.echo(url + ("" if quiet else "  (Ctrl-C ends it)")))
     return exit_codes.OK

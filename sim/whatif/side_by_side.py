@@ -14,7 +14,7 @@ import yaml
 from sim.analysis.paired_comparison import Difference
 from sim.formatting import Document, seconds
 from sim.scenario.load import Loaded, to_yaml
-from sim.scenario.model import Scenario
+from sim.scenario.model import Closed, Scenario
 from sim.scenario.shorten import shortened
 from sim.scenario.size import expected_requests
 from sim.whatif.configurations import Load
@@ -98,17 +98,18 @@ class SideBySide:
 
 def amount_for(scenario: Scenario, scale: float, engine: str) -> Amount:
     """As many replications as are had at once, MOST_REPLICATIONS at most; one of a squeezed run where not even that is. A trace, whose
-    length only its file can tell, and closed clients, who set their own pace, run once and whole.
+    length only its file can tell, and closed clients, who set their own pace, run once and whole. What clients send again comes on top.
     """
     requests, duration_s = expected_requests(scenario, scale), scenario.workload.duration
     whole = f"the whole {seconds(duration_s)}"
-    if requests == 0 or scenario.workload.waits_for_answers:
+    if requests == 0 or isinstance(scenario.workload.arrivals, Closed):
         return Amount(engine, 1, (), f"1 replication of {whole}")
     if requests <= AT_ONCE[engine]:
         replications = min(MOST_REPLICATIONS, int(AT_ONCE[engine] // requests))
         return Amount(engine, replications, (), f"{replications} replication{'s' * (replications > 1)} of {whole}")
     short_s = float(f"{duration_s * AT_ONCE[engine] / requests:.2g}")
-    words = f"1 replication of {seconds(duration_s)} squeezed into {seconds(short_s)}, its faults with it"
+    words = f"1 replication of {seconds(duration_s)} squeezed into {seconds(short_s)}"
+    words += ", its faults with it (a shorter fault may do less)" if scenario.faults else ""
     return Amount(engine, 1, shortened(scenario, short_s), words)
 
 

@@ -109,6 +109,12 @@ def test_a_squeezed_run_keeps_its_faults() -> None:
     assert fault.for_ / load(path, how.shortening).scenario.workload.duration == pytest.approx(0.15)
 
 
+def test_clients_that_send_again_are_no_reason_to_wait_for_the_whole_run() -> None:
+    storm = load("retry_storm").scenario
+    assert amount_for(storm, 10, "simpy").shortening
+    assert amount_for(storm, 10, "simpy").words.endswith("(a shorter fault may do less)")
+
+
 def test_closed_clients_run_whole(scenario: str) -> None:
     closed = load(scenario, ["workload.arrivals={kind: closed, clients: 5, think: 1s}"]).scenario
     assert amount_for(closed, 1000, "simpy")[:3] == ("simpy", 1, ())
