@@ -9,8 +9,8 @@ NO_MASS = "differs where two quantities are equal, and there the result is the s
 EQUIVALENT = {  # (module, line, mutated line), without their indentation
     (
         "sim.gateway.stages.cpu",
-        "worker.free_s = (worker.free_s if worker.free_s > now_s else now_s) + c.cpu_demand_s",
-        "worker.free_s = (worker.free_s if worker.free_s >= now_s else now_s) + c.cpu_demand_s",
+        "worker.free_s = done_s(g, number, worker.free_s if worker.free_s > now_s else now_s, demand_s)",
+        "worker.free_s = done_s(g, number, worker.free_s if worker.free_s >= now_s else now_s, demand_s)",
     ): NO_MASS,
 }
 
