@@ -1,7 +1,7 @@
 """Install the gateways that Tenfold can start: ``python -m loadtest.targets.install NAME …``.
 
 Proxies come from the system's package manager (Debian: apt, as root). LLM gateways come from Python's package index, each into a virtual
-environment of its own under the user's cache directory (``TENFOLD_CACHE`` moves it): LiteLLM alone brings a hundred packages. Versions are
+environment of its own under the user's cache directory (``TENFOLD_CACHE_DIR`` moves it): LiteLLM alone brings a hundred packages. Versions are
 pinned, because what a gateway does changes with its version, and predictions are held against what these do.
 """
 
@@ -57,8 +57,8 @@ class InstallFailed(Exception):
 
 
 def cache_folder() -> Path:
-    given = os.environ.get("TENFOLD_CACHE")
-    return Path(given) if given else Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "tenfold" / "targets"
+    given = os.environ.get("TENFOLD_CACHE_DIR")
+    return (Path(given) if given else Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "tenfold") / "targets"
 
 
 def program(name: str) -> Path:

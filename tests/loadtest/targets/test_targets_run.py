@@ -73,7 +73,7 @@ def test_a_gateway_that_is_killed_in_the_middle_makes_the_measurement_invalid(st
 
 
 def test_a_gateway_that_is_not_installed_says_how_to_install_it(start: Start, tmp_path: Path) -> None:
-    run = start("--target", "litellm", TENFOLD_CACHE=str(tmp_path / "empty"))
+    run = start("--target", "litellm", TENFOLD_CACHE_DIR=str(tmp_path / "empty"))
     code, _, err = run.end(30)
     assert code == 5
     assert f"litellm is not installed here; install it with: {install.COMMAND} litellm" in err
