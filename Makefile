@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 INSTALL := $(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
-.PHONY: demo test test-slow targets theory mutation bench lint pictures docs clean
+.PHONY: demo test test-slow targets proof theory mutation bench lint pictures docs clean
 
 demo: .venv/ready
 	$(BIN)/tenfold predict scenarios/demo.yaml --scale 1,10,100
@@ -19,6 +19,10 @@ test-slow: .venv/dev
 # Gateways of others that the slower tests measure, where they can be had.
 targets: .venv/dev
 	$(BIN)/python -m loadtest.targets.install haproxy ferrogw
+
+# Predictions beside measurements of every gateway that is installed: results/validation/verify.md. Nothing else may run.
+proof: .venv/dev
+	$(BIN)/python -m tests.proof
 
 # The model beside queueing theory, whole: results/validation/theory.md (some minutes).
 theory: .venv/dev
