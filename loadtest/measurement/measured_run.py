@@ -135,7 +135,7 @@ def spend(requests: np.ndarray, attempts: np.ndarray) -> None:
     requests["attempts"] = np.bincount(place, minlength=size)
     requests["cost_usd"] = np.bincount(place, weights=attempts["cost_usd"][mine], minlength=size)
     for name in COSTS:
-        requests["cost_usd"] += requests[name]
+        requests["cost_usd"] += np.nan_to_num(requests[name])  # unknown of gateways that are not ours
     requests["cached_tokens"] = np.bincount(place, weights=attempts["cached_tokens"][mine], minlength=size)
 
 

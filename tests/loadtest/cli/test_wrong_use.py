@@ -134,7 +134,9 @@ def test_a_gateway_of_another_scenario_is_refused_with_the_likely_reason(scenari
 def test_runs_that_cannot_be_compared_are_a_usage_error(
     scenario: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    other = SimpleNamespace(run=predict(load(scenario).scenario, scale=2, replications=1), why_invalid=(), document=dict, errors=())
+    other = SimpleNamespace(
+        run=predict(load(scenario).scenario, scale=2, replications=1), why_invalid=(), document=dict, errors=(), usage=[]
+    )
     monkeypatch.setattr("loadtest.measurement.verify.measure", lambda *_: other)
     assert run(["verify", scenario, "--json", "-q", "--replications", "1"]) == exit_codes.USAGE
     said = capsys.readouterr()
