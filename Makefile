@@ -10,7 +10,7 @@ demo: .venv/ready
 	$(BIN)/tenfold verify scenarios/demo.yaml
 
 test: .venv/dev
-	$(BIN)/pytest -m "not slow"
+	$(BIN)/pytest -m "not slow" --numprocesses auto --dist loadfile
 
 test-slow: .venv/dev
 	$(BIN)/pytest -m slow

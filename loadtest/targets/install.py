@@ -1,8 +1,8 @@
 """Install the gateways that Tenfold can start: ``python -m loadtest.targets.install NAME …``.
 
 Proxies come from the system's package manager (Debian: apt, as root). LLM gateways come from Python's package index, each into a virtual
-environment of its own under the user's cache directory (``TENFOLD_CACHE_DIR`` moves it): LiteLLM alone brings a hundred packages. Versions are
-pinned, because what a gateway does changes with its version, and predictions are held against what these do.
+environment of its own under the user's cache directory (``TENFOLD_CACHE_DIR`` moves it): LiteLLM alone brings a hundred packages. Versions
+are pinned, because what a gateway does changes with its version, and predictions are held against what these do.
 """
 
 from __future__ import annotations

@@ -53,6 +53,7 @@ def test_an_engine_that_does_not_exist_is_an_error():
         choose("warp", scenario(), 1.0, 1)
 
 
+@pytest.mark.slow
 def test_both_engines_predict_the_same_run():
     theirs, ours = (predict(scenario(), replications=2, engine=engine) for engine in ("simpy", "compiled"))
     assert (theirs.engine, ours.engine) == ("simpy", "compiled")
