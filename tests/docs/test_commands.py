@@ -14,7 +14,7 @@ from tests.docs.pages import ROOT, blocks, commands, pages
 
 pytestmark = pytest.mark.slow
 NEEDS_MORE = {
-    r"--target url": "a gateway that runs",
+    r"--target": "a gateway that runs, or real processes, which the tests of verify and of live chaos start",
     r"\b(mock|ui)\b": "serves until it is stopped",
     r"--cluster": "a Dask cluster",
     r"access\.log|spend\.jsonl": "a log of the reader's",
