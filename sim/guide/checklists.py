@@ -12,6 +12,7 @@ from sim.analysis.budgets import judge
 from sim.analysis.metrics import measure
 from sim.data.run import Run
 from sim.formatting import dollars, interval, listed, percent
+from sim.gateway.stages.freshness import caches_of
 from sim.guide.mistakes.no_degradation import PREPARED, STALE
 from sim.guide.mistakes.single_provider import NEXT
 from sim.guide.mistakes.token_limits import brings_history
@@ -121,7 +122,7 @@ def several_models(seen: Seen) -> Line:
 
 
 def semantic(seen: Seen) -> Line:
-    ticked = any(cache.kind == "semantic" for cache in seen.scenario.gateway.cache)
+    ticked = bool(caches_of(seen.scenario, "semantic"))
     return Line(ticked, "a semantic cache" if ticked else "no semantic cache", "add one for questions that are asked in many words")
 
 

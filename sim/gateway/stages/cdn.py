@@ -13,7 +13,7 @@ from pydantic import Field
 
 from sim.data.outcomes import CACHE_HIT, OK
 from sim.gateway.call import CONTINUE, WAIT
-from sim.gateway.stages.freshness import CDN, changed, serve
+from sim.gateway.stages.freshness import CDN, caches_of, changed, serve, serving, told_after_s
 from sim.kernel.containers import NOBODY, Keyed
 from sim.kernel.state import Short, state
 from sim.scenario.units import Seconds
@@ -48,8 +48,7 @@ class Edge:
     points: Short = 0
     ttl_s: float = 0.0
     hit_s: float = 0.0
-    versions: bool = False
-    notice_s: float = 0.0
+    notice_s: float = inf
 
 
 @state
@@ -64,25 +63,20 @@ COLUMNS = {"edge_s": ("f8", "on the way to an answer at the edge")}
 PARTS = {"edge_s": "CDN"}
 
 
-def cdns(scenario: Any) -> list[CdnCache]:
-    return [cache for cache in scenario.gateway.cache if cache.kind == "cdn"]
-
-
 def build(scenario: Any, seed: int) -> Any:
-    found = cdns(scenario)
+    found = caches_of(scenario, "cdn")
     return State(max(cache.points for cache in found)) if found else None
 
 
 def edges(scenario: Any, s: Any) -> Keyed:
-    rows = []
-    for each in scenario.workload.requests:
-        serving = next((cache for cache in cdns(scenario) if not cache.classes or each.name in cache.classes), None)
-        rows.append(Edge() if serving is None else edge_of(serving))
+    caches = caches_of(scenario, "cdn")
+    places = [serving(caches, each.name) for each in scenario.workload.requests]
+    rows = [Edge() if place == NOBODY else edge_of(caches[place]) for place in places]
     return Keyed(len(rows), Edge, rows)
 
 
 def edge_of(cache: CdnCache) -> Edge:
-    return Edge(cache.points, cache.ttl, cache.hit, cache.invalidation == "version", cache.notice)
+    return Edge(cache.points, cache.ttl, cache.hit, told_after_s(cache))
 
 
 def edge_answers(scenario: Any, s: Any) -> Keyed:
@@ -99,7 +93,7 @@ def enter(g: Any, c: Any, now_s: float) -> int:
         return CONTINUE
     point = c.user % edge.points
     made_s = g.edge_answers[c.prompt][point]
-    if now_s >= made_s + edge.ttl_s or (edge.versions and changed(g, c.kind, c.prompt, made_s, now_s - edge.notice_s)):
+    if now_s >= made_s + edge.ttl_s or changed(g, c.kind, c.prompt, made_s, now_s - edge.notice_s):
         c.point = point
         return CONTINUE
     c.edge_made_s, c.edge_since_s = made_s, now_s

@@ -9,6 +9,7 @@ from pydantic import Field
 
 from sim.data.outcomes import CANNED, ERROR, RATE_LIMITED, REJECTED, STALE, TIMEOUT
 from sim.gateway.hooks import stale
+from sim.gateway.stages.freshness import caches_of
 from sim.kernel.state import state
 from sim.scenario.finding import Finding
 from sim.scenario.values import Model
@@ -40,7 +41,7 @@ class State:
 
 def check(scenario: Any) -> Iterator[Finding]:
     gateway = scenario.gateway
-    if STALE_CACHE in gateway.fallback and not any(cache.kind == "exact" for cache in gateway.cache):
+    if STALE_CACHE in gateway.fallback and not caches_of(scenario, "exact"):
         path = ("gateway", "fallback", gateway.fallback.index(STALE_CACHE))
         yield Finding(path, "stale-cache answers from an exact cache, and there is none", "add gateway.cache")
     if gateway.fallback_on != DEFAULT_ON and not set(gateway.fallback) & {STALE_CACHE, PREPARED}:

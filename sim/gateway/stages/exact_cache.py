@@ -16,7 +16,7 @@ from pydantic import Field
 from sim.data.outcomes import CACHE_HIT, OK, TIMEOUT
 from sim.gateway.call import CONTINUE, WAIT
 from sim.gateway.stages.cdn import CdnCache
-from sim.gateway.stages.freshness import EXACT, changed, serve
+from sim.gateway.stages.freshness import EXACT, caches_of, changed, serve, serving, told_after_s
 from sim.gateway.stages.semantic_cache import SemanticCache
 from sim.kernel.containers import NOBODY, Keyed, Line, append, forget, remove, take_first, wake
 from sim.kernel.state import state
@@ -56,8 +56,7 @@ class State:
 @state
 class Cache:
     ttl_s: float = 0.0
-    versions: bool = False
-    notice_s: float = 0.0
+    notice_s: float = inf
     sliding: bool = False
     single_flight: bool = True
     capacity: int = 0
@@ -122,30 +121,22 @@ def caches_are_of_use(scenario: Any) -> Iterator[Finding]:
         free[cache.kind] -= served
 
 
-def exact_caches(scenario: Any) -> list[ExactCache]:
-    return [cache for cache in scenario.gateway.cache if cache.kind == "exact"]
-
-
 def build(scenario: Any, seed: int) -> Any:
-    exact = exact_caches(scenario)
+    exact = caches_of(scenario, "exact")
     return State(len(exact)) if exact else None
 
 
 def caches(scenario: Any, s: Any) -> Keyed:
-    exact = exact_caches(scenario)
-    return Keyed(s.caches, Cache, [cache_of(each) for each in exact])
+    return Keyed(s.caches, Cache, [cache_of(each) for each in caches_of(scenario, "exact")])
 
 
 def cache_of(each: ExactCache) -> Cache:
-    return Cache(each.ttl, each.invalidation == "version", each.notice, each.sliding, each.single_flight, each.capacity)
+    return Cache(each.ttl, told_after_s(each), each.sliding, each.single_flight, each.capacity)
 
 
 def cache_of_class(scenario: Any, s: Any) -> Keyed:
-    exact = exact_caches(scenario)
-    rows = []
-    for each in scenario.workload.requests:
-        serving = (number for number, cache in enumerate(exact) if not cache.classes or each.name in cache.classes)
-        rows.append(CacheOfClass(next(serving, NOBODY)))
+    exact = caches_of(scenario, "exact")
+    rows = [CacheOfClass(serving(exact, each.name)) for each in scenario.workload.requests]
     return Keyed(len(rows), CacheOfClass, rows)
 
 
@@ -209,7 +200,7 @@ def is_fresh(g: Any, c: Any, number: int, prompt: Any, now_s: float) -> bool:
     if not prompt.kept or prompt.cache != number or now_s >= prompt.expires_s:
         return False
     cache = g.caches[number]
-    if cache.versions and changed(g, c.kind, c.prompt, prompt.made_s, now_s - cache.notice_s):
+    if changed(g, c.kind, c.prompt, prompt.made_s, now_s - cache.notice_s):
         return False
     remove(g.prompts, cache.recency, c.prompt)
     append(g.prompts, cache.recency, c.prompt)

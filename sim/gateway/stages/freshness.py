@@ -6,7 +6,7 @@ so that nothing need be remembered. The caches of all kinds ask here; there is n
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from math import exp, floor, inf, nan
 from typing import Any
 
@@ -69,6 +69,21 @@ def check(scenario: Any) -> Iterator[Finding]:
 
 def build(scenario: Any, seed: int) -> Any:
     return State(root_of(seed, Purpose.CONTENT)) if scenario.gateway.cache else None
+
+
+def caches_of(scenario: Any, kind: str) -> list[Any]:
+    """The scenario's caches of a kind, in its order."""
+    return [cache for cache in scenario.gateway.cache if cache.kind == kind]
+
+
+def serving(caches: Sequence[Any], name: str) -> int:
+    """The place of the first of these caches that serves a request class; NOBODY: none does."""
+    return next((place for place, cache in enumerate(caches) if not cache.classes or name in cache.classes), NOBODY)
+
+
+def told_after_s(cache: Any) -> float:
+    """How long after a change of the content a cache is told of it; inf: never."""
+    return float(cache.notice) if cache.invalidation == "version" else inf
 
 
 def content_changes(scenario: Any, s: Any) -> Keyed:

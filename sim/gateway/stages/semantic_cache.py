@@ -19,7 +19,7 @@ from pydantic import Field
 from sim.data.outcomes import CACHE_HIT, OK, TIMEOUT
 from sim.gateway.call import CONTINUE, WAIT
 from sim.gateway.hooks import nearest
-from sim.gateway.stages.freshness import SEMANTIC, changed, serve
+from sim.gateway.stages.freshness import SEMANTIC, caches_of, changed, serve, serving, told_after_s
 from sim.kernel.containers import NOBODY, Keyed, Line, append, forget, remove
 from sim.kernel.random import root_of, uniform_below, uniform_of
 from sim.kernel.state import Short, Wide, state
@@ -77,8 +77,7 @@ class Index:
     embed_s: float = 0.0
     token_usd: float = 0.0
     wrong: float = 0.0
-    versions: bool = False
-    notice_s: float = 0.0
+    notice_s: float = inf
     capacity: int = 0
     ages: Line = field(default_factory=Line)  # its entries, the oldest first
 
@@ -142,21 +141,16 @@ FIGURES = {
 }
 
 
-def semantic_caches(scenario: Any) -> list[SemanticCache]:
-    return [cache for cache in scenario.gateway.cache if cache.kind == "semantic"]
-
-
 def build(scenario: Any, seed: int) -> Any:
-    return State(root_of(0, Purpose.TOPIC), root_of(seed, Purpose.WRONG_ANSWER)) if semantic_caches(scenario) else None
+    return State(root_of(0, Purpose.TOPIC), root_of(seed, Purpose.WRONG_ANSWER)) if caches_of(scenario, "semantic") else None
 
 
 def indexes(scenario: Any, s: Any) -> Keyed:
     rows = [
         Index(
-            each.threshold, each.ttl, each.embedding.time, each.embedding.price / MILLION, each.wrong, each.invalidation == "version",
-            each.notice, each.capacity,
+            each.threshold, each.ttl, each.embedding.time, each.embedding.price / MILLION, each.wrong, told_after_s(each), each.capacity,
         )
-        for each in semantic_caches(scenario)
+        for each in caches_of(scenario, "semantic")
     ]  # fmt: skip
     return Keyed(len(rows), Index, rows)
 
@@ -168,10 +162,9 @@ def catalogs(scenario: Any, s: Any) -> Keyed:
 def catalogs_of(scenario: Any) -> list[Catalog]:
     """By request class. Prompts are numbered as ``sim.workload.calls`` numbers them: catalog after catalog."""
     rows, first_prompt, first_topic = [], 0, 0
-    caches = semantic_caches(scenario)
+    caches = caches_of(scenario, "semantic")
     for each in scenario.workload.requests:
-        serving = (number for number, cache in enumerate(caches) if not cache.classes or each.name in cache.classes)
-        row = Catalog(next(serving, NOBODY))
+        row = Catalog(serving(caches, each.name))
         if each.prompts is not None:
             row.first_prompt, row.prompts, row.common = first_prompt, each.prompts.catalog, each.prompts.common
             row.first_topic, row.topics = first_topic, each.prompts.topics or 0
@@ -260,7 +253,7 @@ def is_usable(g: Any, c: Any, key: Any, now_s: float) -> bool:
     index = g.indexes[entry.index]
     if now_s >= entry.made_s + index.ttl_s:
         return False
-    return not (index.versions and changed(g, c.kind, key, entry.made_s, now_s - index.notice_s))
+    return not changed(g, c.kind, key, entry.made_s, now_s - index.notice_s)
 
 
 def topic_of(catalog: Any, prompt: Any) -> int:

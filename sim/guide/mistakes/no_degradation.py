@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from sim.analysis.metrics import measure
 from sim.formatting import percent, seconds
+from sim.gateway.stages.freshness import caches_of
 from sim.guide.found import Found
 from sim.guide.outage import outage, outage_span
 from sim.guide.reach import used_providers
@@ -28,7 +29,7 @@ def find(trials: Trials) -> Found | None:
         return None
     steps = [
         *scenario.gateway.fallback,
-        *([STALE] if any(each.kind == "exact" for each in scenario.gateway.cache) and STALE not in scenario.gateway.fallback else []),
+        *([STALE] if caches_of(scenario, "exact") and STALE not in scenario.gateway.fallback else []),
         PREPARED,
     ]
     mend = (change("gateway.fallback", steps), change("gateway.fallback_on", ["error", "timeout", "rejected", "rate_limited"]))

@@ -20,8 +20,10 @@ from sim.analysis.window import Window
 from sim.data.outcomes import CACHE_HIT, OK
 from sim.data.run import Run
 from sim.formatting import listed, percent, seconds
+from sim.gateway.stages.freshness import serving
 from sim.guide.found import Found
 from sim.guide.trials import Trials, change, gain, gain_of
+from sim.kernel.containers import NOBODY
 
 WORDS = "Over-caching: Stale responses frustrate users. Set appropriate TTLs and invalidation rules."
 ASSUMED_CHANGE_S = DAY_S
@@ -77,11 +79,11 @@ def source(each: Lifetime) -> str:
 def lifetimes(scenario: Any) -> Iterator[Lifetime]:
     """Of every class whose prompts users share, in the first cache that serves it."""
     for kind, each in enumerate(scenario.workload.requests):
-        serving = [number for number, cache in enumerate(scenario.gateway.cache) if not cache.classes or each.name in cache.classes]
-        if serving and each.prompts is not None:
-            cache, stated = scenario.gateway.cache[serving[0]], each.prompts.changes
+        place = serving(scenario.gateway.cache, each.name)
+        if place != NOBODY and each.prompts is not None:
+            cache, stated = scenario.gateway.cache[place], each.prompts.changes
             sliding = bool(getattr(cache, "sliding", False))
-            yield Lifetime(serving[0], kind, each.name, cache.ttl, sliding, stated or ASSUMED_CHANGE_S, stated is not None)
+            yield Lifetime(place, kind, each.name, cache.ttl, sliding, stated or ASSUMED_CHANGE_S, stated is not None)
 
 
 def hits_of(run: Run, kind: int) -> int:
