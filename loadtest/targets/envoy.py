@@ -3,12 +3,21 @@
 from __future__ import annotations
 
 import json
-from math import inf, isfinite
 from pathlib import Path
 from typing import Any
 
 from loadtest.targets.base import Launch, Place, Program
-from loadtest.targets.wanted import Upstream, as_the_model_is_called, number, one_key_each, one_model, only_openai, refused, upstreams
+from loadtest.targets.wanted import (
+    Upstream,
+    as_the_model_is_called,
+    counted,
+    one_key_each,
+    one_model,
+    only_buckets,
+    only_openai,
+    refused,
+    upstreams,
+)
 from sim.scenario.load import Loaded
 
 CAN = {
@@ -46,10 +55,7 @@ class Envoy(Program):
                 found.append("gateway.queue.timeout: Envoy has none; write timeout: null, or gateway.timeout.total")
         if gateway.retry.attempts > 1 and gateway.retry.backoff.kind != "full-jitter":
             found.append("gateway.retry.backoff.kind: Envoy's pauses are full-jitter")
-        limit = gateway.limits.global_
-        if limit is not None and limit.requests is not None and limit.algorithm != "token-bucket":
-            found.append("gateway.limits.global.algorithm: Envoy's is a token-bucket")
-        return found
+        return [*found, *only_buckets(scenario, "Envoy's")]
 
     def launch(self, program: Path, place: Place, port: int) -> Launch:
         path = place.folder / "envoy.json"
@@ -123,8 +129,6 @@ def cluster(place: Place, each: Upstream) -> dict[str, Any]:
     """HTTP/1.1: a connection carries one call, so calls in service are connections, and those that wait for one are pending."""
     queue = place.loaded.scenario.gateway.queue
     host, _, port = place.address(each.provider).rpartition(":")
-    concurrency = inf if queue is None else number(queue.concurrency)
-    waiting = inf if queue is None else number(queue.waiting)
     endpoint = {"endpoint": {"address": address(host, int(port))}}
     return {
         "name": each.name,
@@ -134,8 +138,8 @@ def cluster(place: Place, each: Upstream) -> dict[str, Any]:
         "circuit_breakers": {
             "thresholds": [
                 {
-                    "max_connections": int(concurrency) if isfinite(concurrency) else UNLIMITED,
-                    "max_pending_requests": int(waiting) if isfinite(waiting) else UNLIMITED,
+                    "max_connections": UNLIMITED if queue is None else counted(queue.concurrency, UNLIMITED),
+                    "max_pending_requests": UNLIMITED if queue is None else counted(queue.waiting, UNLIMITED),
                     "max_requests": UNLIMITED,
                     "max_retries": UNLIMITED,  # at once; Envoy's own default is 3
                 }

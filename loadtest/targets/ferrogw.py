@@ -8,8 +8,20 @@ from typing import Any
 
 import yaml
 
+from loadtest.gateway.upstream import keys_of
 from loadtest.targets.base import ClientSide, Launch, Place, Program, environment_without
-from loadtest.targets.wanted import Upstream, asked_pools, number, one_key_each, one_model, only_openai, refused, upstreams
+from loadtest.targets.wanted import (
+    Upstream,
+    asked_pools,
+    number,
+    one_key_each,
+    one_model,
+    only_buckets,
+    only_openai,
+    refused,
+    upstreams,
+    waits_for_ever,
+)
 from sim.gateway.stages.route import pools_of
 from sim.scenario.load import Loaded
 
@@ -37,9 +49,7 @@ class FerroGW(Program):
                 found.append(f"providers: ferrogw has {len(places)} that speak {dialect}; write fewer")
         if gateway.routing.kind == "round-robin" and several:
             found.append("gateway.routing: ferrogw takes no turns; write weighted, or capability with fallback: [next-provider]")
-        if gateway.routing.kind == "capability" and (
-            len(pools) > 1 or len({each.model for each in upstreams(scenario, next(iter(pools)))}) > 1
-        ):
+        if gateway.routing.kind == "capability" and (len(pools) > 1 or len({each.model for each in upstreams(scenario)}) > 1):
             found.append("gateway.routing: ferrogw's targets have one order for all; name one capability, whose targets have one model")
         if several and (gateway.routing.kind == "capability") != ("next-provider" in gateway.fallback):
             found.append("gateway.fallback: ferrogw goes on to the next target in an order, and from none that it draws; write either both "
@@ -52,25 +62,20 @@ class FerroGW(Program):
         queue = gateway.queue
         if queue is not None and several:
             found.append("gateway.queue: ferrogw's is one of each target; name one target in routing")
-        if queue is not None and (queue.timeout is not None or queue.waiting == 0):
-            found.append("gateway.queue: ferrogw's has no timeout and room for one at least; write timeout: null, waiting: 1 or more")
-        limit = gateway.limits.global_
-        if limit is not None and limit.requests is not None and limit.algorithm != "token-bucket":
-            found.append("gateway.limits.global.algorithm: ferrogw's is a token-bucket")
-        return found
+        return [*found, *waits_for_ever(scenario, "ferrogw's"), *only_buckets(scenario, "ferrogw's")]
 
     def launch(self, program: Path, place: Place, port: int) -> Launch:
         path, scenario = place.folder / "ferrogw.yaml", place.loaded.scenario
         path.write_text(yaml.safe_dump(configuration(scenario), sort_keys=False), encoding="utf-8")
         env = environment_without(*(f"{name.upper()}_" for names in PLACES.values() for name in names))
         for provider, name in places(scenario).items():
-            env |= {f"{name.upper()}_BASE_URL": f"{place.upstreams[provider]}/v1", f"{name.upper()}_API_KEY": f"sk-mock-{provider}-0"}
+            env |= {f"{name.upper()}_BASE_URL": f"{place.upstreams[provider]}/v1", f"{name.upper()}_API_KEY": keys_of(provider, 1)[0]}
         env |= {
             "GATEWAY_CONFIG": str(path), "PORT": str(port), "HOST": "127.0.0.1", "ALLOW_UNAUTHENTICATED_PROXY": "true",
             "RATE_LIMIT_RPS": "0",  # its own default limits every address
             "LOG_LEVEL": "error", "GOMAXPROCS": str(scenario.gateway.workers),
         }  # fmt: skip
-        model = upstreams(scenario, next(iter(pools_of(scenario))))[0].model
+        model = upstreams(scenario)[0].model
         outcomes = {} if scenario.gateway.queue is None else {429: "rejected"}  # of its queue, where others say 503
         return Launch(
             [str(program), "serve"], "/health", env, ClientSide(models=dict.fromkeys(asked_pools(scenario), model), outcomes=outcomes)
@@ -84,7 +89,7 @@ def places(scenario: Any) -> dict[str, str]:
 
 
 def configuration(scenario: Any) -> dict[str, Any]:
-    gateway, pool = scenario.gateway, upstreams(scenario, next(iter(pools_of(scenario))))
+    gateway, pool = scenario.gateway, upstreams(scenario)
     mode = "single" if len(pool) == 1 else "loadbalance" if gateway.routing.kind == "weighted" else "fallback"
     names = places(scenario)
     found: dict[str, Any] = {"strategy": {"mode": mode}, "targets": [target(gateway, each, names[each.provider]) for each in pool]}
@@ -102,10 +107,9 @@ def target(gateway: Any, each: Upstream, name: str) -> dict[str, Any]:
     if gateway.retry.attempts > 1:
         found["retry"] = {"attempts": gateway.retry.attempts, "initial_backoff_ms": max(1, round(gateway.retry.backoff.base * 1e3))}
     if gateway.queue is not None and isfinite(number(gateway.queue.concurrency)):
-        waiting = number(gateway.queue.waiting)
         found["concurrency"] = {
             "max_concurrency": gateway.queue.concurrency,
-            "queue_size": int(min(waiting, MOST_WAITING)),
+            "queue_size": int(min(number(gateway.queue.waiting), MOST_WAITING)),
         }
     return found
 

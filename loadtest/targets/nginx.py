@@ -11,7 +11,17 @@ from pathlib import Path
 from pwd import getpwuid
 
 from loadtest.targets.base import Launch, Place, Program
-from loadtest.targets.wanted import as_the_model_is_called, not_retried, number, one_key_each, one_model, only_openai, refused, upstreams
+from loadtest.targets.wanted import (
+    as_the_model_is_called,
+    not_retried,
+    number,
+    one_key_each,
+    one_model,
+    only_buckets,
+    only_openai,
+    refused,
+    upstreams,
+)
 from mockprovider.processes.file_limit import raise_file_limit
 from sim.scenario.load import Loaded
 
@@ -90,15 +100,13 @@ class Nginx(Program):
 
     def cannot(self, loaded: Loaded) -> list[str]:
         scenario = loaded.scenario
-        gateway, queue, limit = scenario.gateway, scenario.gateway.queue, scenario.gateway.limits.global_
+        gateway, queue = scenario.gateway, scenario.gateway.queue
         found = [*refused(scenario, CAN), *one_key_each(scenario), *only_openai(scenario), *one_model(scenario)]
         if queue is not None and queue.concurrency != "unlimited" and queue.waiting != 0:
             found.append("gateway.queue.waiting: nobody waits in nginx, it refuses; write waiting: 0")
         if gateway.retry.attempts > len(upstreams(scenario)):
             found.append("gateway.retry.attempts: nginx tries each target once; write as many as there are targets at most")
-        if limit is not None and limit.requests is not None and limit.algorithm != "token-bucket":
-            found.append("gateway.limits.global.algorithm: nginx's limit_req is a token-bucket")
-        return [*found, *not_retried(scenario, RETRIED)]
+        return [*found, *only_buckets(scenario, "nginx's limit_req"), *not_retried(scenario, RETRIED)]
 
     def launch(self, program: Path, place: Place, port: int) -> Launch:
         path = place.folder / "nginx.conf"

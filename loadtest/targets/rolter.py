@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import json
-from math import isfinite
 from pathlib import Path
 from typing import Any
 
 from loadtest.targets.base import Launch, Place, Program
-from loadtest.targets.wanted import asked_pools, number, one_key_each, only_openai, refused, upstreams
+from loadtest.targets.wanted import asked_pools, counted, one_key_each, only_openai, refused, upstreams, waits_for_ever
 from sim.gateway.stages.route import pools_of
 from sim.scenario.load import Loaded
 
@@ -36,8 +35,7 @@ class Rolter(Program):
         queue = gateway.queue
         if queue is not None and len({each.provider for name in pools for each in upstreams(scenario, name)}) > 1:
             found.append("gateway.queue: rolter's is one of each provider; name targets of one provider in routing")
-        if queue is not None and (queue.timeout is not None or queue.waiting == 0):
-            found.append("gateway.queue: rolter's has no timeout and room for one at least; write timeout: null, waiting: 1 or more")
+        found += waits_for_ever(scenario, "rolter's")
         for name, wrong in (("first_token", not streams), ("total", streams or gateway.retry.attempts > 1)):
             value = getattr(gateway.timeout, name)
             if value is not None and wrong:
@@ -71,7 +69,7 @@ def configuration(place: Place, port: int) -> str:
     if queue is None or queue.concurrency == "unlimited":
         lines += table("queue", enabled=False)
     else:
-        lines += table("queue", enabled=True, workers=queue.concurrency, capacity=finite(queue.waiting), backpressure="error")
+        lines += table("queue", enabled=True, workers=queue.concurrency, capacity=counted(queue.waiting, UNLIMITED), backpressure="error")
     for name in scenario.providers:
         lines += table("[providers]", name=name, kind="openai_compatible", api_base=place.upstreams[name], api_key_env=variable(name))
     for asked, pool in asked_pools(scenario).items():
@@ -83,10 +81,6 @@ def configuration(place: Place, port: int) -> str:
 
 def table(heading: str, /, **values: Any) -> list[str]:
     return [f"[{heading}]", *(f"{key} = {json.dumps(value)}" for key, value in values.items()), ""]
-
-
-def finite(limit: Any) -> int:
-    return int(number(limit)) if isfinite(number(limit)) else UNLIMITED
 
 
 TARGET = Rolter()

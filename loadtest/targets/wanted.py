@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from math import inf
+from math import inf, isfinite
 from typing import Any, NamedTuple
 
 from loadtest.gateway.upstream import keys_of
 from loadtest.generator.request_bodies import DEFAULT_MODEL
 from loadtest.targets.base import ClientSide
-from sim.gateway.stages.route import DEFAULT, pools_of
+from sim.gateway.stages.route import pool_of, pools_of
 
 
 class Word(NamedTuple):
@@ -123,13 +123,9 @@ def as_the_model_is_called(scenario: Any) -> ClientSide:
 
 
 def asked_pools(scenario: Any) -> dict[str, str]:
-    """The pool of the routing behind each model that clients ask for, as ``sim.gateway.stages.route.pool_of`` chooses it."""
-    pools = pools_of(scenario)
-    found = {}
-    for each in scenario.workload.requests:
-        wanted = each.needs or DEFAULT
-        found[each.needs or DEFAULT_MODEL] = wanted if wanted in pools else next(iter(pools))
-    return found
+    """The pool of the routing behind each model that clients ask for."""
+    names = list(pools_of(scenario))
+    return {each.needs or DEFAULT_MODEL: names[pool_of(scenario, each.needs)] for each in scenario.workload.requests}
 
 
 def not_retried(scenario: Any, retried: tuple[int, ...]) -> Iterator[str]:
@@ -142,6 +138,24 @@ def not_retried(scenario: Any, retried: tuple[int, ...]) -> Iterator[str]:
         if provider.errors is not None and provider.errors.rate > 0 and provider.errors.status not in retried:
             status = provider.errors.status
             yield f"gateway.retry: this gateway does not retry {status}, the status of providers.{name}.errors; write status: 503"
+
+
+def only_buckets(scenario: Any, gateway: str) -> Iterator[str]:
+    limit = scenario.gateway.limits.global_
+    if limited(limit, "requests") and limit.algorithm != "token-bucket":
+        yield f"gateway.limits.global.algorithm: {gateway} is a token-bucket"
+
+
+def waits_for_ever(scenario: Any, gateway: str) -> Iterator[str]:
+    """Of a gateway whose queue has no timeout, and room for one at least."""
+    queue = scenario.gateway.queue
+    if queue is not None and (queue.timeout is not None or queue.waiting == 0):
+        yield f"gateway.queue: {gateway} has no timeout and room for one at least; write timeout: null, waiting: 1 or more"
+
+
+def counted(limit: Any, unlimited: int) -> int:
+    """A limit for a gateway that writes ``unlimited`` where there is none."""
+    return int(limit) if isfinite(number(limit)) else unlimited
 
 
 def number(limit: Any) -> float:
