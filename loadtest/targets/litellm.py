@@ -13,6 +13,7 @@ import yaml
 
 from loadtest.targets.base import ClientSide, Launch, Place, Program, environment_without
 from loadtest.targets.wanted import Upstream, asked_pools, number, one_key_each, only_openai, refused, upstreams
+from sim.gateway.stages.freshness import caches_of
 from sim.gateway.stages.route import pools_of
 from sim.scenario.load import Loaded
 
@@ -110,7 +111,7 @@ def queue(scenario: Any) -> list[str]:
 
 
 def cache(scenario: Any) -> list[str]:
-    caches = scenario.gateway.cache
+    caches = caches_of(scenario, "exact")
     found = [
         f"gateway.cache: LiteLLM's in memory is {{capacity: {ITEMS}, single_flight: false, sliding: false}} for all classes"
         for each in caches

@@ -27,11 +27,19 @@ def routes_by(kind: str) -> Callable[[Any], bool]:
     return lambda gateway: gateway.routing.kind == kind
 
 
+def has_cache(kind: str) -> Callable[[Any], bool]:
+    return lambda gateway: any(cache.kind == kind for cache in gateway.cache)
+
+
 WORDS: dict[str, Word] = {
     "spend_limit": Word(lambda g: g.spend_limit is not None, "leave it out"),
     "sessions": Word(lambda g: g.sessions is not None, "leave it out: clients send their history along"),
     "context": Word(lambda g: g.context.kind != "full", "context: full"),
-    "cache": Word(lambda g: bool(g.cache), "leave it out"),
+    "validation": Word(lambda g: g.validation is not None, "leave it out"),
+    "classifier": Word(lambda g: g.classifier is not None, "leave it out"),
+    "cache": Word(has_cache("exact"), "leave it out"),
+    "cache: semantic": Word(has_cache("semantic"), "leave it out"),
+    "cache: cdn": Word(has_cache("cdn"), "leave it out"),
     "hedge": Word(lambda g: g.hedge is not None, "leave it out"),
     "breaker": Word(lambda g: g.breaker is not None, "leave it out"),
     "fallback: stale-cache": Word(lambda g: "stale-cache" in g.fallback, "take it out of the list"),
