@@ -14,8 +14,6 @@ from importlib.metadata import version as package_version
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from loadtest.calibration import EXPERIMENTS
 from loadtest.calibration.bench import Bench, open_bench
 from loadtest.calibration.calibration import Calibration, Identity, declared_at, gateway_of, gateway_sha256
@@ -100,7 +98,8 @@ def calibrate(order: Order, say: Say) -> Calibration:
         shutil.rmtree(folder, ignore_errors=True)
     figures = tuple(figure for each in EXPERIMENTS for figure in done.get(each, ()))
     paths = sorted({figure.path for figure in figures if figure.path is not None})
-    declared = {path: value for path in paths if (value := declared_at(order.loaded, path)) is not None}
+    tree = order.loaded.tree()
+    declared = {path: value for path in paths if (value := declared_at(tree, path)) is not None}
     return Calibration(identity, datetime.now(UTC).isoformat(timespec="seconds"), figures, declared)
 
 
@@ -153,7 +152,7 @@ def hints(loaded: Loaded) -> dict[str, Any]:
     from loadtest.calibration.calibration import flat, number
 
     found: dict[str, Any] = {}
-    for path, value in flat(yaml.safe_load(loaded.yaml_text)["gateway"]):
+    for path, value in flat(gateway_of(loaded)):
         seconds = number(value) if isinstance(value, str) else None
         found[f"gateway.{path}"] = seconds if isinstance(seconds, float) else value
     return found

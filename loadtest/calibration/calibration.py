@@ -216,9 +216,9 @@ def shown(value: Any) -> str:
     return str(value)
 
 
-def declared_at(loaded: Loaded, path: str) -> Any:
-    """The scenario's value of a path, in the scenario's own form; None where it says nothing."""
-    value: Any = yaml.safe_load(loaded.yaml_text)
+def declared_at(tree: Mapping[str, Any], path: str) -> Any:
+    """The value of a path in a resolved scenario, in the scenario's own form; None where it says nothing."""
+    value: Any = tree
     for step in path.split("."):
         if isinstance(value, dict):
             value = value.get(step)
@@ -251,13 +251,13 @@ def read_calibration(path: Path) -> Calibration:
 
 
 def gateway_of(loaded: Loaded) -> dict[str, Any]:
-    gateway: dict[str, Any] = yaml.safe_load(loaded.yaml_text)["gateway"]
+    gateway: dict[str, Any] = loaded.tree()["gateway"]
     return gateway
 
 
 def gateway_sha256(loaded: Loaded) -> str:
     """Of what the scenario says of its gateway and providers' names: traffic, budgets and faults do not bear on a calibration."""
-    document = yaml.safe_load(loaded.yaml_text)
+    document = loaded.tree()
     names = {name: sorted(provider["models"]) for name, provider in document["providers"].items()}
     text = json.dumps([document["gateway"], names], sort_keys=True)
     return sha256(text.encode()).hexdigest()

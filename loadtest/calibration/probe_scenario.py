@@ -16,7 +16,7 @@ ERROR_AFTER = "5ms"
 
 def probe_scenario(loaded: Loaded, folder: Path) -> Loaded:
     """Written to ``folder``; its routing is the scenario's, because every request class needs one."""
-    document = yaml.safe_load(loaded.yaml_text)
+    document = loaded.tree()
     model = {"ttft": f"{TTFT_S * 1e3:g}ms", "per_token": f"{TOKEN_S * 1e3:g}ms", "price": {"input": 0, "output": 0}}
     providers: dict[str, Any] = {
         name: {

@@ -8,7 +8,6 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 import numpy as np
-import yaml
 
 from sim.analysis.estimators import Estimate
 from sim.analysis.metrics import METRICS
@@ -47,9 +46,7 @@ class Trials:
         return self.base.scenario
 
     def tree(self) -> dict[str, Any]:
-        """The resolved scenario as plain mappings and lists, to be changed at will."""
-        tree: dict[str, Any] = yaml.safe_load(self.base.yaml_text)
-        return tree
+        return self.base.tree()
 
     def run(self, changes: Changes = (), scale: float = 1.0) -> Run:
         """Raises ScenarioError for changes that do not hold together."""

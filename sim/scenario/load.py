@@ -48,6 +48,11 @@ class Loaded:
     yaml_text: str
     warnings: tuple[Problem, ...] = ()
 
+    def tree(self) -> dict[str, Any]:
+        """The resolved scenario as plain mappings and lists, new with every call: to be changed at will."""
+        tree: dict[str, Any] = yaml.safe_load(self.yaml_text)
+        return tree
+
 
 def load_as(language: Language, path: str | Path, overrides: Sequence[str] = ()) -> Loaded:
     """Load the scenario at ``path``, written in ``language``: see ``sim.gateway.language.load``.

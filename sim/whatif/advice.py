@@ -6,8 +6,6 @@ import re
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
-import yaml
-
 from sim.analysis.knobs import Steps, knob_of
 from sim.formatting import Document, number
 from sim.scenario.errors import ScenarioError, write_path
@@ -49,7 +47,7 @@ class Raised(NamedTuple):
 
 def tried(loaded: Loaded, load: Load, before: Document, evaluate: Callable[[Loaded], Document]) -> list[Raised]:
     """Each of the limits that may bind in ``before`` doubled, the one that helps most first; of equals the most loaded."""
-    tree = yaml.safe_load(loaded.yaml_text)
+    tree = loaded.tree()
     raised: list[Raised] = []
     for row in candidates(before):
         steps = knob_of(row["limit"])

@@ -9,8 +9,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import yaml
-
 from sim.analysis.paired_comparison import Difference
 from sim.formatting import Document, seconds
 from sim.scenario.load import Loaded, to_yaml
@@ -116,8 +114,7 @@ def amount_for(scenario: Scenario, scale: float, engine: str) -> Amount:
 # ---- the overlay ------------------------------------------------------------------------------------------------------
 def overlay_of(written: Loaded, changed: Loaded) -> str:
     """A scenario file that extends the written one, to be kept beside it, and loads as the changed one."""
-    old, new = (yaml.safe_load(each.yaml_text) for each in (written, changed))
-    return to_yaml({"extends": Path(written.path).name, **difference_of(old, new)})
+    return to_yaml({"extends": Path(written.path).name, **difference_of(written.tree(), changed.tree())})
 
 
 def difference_of(old: dict[str, Any], new: dict[str, Any]) -> dict[str, Any]:

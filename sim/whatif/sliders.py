@@ -6,8 +6,6 @@ import re
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
-import yaml
-
 from sim.analysis.knobs import KNOBS, Steps
 from sim.scenario.errors import ScenarioError, write_path
 from sim.scenario.load import Loaded
@@ -45,7 +43,7 @@ def sliders_of(loaded: Loaded, load: Load) -> list[Slider]:
     """Those for which the scenario has a number, be it a default; the gateway's before the providers'. ``load`` says which values the
     language allows.
     """
-    tree = yaml.safe_load(loaded.yaml_text)
+    tree = loaded.tree()
     raised = [tuple(ANY if str(step).startswith("<") else step for step in steps) for _, steps in KNOBS]
     found = dict.fromkeys(steps for pattern in (*GATEWAY, *raised, *PROVIDERS) for steps, _ in matches(tree, pattern))
     made = (slider(steps, value_at(tree, steps), load) for steps in sorted(found, key=group))
