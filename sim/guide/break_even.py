@@ -15,9 +15,9 @@ from sim.analysis.estimators import Estimate
 from sim.analysis.metrics import DAY_S, MONTH_DAYS, measure
 from sim.formatting import dollars
 from sim.guide.cases import Cases
+from sim.provider.pricing import MILLION
 
 MONTH_S = DAY_S * MONTH_DAYS
-MILLION = 1e6
 GPT_4 = (30.0, 60.0)
 """USD per million tokens in and out in 2023, the guide's "GPT-4 API, 30-60"."""
 GUIDE = (500_000, 1_000_000)

@@ -16,7 +16,7 @@ from sim.gateway.stages.freshness import caches_of
 from sim.guide.mistakes.no_degradation import PREPARED, STALE
 from sim.guide.mistakes.single_provider import NEXT
 from sim.guide.mistakes.token_limits import brings_history
-from sim.guide.reach import provider_of, targets_of, used_providers, used_targets
+from sim.guide.reach import model_of, targets_of, used_providers, used_targets
 from sim.workload.calls import stated_population
 
 PEAK, PROJECTED = 10.0, 100.0
@@ -162,13 +162,9 @@ def predictive(seen: Seen) -> Line:
 
 
 def dedicated(seen: Seen) -> Line:
-    own = [target for target in used_targets(seen.scenario) if is_dedicated(seen.scenario, target)]
+    own = [target for target in used_targets(seen.scenario) if model_of(seen.scenario, target).batching is not None]
     said = f"{listed(own)} has capacity of its own" if own else "every model is shared with others and limited by the minute"
     return Line(bool(own), said, "model your own server with batching; `tenfold guide` says from which volume it pays")
-
-
-def is_dedicated(scenario: Any, target: str) -> bool:
-    return scenario.providers[provider_of(target)].models[target.partition("/")[2]].batching is not None
 
 
 def quarterly(seen: Seen) -> Line:

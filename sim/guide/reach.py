@@ -4,18 +4,21 @@ from __future__ import annotations
 
 from typing import Any
 
-from sim.gateway.stages.route import DEFAULT
+from sim.gateway.stages.route import pool_of, pools_of
 from sim.scenario.targets import target_names
 
 
 def targets_of(scenario: Any, request_class: Any) -> list[str]:
     """The targets, provider/model, that calls of a class may be sent to, in the order of the routing."""
-    routing = scenario.gateway.routing
-    if routing.kind == "capability":
-        return list(routing.capabilities[request_class.needs or DEFAULT])
-    if routing.kind == "weighted":
-        return [target for target, weight in routing.weights.items() if weight > 0]
-    return list(routing.models)
+    pool = list(pools_of(scenario).values())[pool_of(scenario, request_class.needs)]
+    weights = getattr(scenario.gateway.routing, "weights", {})
+    return [target for target in pool if weights.get(target, 1.0) > 0]
+
+
+def model_of(scenario: Any, target: str) -> Any:
+    """What the scenario says of a target's model."""
+    provider, _, model = target.partition("/")
+    return scenario.providers[provider].models[model]
 
 
 def provider_of(target: str) -> str:

@@ -9,18 +9,14 @@ from sim.analysis.metrics import measure
 from sim.formatting import say
 from sim.guide.cases import Cases, figure_by
 from sim.guide.levers import Lever, Place, solve
-from sim.guide.lines import LINES, Line
+from sim.guide.lines import Line
 
 CLOSE = 0.05
 """Relative distance within which a figure of the guide that is one number, not a range, counts as met."""
 
 
-def tables(cases: Cases, coarse: Cases, lines: tuple[Line, ...] = LINES) -> list[dict[str, Any]]:
-    """A row for each line, plain JSON types. ``coarse`` has fewer replications, for the many runs of a search."""
-    return [row(line, cases, coarse) for line in lines]
-
-
 def row(line: Line, cases: Cases, coarse: Cases) -> dict[str, Any]:
+    """Plain JSON types. ``coarse`` has fewer replications, for the many runs of a search."""
     found = line.estimate(cases)
     state = verdict(found, line)
     apart = state != "within"

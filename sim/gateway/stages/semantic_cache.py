@@ -23,13 +23,13 @@ from sim.gateway.stages.freshness import SEMANTIC, caches_of, changed, serve, se
 from sim.kernel.containers import NOBODY, Keyed, Line, append, forget, remove
 from sim.kernel.random import root_of, uniform_below, uniform_of
 from sim.kernel.state import Short, Wide, state
+from sim.provider.pricing import MILLION
 from sim.scenario.metric_names import StageFigure
 from sim.scenario.units import Seconds
 from sim.scenario.values import Count, Duration, Model, Name, Share
 from sim.stochastics.random_streams import Purpose
 
 FAR = 0.2  # the distance that ``wrong`` is stated for
-MILLION = 1e6
 OPTIONAL = True
 
 

@@ -17,13 +17,13 @@ from sim.gateway.call import CONTINUE, WAIT
 from sim.gateway.stages.retry import start_over
 from sim.kernel.random import root_of, uniform_below, uniform_of
 from sim.kernel.state import Short, Wide, state
+from sim.provider.pricing import MILLION
 from sim.scenario.finding import Finding
 from sim.scenario.metric_names import StageFigure
 from sim.scenario.units import Seconds
 from sim.scenario.values import Duration, Model, Share
 from sim.stochastics.random_streams import Purpose
 
-MILLION = 1e6
 TOO_SMALL, TOO_LARGE = 1, 2
 OPTIONAL = True
 

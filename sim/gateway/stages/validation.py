@@ -16,13 +16,13 @@ from sim.gateway.call import CONTINUE, WAIT
 from sim.kernel.random import root_of, uniform_below
 from sim.kernel.refusals import refusal
 from sim.kernel.state import Short, Wide, state
+from sim.provider.pricing import MILLION
 from sim.scenario.finding import Finding
 from sim.scenario.metric_names import StageFigure
 from sim.scenario.units import Seconds
 from sim.scenario.values import Duration, Model, Share
 from sim.stochastics.random_streams import Purpose
 
-MILLION = 1e6
 SOUND, MALFORMED, INJECTED = 0, 1, 2
 BAD_FORM, INJECTION = refusal("malformed request"), refusal("prompt injection")
 OPTIONAL = True

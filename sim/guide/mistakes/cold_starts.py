@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 
 from sim.analysis.window import Window
 from sim.data.run import Run
 from sim.formatting import listed, seconds
 from sim.guide.found import Found
-from sim.guide.reach import targets_of, used_targets
+from sim.guide.reach import model_of, targets_of, used_targets
 from sim.guide.trials import Changes, Gain, Trials, change, gain, gain_of, surely_less
 
 WORDS = "Forgetting about cold starts: Serverless functions have startup latency that compounds with LLM latency."
@@ -20,7 +18,7 @@ NOTICED = 0.1
 
 def find(trials: Trials) -> Found | None:
     scenario = trials.scenario
-    cold = [target for target in used_targets(scenario) if cold_start_of(scenario, target) is not None]
+    cold = [target for target in used_targets(scenario) if model_of(scenario, target).cold_start is not None]
     if not cold:
         return None
     mend = kept_warm(trials)
@@ -33,7 +31,7 @@ def find(trials: Trials) -> Found | None:
     if not slower:
         return None
     worst = max(slower, key=longer_by)
-    idle_s = max(cold_start_of(scenario, target).idle for target in cold)
+    idle_s = max(model_of(scenario, target).cold_start.idle for target in cold)
     return Found(
         where="providers",
         says=f"{listed(cold)} goes cold after {seconds(idle_s)} without calls: the {worst.figure} comes after {seconds(worst.before)} on "
@@ -53,11 +51,6 @@ def mean_ttft_s(run: Run, kind: int) -> np.ndarray:
     window = Window(run)
     samples = window.split(window["ttft_s"], window.available & (window["kind"] == kind) & ~np.isnan(window["ttft_s"]))
     return np.array([each.mean() if len(each) else np.nan for each in samples])
-
-
-def cold_start_of(scenario: Any, target: str) -> Any:
-    provider, _, model = target.partition("/")
-    return scenario.providers[provider].models[model].cold_start
 
 
 def kept_warm(trials: Trials) -> Changes:

@@ -17,7 +17,7 @@ import numpy as np
 
 from sim.analysis.metrics import DAY_S, measure
 from sim.analysis.window import Window
-from sim.data.outcomes import CACHE_HIT, OK
+from sim.data.outcomes import CACHE_HIT
 from sim.data.run import Run
 from sim.formatting import listed, percent, seconds
 from sim.gateway.stages.freshness import serving
@@ -105,18 +105,9 @@ def aged(x: float) -> float:
 
 
 def ages(run: Run, kind: int) -> np.ndarray:
-    """How old the answers are that hits of a class got, in seconds: since the newest answer to the same prompt came."""
-    rows = run.requests
-    outcome = rows["outcome"]
-    mine = (rows["kind"] == kind) & ((outcome == CACHE_HIT) | (outcome == OK))
-    replication, prompt, outcome = rows["replication"][mine], rows["prompt"][mine], outcome[mine]
-    end_s = (rows["arrival_s"] + rows["latency_s"])[mine]
-    order = np.lexsort((outcome == CACHE_HIT, end_s, prompt, replication))
-    replication, prompt, hit, end_s = replication[order], prompt[order], (outcome == CACHE_HIT)[order], end_s[order]
-    first = np.r_[True, (replication[1:] != replication[:-1]) | (prompt[1:] != prompt[:-1])]
-    origin = np.maximum.accumulate(np.where(first | ~hit, np.arange(len(hit)), 0))  # the row whose answer is served
-    known = hit & ~hit[origin]
-    return np.asarray((end_s - end_s[origin])[known])
+    """How old the answers are that hits of a class got, in seconds."""
+    hits = (run.requests["kind"] == kind) & (run.requests["outcome"] == CACHE_HIT)
+    return np.asarray(run.requests["answer_age_s"][hits])
 
 
 def stale_answers(run: Run, each: Lifetime) -> np.ndarray:
