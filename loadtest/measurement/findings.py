@@ -42,7 +42,10 @@ class Finding:
 
 def findings(run: Run, usage: np.ndarray) -> list[dict[str, Any]]:
     """What the measurement ``run`` of a foreign gateway, and its processes' ``usage``, tell by themselves."""
-    found = [*at_once(run), *attempts_made(run), *held_back(run), *cpu_for_a_call(run, usage), *saturated(run, usage)]
+    used = summary(usage)
+    found = [*at_once(run), *attempts_made(run), *held_back(run)]
+    if used is not None:
+        found += [*cpu_for_a_call(run, used), *saturated(run, used)]
     return [asdict(each) for each in found]
 
 
@@ -104,10 +107,10 @@ def held_back(run: Run) -> list[Finding]:
     return [Finding("behaves differently", says)]
 
 
-def cpu_for_a_call(run: Run, usage: np.ndarray) -> list[Finding]:
+def cpu_for_a_call(run: Run, used: dict[str, float | int]) -> list[Finding]:
     """CPU of the gateway's processes over all calls that came, beside the scenario's, which the model charges."""
-    used, calls, gateway = summary(usage), len(run.requests), run.scenario.gateway
-    if used is None or not used["watched_s"] or not calls:
+    calls, gateway = len(run.requests), run.scenario.gateway
+    if not used["watched_s"] or not calls:
         return []
     sent = run.requests["attempts"] > 0
     tokens = float(run.requests["output_tokens"].mean(where=sent)) if sent.any() else 0.0
@@ -117,7 +120,7 @@ def cpu_for_a_call(run: Run, usage: np.ndarray) -> list[Finding]:
         return []
     declared = f"the scenario says {in_ms(says_s)}" if works(run.scenario) else "the scenario has no cpu_per_request"
     says = f"the gateway used {in_ms(used_s)} of CPU a call where {declared}: {used['cpu']:.2f} CPUs on average, predicted {predicted:.2f}"
-    if run.scenario.workload.client.stream:
+    if run.scenario.workload.client.stream and gateway.cpu_per_token is None:
         says += ", streamed tokens included, which the model does not charge by themselves"
     how = "calibrate it (tenfold calibrate SCENARIO --target TARGET, then verify with --calibration calibration.yaml)"
     return [Finding("behaves differently", f"{says}; {how}")]
@@ -127,9 +130,9 @@ def in_ms(seconds: float) -> str:
     return f"{seconds * 1e3:.3g} ms"
 
 
-def saturated(run: Run, usage: np.ndarray) -> list[Finding]:
-    used, workers = summary(usage), run.scenario.gateway.workers
-    if used is None or not isfinite(used["cpu"]) or used["cpu"] < BUSY * workers:
+def saturated(run: Run, used: dict[str, float | int]) -> list[Finding]:
+    workers = run.scenario.gateway.workers
+    if not isfinite(used["cpu"]) or used["cpu"] < BUSY * workers:
         return []
     return [
         Finding("saturated", f"its processes used {used['cpu']:.2f} CPUs on average, with {workers} worker{'s' if workers > 1 else ''}")
