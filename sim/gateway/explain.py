@@ -84,7 +84,8 @@ def about(place: Place) -> str:
     lines = []
     if place.field is not None and place.field.description:
         lines.append(f"  {place.field.description.partition('; default:')[0]}")
-    models = [each for each in place.types if is_model(each)]
+    entries = [inner for each in place.types if get_origin(each) is tuple for inner in branches(get_args(each)[0])]
+    models = [each for each in (*place.types, *entries) if is_model(each)]
     if place.owner is not None and len(kinds(place.owner)) == 1 and len(place.path) > 2:
         lines.append(f"  of kind {kinds(place.owner)[0]}")
     lines.append(f"  form: {form_of(place)}")

@@ -25,10 +25,10 @@ def write_path(steps: Iterable[str | int]) -> str:
     return text + ("…" if len(steps) > MOST_STEPS else "")
 
 
-def did_you_mean(word: object, known: Iterable[str]) -> str:
-    """``did you mean 'x'?``, or nothing."""
+def did_you_mean(word: object, known: Iterable[str], likeness: float = 0.6) -> str:
+    """``did you mean 'x'?``, or nothing. ``likeness``: at least so alike, by difflib's ratio."""
     names = list(known)
-    near = get_close_matches(str(word), names, n=1, cutoff=0.6) or [name for name in names if name.lower() == str(word).lower()]
+    near = get_close_matches(str(word), names, n=1, cutoff=likeness) or [name for name in names if name.lower() == str(word).lower()]
     return f"did you mean {near[0]!r}?" if near else ""
 
 

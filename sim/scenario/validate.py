@@ -17,6 +17,7 @@ from sim.scenario.tree import Mark, Node, Steps
 from sim.scenario.words import our_word
 
 MOST_EXAMINED = 500
+SLIP = 0.8  # so alike, a word is a misspelt one; less alike, the guess may be wrong, and all keys are listed
 
 # pydantic's error type -> what was expected, from the error's context
 EXPECTED = {
@@ -106,7 +107,11 @@ def explain(form: Form, path: Steps, node: Node, alike: list[Any]) -> Problem:
         return node.mark.problem("required, but missing", told, known.description or "" if known else "")
     if kind == "extra_forbidden":
         known_keys = keys_at(form, path[:-1])
-        hint = our_word(path[-1], known_keys) or did_you_mean(path[-1], known_keys) or f"the keys here are {', '.join(sorted(known_keys))}"
+        hint = our_word(path[-1], known_keys)
+        if not any(repr(key) in hint for key in known_keys):  # no other gateway's word for one of them
+            hint = did_you_mean(path[-1], known_keys, SLIP) or " ".join(
+                filter(None, (hint or did_you_mean(path[-1], known_keys), f"The keys here are {', '.join(sorted(known_keys))}."))
+            )
         hint = MISPLACED.get(path, hint)
         if path[-1] == "<<":
             hint = "merge keys are not part of the language; use `extends`, or repeat the values"

@@ -125,3 +125,7 @@ def test_other_gateways_words_lead_to_ours(override: str, says: str) -> None:
 def test_a_common_word_leads_only_where_ours_may_stand() -> None:
     assert our_word("capacity", ["waiting", "timeout"]) == "did you mean 'waiting'?"
     assert our_word("capacity", ["name", "share"]) == ""
+
+
+def test_the_entries_of_a_list_are_explained_with_it() -> None:
+    assert "ttft_factor: of a brownout" in " ".join(explain("faults").split())
