@@ -18,7 +18,7 @@ from sim.data.outcomes import CACHE_HIT, OK
 from sim.data.run import Run
 from sim.data.table import Columns
 from sim.gateway.stages.admission import FULL, TOO_LONG
-from sim.gateway.stages.cpu import works
+from sim.gateway.stages.cpu import laws, works
 from sim.gateway.stages.rate_limit import ALL_REQUESTS, ALL_TOKENS, USER_REQUESTS, USER_TOKENS
 from sim.scenario.distributions import mean
 from sim.scenario.model import Scenario
@@ -76,19 +76,19 @@ def cpu_rows(
         return
     workers, stalls = scenario.gateway.workers, scenario.gateway.stalls
     tokens = float(requests["output_tokens"].mean(where=asked)) if asked.any() else 0.0
-    capacity = workers if stalls is None else workers * stalls.every / (stalls.every + stalls.for_)
+    capacity = workers if stalls is None or stalls.every is None else workers * stalls.every / (stalls.every + stalls.for_)
     yield row(
         "the gateway's CPU", float(capacity), "cores", offered_rps * own_work_s(scenario, needing_rps / offered_rps, tokens), refused, ()
     )
 
 
 def own_work_s(scenario: Any, sent: float, tokens: float) -> float:
-    """Mean CPU seconds of the gateway for a call, of which the share ``sent`` goes to a provider and gets ``tokens`` back."""
-    gateway = scenario.gateway
-    before_s, after_s, token_s = (
-        0.0 if law is None else mean(law) for law in (gateway.cpu_per_request, gateway.cpu_after, gateway.cpu_per_token)
-    )
-    return before_s + sent * (after_s + (tokens * token_s if scenario.workload.client.stream else 0.0))
+    """Mean CPU seconds of the gateway for a call, its stalls by calls included, of which the share ``sent`` goes to a provider and gets ``tokens`` back."""
+    before_s, after_s, background_s, token_s = (0.0 if law is None else mean(law) for law in laws(scenario.gateway))
+    stalls = scenario.gateway.stalls
+    stalled_s = stalls.for_ / stalls.calls if stalls is not None and stalls.calls else 0.0
+    work_s = before_s + background_s + stalled_s + sent * (after_s + (tokens * token_s if scenario.workload.client.stream else 0.0))
+    return work_s / float(scenario.gateway.cpu_speed)
 
 
 def rate_limit_rows(limits: Any, span_s: float, requests: Columns, passed: np.ndarray, refused: Refusals) -> list[Row]:

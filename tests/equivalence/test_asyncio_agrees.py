@@ -46,12 +46,16 @@ VARIANTS = {
         "gateway.workers=2", "gateway.cpu_after={kind: lognormal, median: 20ms, p99: 80ms}", "workload.client.timeout=5s",
         "gateway.cpu_per_token={kind: exponential, mean: 0.1ms}", "gateway.stalls={every: 4s, for: 200ms, spacing: random}",
     ),
+    "in slices": (
+        "gateway.cpu_slice=1ms", "gateway.cpu_after={kind: lognormal, median: 20ms, p99: 80ms}", "workload.client.timeout=5s",
+        "gateway.cpu_background=15ms", "gateway.stalls={calls: 30, for: 200ms}", "gateway.cpu_speed=1.5",
+    ),
 }  # fmt: skip
 UNSEEN = {
     "patient": {"stale", "error", "abandoned"}, "impatient": {"stale", "canned", "timeout"},
     "whole answers": {"timeout", "error", "abandoned"}, "hedged": {"stale", "rejected", "error"}, "sharing": {"timeout", "error"},
     "sharing, hedged": {"stale", "error", "abandoned"}, "batches": {"stale", "rejected", "error", "abandoned"},
-    "whole answers, hedged": {"timeout", "error", "abandoned"}, "worked on afterwards": {"timeout", "error", "stale"},
+    "whole answers, hedged": {"timeout", "error", "abandoned"}, "worked on afterwards": {"timeout", "error", "stale"}, "in slices": {"timeout", "error", "stale"},
 }  # fmt: skip
 Played = tuple[Any, np.ndarray, np.ndarray]  # gateway, rows of requests, rows of attempts
 

@@ -1,8 +1,8 @@
 """The gateway's own work: worker processes are first-come-first-served CPUs, and connections are spread over them in turn.
 
-A call keeps its worker: work comes before the call goes on, after its provider has answered, and for what was streamed (``streamed.py``).
-Work that has been given to a worker is done, also for a client that has left. A worker may stall, as for a garbage collection: what it was
-at then goes on afterwards.
+A call keeps its worker: work comes before the call goes on, after its provider has answered, for what was streamed (``streamed.py``), and
+in the background once it has been answered. Work is done, also for a client that has left. An event loop does it in slices, and turns to
+the others that wait after each (round robin). A worker may stall, as for a garbage collection: what it was at then goes on afterwards.
 
 Work for streams comes in so many small pieces that it flows to the worker and queues there with all else. How much it was is known when a
 stream has ended, and then it flows over the time after, as long as the stream was: in a steady state that is all the same. The flows of
@@ -30,9 +30,14 @@ from sim.stochastics.random_streams import Purpose
 class Stalls(Model):
     """Times at which a worker does nothing, such as a garbage collection or a blocked event loop; each worker has its own."""
 
-    every: Duration = Field(description="from the end of one to the start of the next, the mean if random; above zero")
+    every: Duration | None = Field(
+        None, description="from the end of one to the start of the next, the mean if random; above zero; default: by calls"
+    )
+    calls: Annotated[int, Field(ge=1)] | None = Field(
+        None, description="calls of the worker from one to the next, the mean if random: garbage comes with calls; default: by time"
+    )
     for_: Duration = Field(alias="for", description="how long each lasts; above zero")
-    spacing: Literal["even", "random"] = Field("even", description="even: always `every` apart; random: exponential around it")
+    spacing: Literal["even", "random"] = Field("even", description="even: always as far apart; random: exponential around it")
 
 
 class Config(Model):
@@ -46,6 +51,19 @@ class Config(Model):
         None,
         description="its work after the provider, for each call that was sent to one, on the same worker, also modelled; default: none",
     )
+    cpu_background: Durations | None = Field(
+        None,
+        description="its work for each call once that has been answered, which its client does not wait for, such as logs and callbacks, "
+        "also modelled; default: none",
+    )
+    cpu_slice: Duration | None = Field(
+        None,
+        description="the longest that a worker is at one call before it turns to the next that waits, as an event loop does; above zero; "
+        "default: as long as the call's work",
+    )
+    cpu_speed: Annotated[float, Field(gt=0, le=1000)] = Field(
+        1.0, description="of the workers, beside those that the figures of their work were measured on; 0.5: all work takes twice as long"
+    )
     stalls: Stalls | None = Field(None, description="the workers stand still now and then, a figure of the model; default: never")
 
 
@@ -53,7 +71,10 @@ class Config(Model):
 class State:
     workers: int = 1
     turn: int = 0
+    slice_s: float = inf
+    slowness: float = 1.0  # seconds for a second of work
     stall_s: float = 0.0
+    stall_calls: int = 0  # from one to the next, 0: they come by time
     every_s: float = inf
     random: bool = False
     root: Wide = 0  # of the draws
@@ -64,6 +85,7 @@ class Worker:
     free_s: float = 0.0  # when it has done all that was given to it
     stall_at_s: float = inf  # the next stall that it has not come to with its work
     stalls: int = 0  # that it has
+    calls_left: int = 0  # until the next stall, if those come by calls
     pieces_s: float = 0.0  # work for streams that has not come yet
     span_s: float = 0.0  # it comes at the rate of pieces_s / span_s
     flowed_s: float = 0.0  # until when it has come
@@ -73,12 +95,14 @@ class Worker:
 class Request:
     cpu_demand_s: float = 0.0
     cpu_after_s: float = 0.0
+    cpu_background_s: float = 0.0
 
 
 @state
 class Call:
     worker: Short = NOBODY
     cpu_since_s: float = 0.0
+    cpu_left_s: float = 0.0  # work that its worker has not been given yet
     cpu_s: float = 0.0
     pieces_s: float = 0.0  # work for what was streamed to its client, not given to the worker yet
     streamed_s: float = 0.0  # how long it was streamed
@@ -90,22 +114,33 @@ PARTS = {"cpu_s": "gateway CPU"}
 DRAWS = {
     "cpu_demand_s": (Purpose.CPU, lambda scenario: scenario.gateway.cpu_per_request),
     "cpu_after_s": (Purpose.CPU_AFTER, lambda scenario: scenario.gateway.cpu_after),
+    "cpu_background_s": (Purpose.CPU_BACKGROUND, lambda scenario: scenario.gateway.cpu_background),
 }
-MODEL_ONLY = ("cpu_demand_s", "cpu_after_s")  # a real gateway works all along
+MODEL_ONLY = ("cpu_demand_s", "cpu_after_s", "cpu_background_s")  # a real gateway works all along
 
 
 def works(scenario: Any) -> bool:
     gateway = scenario.gateway
-    return any(law is not None for law in (gateway.cpu_per_request, gateway.cpu_after, gateway.cpu_per_token))
+    return any(law is not None for law in laws(gateway))
+
+
+def laws(gateway: Any) -> tuple[Any, ...]:
+    """Of all its work: for each call before, after and in the background, and for each token."""
+    return gateway.cpu_per_request, gateway.cpu_after, gateway.cpu_background, gateway.cpu_per_token
 
 
 def check(scenario: Any) -> Iterator[Finding]:
     stalls = scenario.gateway.stalls
+    if scenario.gateway.cpu_slice == 0:
+        yield Finding(("gateway", "cpu_slice"), "expected a duration above zero", "leave it out for work at one go")
     if stalls is None:
         return
     for name, value in (("every", stalls.every), ("for", stalls.for_)):
         if value == 0:
             yield Finding(("gateway", "stalls", name), "expected a duration above zero", "leave stalls out for none")
+    if (stalls.every is None) == (stalls.calls is None):
+        message = "stalls come by time or by calls: expected either `every` or `calls`"
+        yield Finding(("gateway", "stalls"), message, "write every: 10s, or calls: 1000")
     if not works(scenario):
         message = "the workers have nothing to do, so that there is nothing to stall"
         yield Finding(("gateway", "stalls"), message, "give cpu_per_request, the work for each call", warning=True)
@@ -114,14 +149,21 @@ def check(scenario: Any) -> Iterator[Finding]:
 def build(scenario: Any, seed: int) -> Any:
     if not works(scenario):
         return None
-    s, stalls = State(scenario.gateway.workers), scenario.gateway.stalls
+    gateway = scenario.gateway
+    s, stalls = State(gateway.workers, slowness=1.0 / gateway.cpu_speed), gateway.stalls
+    if gateway.cpu_slice is not None:
+        s.slice_s = gateway.cpu_slice * s.slowness
     if stalls is not None:
-        s.stall_s, s.every_s, s.random = stalls.for_, stalls.every, stalls.spacing == "random"
+        s.stall_s, s.random = stalls.for_ * s.slowness, stalls.spacing == "random"
+        s.every_s, s.stall_calls = stalls.every or inf, stalls.calls or 0
         s.root = root_of(seed, Purpose.STALL)
     return s
 
 
 def workers(scenario: Any, s: Any) -> Keyed:
+    if s.stall_calls:
+        share = [1.0 if s.random else uniform_below(s.root, number, 0) for number in range(s.workers)]
+        return Keyed(s.workers, Worker, [Worker(calls_left=calls_to_stall(s, number, 0, share[number])) for number in range(s.workers)])
     if s.every_s == inf:
         return Keyed(s.workers, Worker)
     first = [gap_s(s, number, 0) if s.random else s.every_s * uniform_below(s.root, number, 0) for number in range(s.workers)]
@@ -136,8 +178,25 @@ def gap_s(s: Any, number: int, stall: int) -> float:
     return -s.every_s * log(uniform_below(s.root, number, stall)) if s.random else s.every_s
 
 
+def calls_to_stall(s: Any, number: int, stall: int, share: float) -> int:
+    """From a worker's stall, of which this is the number, to the next: a ``share`` of all, if they are evenly apart."""
+    far = -log(uniform_below(s.root, number, stall)) if s.random else share
+    return max(1, int(far * s.stall_calls + 0.5))
+
+
+def count_call(g: Any, number: int, now_s: float) -> None:
+    """A stall that comes by calls begins after all that the worker has been given."""
+    s, worker = g.cpu, g.workers[number]
+    if s.stall_calls == 0:
+        return
+    worker.calls_left -= 1
+    if worker.calls_left <= 0:
+        worker.stall_at_s = max(worker.free_s, now_s)
+        worker.calls_left = calls_to_stall(s, number, worker.stalls + 1, 1.0)
+
+
 def give(g: Any, number: int, demand_s: float, now_s: float) -> float:
-    """Give work to a worker; when that will be done."""
+    """Give seconds of a worker to it; when those will be over."""
     worker = g.workers[number]
     flow(g, number, now_s)
     worker.free_s = done_s(g, number, worker.free_s if worker.free_s > now_s else now_s, demand_s)
@@ -162,6 +221,7 @@ def give_pieces(g: Any, number: int, work_s: float, streamed_s: float, now_s: fl
     """Let the work for a stream of that length flow to a worker; one of more work than time has lasted for as long as the work."""
     if work_s <= 0.0:
         return
+    work_s *= g.cpu.slowness
     worker = g.workers[number]
     flow(g, number, now_s)
     in_all_s = worker.pieces_s + work_s
@@ -179,21 +239,34 @@ def flow(g: Any, number: int, now_s: float) -> None:
     worker.flowed_s = now_s
 
 
+def work(g: Any, c: Any, now_s: float) -> None:
+    """Give the worker the next slice of what it has to do for the call."""
+    s = g.cpu
+    slice_s = min(c.cpu_left_s, s.slice_s)
+    c.cpu_left_s -= slice_s
+    c.cpu_since_s = now_s
+    c.until_s = give(g, c.worker, slice_s, now_s)
+
+
 def enter(g: Any, c: Any, now_s: float) -> int:
-    if c.cpu_demand_s <= 0.0 and c.cpu_after_s <= 0.0 and c.cpu_piece_s <= 0.0:
+    if c.cpu_demand_s <= 0.0 and c.cpu_after_s <= 0.0 and c.cpu_background_s <= 0.0 and c.cpu_piece_s <= 0.0:
         return CONTINUE
     s = g.cpu
     c.worker = s.turn
     s.turn = s.turn + 1 if s.turn + 1 < s.workers else 0
+    count_call(g, c.worker, now_s)
     if c.cpu_demand_s <= 0.0:
         return CONTINUE
-    c.cpu_since_s = now_s
-    c.until_s = give(g, c.worker, c.cpu_demand_s, now_s)
+    c.cpu_left_s = c.cpu_demand_s * s.slowness
+    work(g, c, now_s)
     return WAIT
 
 
 def woken(g: Any, c: Any, now_s: float) -> int:
     c.cpu_s += now_s - c.cpu_since_s
+    if c.cpu_left_s > 0.0:
+        work(g, c, now_s)
+        return WAIT
     if not c.is_after:
         return CONTINUE
     if c.outcome == OK and not c.committed:
@@ -208,13 +281,19 @@ def hold(g: Any, c: Any, now_s: float) -> int:
     c.is_after, c.cpu_since_s = True, now_s
     c.until_s = now_s
     if c.cpu_after_s > 0.0 or c.pieces_s > 0.0:
-        c.until_s = give(g, c.worker, c.cpu_after_s, now_s)
+        c.cpu_left_s = c.cpu_after_s * g.cpu.slowness
+        work(g, c, now_s)
         give_pieces(g, c.worker, c.pieces_s, c.streamed_s, now_s)
     return WAIT if c.until_s > now_s else c.outcome
 
 
 def leave(g: Any, c: Any, now_s: float) -> None:
-    if c.worker != NOBODY and c.attempts > 0 and not c.is_after:  # its client has left: the work is there all the same
+    if c.worker == NOBODY:
+        return
+    left_s = c.cpu_left_s + c.cpu_background_s * g.cpu.slowness
+    if c.attempts > 0 and not c.is_after:  # its client has left: the work is there all the same
         c.is_after = True
-        give(g, c.worker, c.cpu_after_s, now_s)
+        left_s += c.cpu_after_s * g.cpu.slowness
         give_pieces(g, c.worker, c.pieces_s, c.streamed_s, now_s)
+    if left_s > 0.0:
+        give(g, c.worker, left_s, now_s)

@@ -163,3 +163,57 @@ def check_of(made):
 
 def test_without_work_there_is_no_such_stage():
     assert by_hand(workers=4).g.cpu is None
+
+
+def test_a_worker_with_slices_turns_to_the_next_that_waits_after_each():
+    hand = by_hand(cpu_slice="250ms", **TENTH)
+    long, short = hand.start(0.0, cpu_demand_s=0.75), hand.start(0.0, cpu_demand_s=0.25)
+    assert [c.until_s for c in (long, short)] == [0.25, 0.5]
+    assert hand.time_comes(long).until_s == 0.75, "behind the other one"
+    assert hand.time_comes(short).state == "performing"
+    assert hand.time_comes(long).until_s == 1.0
+    assert hand.time_comes(long).state == "performing"
+    assert (long.cpu_s, short.cpu_s) == (1.0, 0.5)
+
+
+def test_the_rest_of_the_slices_is_done_also_for_a_client_that_has_left():
+    hand = by_hand(cpu_slice="250ms", **TENTH)
+    hand.depart(hand.start(0.0, cpu_demand_s=1.0), 0.1)
+    assert hand.g.workers[0].free_s == 1.0
+
+
+def test_an_answer_does_not_wait_for_the_work_behind_it_but_the_next_call_does():
+    hand = by_hand(cpu_background={"kind": "constant", "value": "500ms"})
+    c = hand.answer(hand.start(0.0, cpu_background_s=0.5), 1.0)
+    assert (c.state, c.latency_s) == ("ok", 1.0)
+    assert hand.start(1.25, cpu_demand_s=0.25).until_s == 1.75
+
+
+def test_a_slower_worker_takes_longer_for_all_of_its_work():
+    hand = by_hand(cpu_speed=0.5, cpu_background={"kind": "constant", "value": "1s"}, **TENTH, **AFTER)
+    c = hand.start(0.0, cpu_demand_s=0.5, cpu_after_s=0.25, cpu_background_s=1.0)
+    assert c.until_s == 1.0
+    hand.time_comes(c)
+    assert hand.answer(c, 2.0).until_s == 2.5
+    hand.time_comes(c)
+    assert hand.g.workers[0].free_s == 4.5
+
+
+def test_stalls_by_calls_come_after_so_many_whatever_the_time():
+    hand = by_hand(stalls={"calls": 10, "for": "1s"}, **TENTH)
+    waits = [hand.start(at_s, cpu_demand_s=0.5).until_s - at_s for at_s in (*range(0, 1000, 50), *range(1000, 1040, 2))]
+    stalled = [number for number, wait_s in enumerate(waits) if wait_s == 1.5]
+    assert len(stalled) == 4
+    assert {after - before for before, after in zip(stalled, stalled[1:], strict=False)} == {10}
+    assert set(waits) == {0.5, 1.5}
+
+
+def test_random_stalls_by_calls_are_as_frequent():
+    hand = by_hand(stalls={"calls": 10, "for": "1s", "spacing": "random"}, **TENTH)
+    waits = [hand.start(10.0 * number, cpu_demand_s=0.5).until_s - 10.0 * number for number in range(20_000)]
+    assert waits.count(1.5) == pytest.approx(20_000 / 10, rel=0.09)  # 4 standard deviations
+
+
+@pytest.mark.parametrize("stalls", [{"for": "1s"}, {"every": "10s", "calls": 10, "for": "1s"}])
+def test_stalls_come_by_time_or_by_calls(stalls: dict[str, object]):
+    assert any("either `every` or `calls`" in each.message for each in cpu.check(unchecked(gateway=TENTH | {"stalls": stalls})))
