@@ -16,25 +16,30 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from loadtest.calibration.bench import Attempt, Bench, Probe
-from loadtest.calibration.figure import Figure, duration, found, nothing, unknown
+from loadtest.calibration.figure import FOUND, Figure, duration, found, nothing, unknown
 from loadtest.calibration.laws import MISFIT, fit_demand, mean_interval
+from loadtest.processes import yardstick
 
 LOW_RPS, LOW_S = 10.0, 8.0
 HIGH_RPS, HIGH_S = 40.0, 5.0
 SERVICE_S = 0.05
 STREAM_RPS, STREAM_S, TOKENS = 10.0, 5.0, 50
-CROWD, CROWD_S, CROWD_SERVICE_S = 32, 4.0, 0.02
+BURSTS, BURST, APART_S = 12, 4, 0.4
+CROWD, CROWD_S, CROWD_SERVICE_S = 16, 8.0, 0.2
+STALLS_S = 40.0  # as long as a crowd goes on at most, for LEAST_STALLS
 IDLE_S = 1.0
-STALL_S, STALL = 0.05, 10.0  # an answer later than this, and than so many medians, was held up by something else than its own work
+BUSY = 0.5  # of a core, up to which the higher rate makes it busy
+STALL_S, STALL = 0.1, 10.0  # a pause of all work longer than this, and than so many usual ones, is a stall
 FULL = 0.85  # of a core, from which on a process has nothing left
 THREADED = 0.15
 IDLE = 0.02  # cores: less is too little to tell one process from another
 TICK_S = 0.01  # of the system's account of CPU time
 LEAST_CPU_S = 5e-5
-LEAST_ANSWERS = 50
-PATH, PATH_AFTER, PATH_TOKEN, PATH_STALLS = (f"gateway.{word}" for word in ("cpu_per_request", "cpu_after", "cpu_per_token", "stalls"))
+WORDS = ("cpu_per_request", "cpu_after", "cpu_background", "cpu_per_token", "cpu_slice", "cpu_yardstick", "stalls")
+PATH, PATH_AFTER, PATH_BEHIND, PATH_TOKEN, PATH_SLICE, PATH_YARDSTICK, PATH_STALLS = (f"gateway.{word}" for word in WORDS)
 LEAST_PART = 0.05  # of the work for a call that is told apart as before or after the provider
-LEAST_STALLS = 3  # of which a law is laid over
+LEAST_STALLS = 3  # that a crowd goes on for
+AT_ONE_GO = 0.8  # of the work before the provider: slices longer than this are none
 
 
 class Phase(NamedTuple):
@@ -76,13 +81,54 @@ async def experiment(bench: Bench, declared: Mapping[str, Any]) -> list[Figure]:
     if not bench.mock_models:
         return [unknown("CPU for a call", PATH, "no provider speaks the client's dialect, to tell the instrument's own delay")]
     instrument = await phase(bench.to_mock(), low_rps, LOW_S / 2)
-    low = await phase(bench, low_rps, LOW_S)
-    high = await phase(bench, high_rps, HIGH_S)
-    streams = await phase(bench, min(STREAM_RPS, high_rps), STREAM_S, tokens=TOKENS, stream=True)
-    figures = [*demand(instrument, low, high, idle), chunk_work(low, streams, idle), stalls(high)]
+    with yardstick.watched() as speeds:
+        low = await phase(bench, low_rps, LOW_S)
+        cpu_s = low.cpu_per_call_s(idle) or (float(np.median(added_s)) if len(added_s := low.added_s()) else 0.0)
+        high_rps = max(low_rps, min(high_rps, BUSY / max(cpu_s, 1e-4)))
+        high = await phase(bench, high_rps, max(HIGH_S, 100 / high_rps))
+        gathered = await bursts(bench) if bench.limit is None else []
+        streams = await phase(bench, min(STREAM_RPS, high_rps / 3), STREAM_S, tokens=TOKENS, stream=True)
+    figures = [*demand(instrument, low, high, idle), slices(gathered), chunk_work(low, streams, idle), machine_speed(speeds)]
     if bench.limit is None:
         figures += await saturation(bench)
     return figures
+
+
+def machine_speed(speeds: list[float]) -> Figure:
+    typical_s = yardstick.typical_s(speeds)
+    if typical_s is None:
+        return unknown("machine's yardstick", PATH_YARDSTICK, "it was measured too seldom")
+    low_s, high_s = np.quantile(speeds, (0.1, 0.9))
+    told = f"CPU time of a fixed piece of work, {len(speeds)} times meanwhile: {low_s * 1e3:.2f} to {high_s * 1e3:.2f} ms (P10, P90)"
+    return found("machine's yardstick", PATH_YARDSTICK, duration(typical_s), told, float(low_s), float(high_s))
+
+
+async def bursts(bench: Bench) -> list[Phase]:
+    """BURST requests at once, again and again, on a gateway at rest."""
+    seen = []
+    for _ in range(BURSTS):
+        probes = await bench.together(BURST, SERVICE_S)
+        seen.append(Phase(probes, await bench.attempts_of(probes), None, 0.0))
+        await asyncio.sleep(APART_S)
+    return seen
+
+
+def slices(gathered: Sequence[Phase]) -> Figure:
+    """How long a worker is at one call before it turns to the next.
+
+    Of k calls that come at once to one worker that works on them in turns, q at a time, the last one is done when all the work is, and the
+    first one (k - 1) q earlier. Served one after the other they are done a whole call's work apart.
+    """
+    name = "CPU slice"
+    full = [np.sort(each.before_s()) for each in gathered if len(each.served()) == BURST]
+    if len(full) < BURSTS / 2:
+        return unknown(name, PATH_SLICE, f"{len(full)} bursts of {BURST} requests were answered: too few")
+    apart_s = float(np.median([(times[-1] - times[0]) / (BURST - 1) for times in full]))
+    whole_s = float(np.median([times[-1] / BURST for times in full]))
+    told = f"{BURST} requests at once came to the mock {apart_s * 1e3:.2f} ms apart, the last after {whole_s * BURST * 1e3:.1f} ms"
+    if apart_s > AT_ONE_GO * whole_s or apart_s < LEAST_CPU_S:
+        return nothing(name, PATH_SLICE, f"{told}: each at one go")
+    return found(name, PATH_SLICE, duration(apart_s), told, 0.5 * apart_s, 1.5 * apart_s)
 
 
 def cpu_of(bench: Bench) -> float | None:
@@ -128,34 +174,41 @@ def demand(instrument: Phase, low: Phase, high: Phase, idle: float) -> list[Figu
             f"requests came to the mock {before_s * 1e3:.2f} ms later through the gateway",
         ),
     ]  # fmt: skip
+    parts = {"CPU for a call": (PATH, own_before_s), "CPU after the provider": (PATH_AFTER, own_s - own_before_s)}
     if not LEAST_PART < before < 1.0 - LEAST_PART:
-        return [*figures, cpu_law(own_s, low, high, idle), nothing("CPU after the provider", PATH_AFTER, f"{before:.0%} is before it")]
-    return [
-        *figures, cpu_law(own_before_s, low, high, idle, share=before),
-        cpu_law(own_s - own_before_s, low, high, idle, "CPU after the provider", PATH_AFTER, 1.0 - before),
-    ]  # fmt: skip
-
-
-def cpu_law(
-    own_s: np.ndarray, low: Phase, high: Phase, idle: float, name: str = "CPU for a call", path: str = PATH, share: float = 1.0
-) -> Figure:
-    """The law of a ``share`` of it: CPU is taken to be divided before and after the provider as the added latency is.
-    Its shape is that of the added latencies ``own_s`` there at the low rate, where calls do not wait for each other; its mean is the CPU at
-    the high rate, since CPU for a call falls with the rate. Without a CPU figure, latency is all there is.
-    """
-    low_s, high_s = low.cpu_per_call_s(idle), high.cpu_per_call_s(idle)
-    if low_s is None or high_s is None:
-        low_s = mean_s = float(own_s.mean())
-        told = "from latency alone: the CPU of its processes is not known here"
+        parts = {"CPU for a call": (PATH, own_s)}
+        figures.append(nothing("CPU after the provider", PATH_AFTER, f"{before:.0%} is before it"))
+    low_cpu_s, high_cpu_s = low.cpu_per_call_s(idle), high.cpu_per_call_s(idle)
+    means_s = {name: float(np.median(own_s)) for name, (_, own_s) in parts.items()}
+    if low_cpu_s is None or high_cpu_s is None:
+        told, behind = "from latency alone: the CPU of its processes is not known here", []
     else:
-        told = f"CPU of its processes: {low_s * 1e3:.2f} ms a call at {rate_of(low):.3g}/s, {high_s * 1e3:.2f} ms at {rate_of(high):.3g}/s"
-        if share < 1.0:
-            told += f"; {share:.0%} of it here, as of the added latency"
-        low_s, mean_s = low_s * share, high_s * share
-    if mean_s < LEAST_CPU_S:
-        return unknown(name, path, f"{told}: less than the clock can tell")
+        rates = ((low_cpu_s, low), (high_cpu_s, high))
+        told = "CPU of its processes: " + ", ".join(f"{cpu_s * 1e3:.2f} ms a call at {rate_of(each):.3g}/s" for cpu_s, each in rates)
+        if max(low_cpu_s, high_cpu_s) < LEAST_CPU_S:
+            return [*figures, unknown("CPU for a call", PATH, f"{told}: less than the clock can tell")]
+        in_answer = min(1.0, sum(means_s.values()) / low_cpu_s)  # of the work, which an answer waits for
+        scale = high_cpu_s * in_answer / sum(means_s.values())
+        means_s = {name: mean_s * scale for name, mean_s in means_s.items()}
+        behind = [background(high_cpu_s, in_answer, told)]
+    return [*figures, *(cpu_law(name, path, own_s, means_s[name], told) for name, (path, own_s) in parts.items()), *behind]
+
+
+def background(cpu_s: float, in_answer: float, told: str) -> Figure:
+    """What of the CPU for a call no answer waits for, at a rate at which calls do not wait for each other."""
+    name, part_s = "CPU in the background", cpu_s * (1.0 - in_answer)
+    told += f"; answers waited for {in_answer:.0%} of it"
+    if in_answer > 1.0 - LEAST_PART:
+        return nothing(name, PATH_BEHIND, told)
+    return found(name, PATH_BEHIND, {"kind": "constant", "value": duration(part_s)}, told, 0.5 * part_s, 1.5 * part_s)
+
+
+def cpu_law(name: str, path: str, own_s: np.ndarray, mean_s: float, told: str) -> Figure:
+    """The law of a part of the work for a call. Its shape is that of the added latencies ``own_s`` there at the low rate, where calls do
+    not wait for each other; its mean follows the CPU at the high rate.
+    """
     demand = fit_demand(own_s, mean_s)
-    low_s, high_s = min(low_s, mean_s), max(low_s, mean_s)
+    low_s, high_s = sorted((float(np.median(own_s)), mean_s))
     if demand.p >= MISFIT:
         told += f"; spread as the added latencies ({demand.law['kind']}, P = {demand.p:.2g})"
         return found(name, path, demand.law, told, low_s, high_s, ks_p=round(demand.p, 4), samples=len(own_s))
@@ -179,57 +232,64 @@ def chunk_work(low: Phase, streams: Phase, idle: float) -> Figure:
     return found(name, PATH_TOKEN, {"kind": "constant", "value": f"{each_s * 1e3:.3g}ms"}, told, each_s - blur_s, each_s + blur_s)
 
 
-def stalls(high: Phase) -> Figure:
-    """Answers held up by far more than the gateway's own work, such as by a garbage collection. Those that were sent while an earlier one
-    was held up share its stall; fewer than LEAST_STALLS of them make no law.
-    """
-    added_s = high.added_s()
-    if len(added_s) < LEAST_ANSWERS:
-        return unknown("stalls", PATH_STALLS, f"{len(added_s)} answers are too few")
-    bound_s = max(STALL_S, STALL * float(np.median(added_s)))
-    late = added_s[added_s > bound_s]
-    told = f"of {len(added_s)} answers at {rate_of(high):.3g}/s, {len(late)} came more than {bound_s * 1e3:.0f} ms late"
-    if not len(late):
+class Pauses(NamedTuple):
+    """Of a crowd: how long each stall lasted, and how many calls were answered meanwhile in all."""
+
+    lengths_s: list[float]
+    calls: int
+
+
+def stalls(seen: Pauses, told: str) -> Figure:
+    """Pauses in which nothing at all came out of the gateway though a crowd waited, such as those of garbage collections."""
+    told = f"{told}; in {len(seen.lengths_s)} pauses nothing came out"
+    if not seen.lengths_s:
         return nothing("stalls", PATH_STALLS, told)
-    sent_s = np.array([probe.sent_s for probe, _ in high.served()])[added_s > bound_s]
-    over_s, lengths_s = -np.inf, []
-    for at_s, late_s in sorted(zip(sent_s.tolist(), late.tolist(), strict=True)):
-        if at_s > over_s:
-            over_s = at_s + late_s
-            lengths_s.append(late_s)
-    if len(lengths_s) >= LEAST_STALLS:
-        length_s = float(np.median(lengths_s))
-        every_s = max(length_s, high.lasted_s / len(lengths_s) - length_s)
-        law = {"every": duration(every_s), "for": duration(length_s), "spacing": "random"}
-        return found("stalls", PATH_STALLS, law, f"{told}, in {len(lengths_s)} stalls", min(lengths_s), max(lengths_s))
-    return found(
-        "stalls", None, f"{late.max() * 1e3:.0f}ms", f"{told}, the latest {late.max() * 1e3:.0f} ms", float(late.min()), float(late.max())
-    )
+    count, length_s = len(seen.lengths_s), float(np.median(seen.lengths_s))
+    law = {"calls": max(1, round(seen.calls / count)), "for": duration(length_s), "spacing": "random"}
+    figure = found("stalls", PATH_STALLS, law, told, min(seen.lengths_s), max(seen.lengths_s))
+    return figure if count >= LEAST_STALLS else replace(figure, warning=f"seen {count} times only: how often they come is known badly")
+
+
+def pauses(times_s: Sequence[float], calls: int) -> Pauses:
+    """``times_s``: of whatever came out of the gateway, at the mocks or at the clients, which always waited for something."""
+    gaps_s = np.diff(np.sort(times_s))
+    if not len(gaps_s):
+        return Pauses([], calls)
+    return Pauses(gaps_s[gaps_s > max(STALL_S, STALL * float(np.median(gaps_s)))].tolist(), calls)
 
 
 async def saturation(bench: Bench) -> list[Figure]:
-    """As much as a crowd can get that asks again as soon as it is answered."""
+    """As much as a crowd can get that asks again as soon as it is answered; it goes on for some stalls, if there are any."""
     before = None if bench.processes is None else bench.processes.sample()
-    own_s, begun, until_s = time.process_time(), time.monotonic(), bench.now() + CROWD_S
-    served = 0
+    own_s, begun, begun_s = time.process_time(), time.monotonic(), bench.now()
+    probes: list[Probe] = []
+    until_s = begun_s + CROWD_S
+
+    def stopped() -> int:
+        return len(pauses([probe.ended_s for probe in probes], len(probes)).lengths_s)
 
     async def one() -> None:
-        nonlocal served
+        nonlocal until_s
         while bench.now() < until_s:
-            probe = await bench.ask(CROWD_SERVICE_S)
-            served += probe.ok
+            probes.append(await bench.ask(CROWD_SERVICE_S))
+            if bench.now() >= until_s and bench.now() < begun_s + STALLS_S and 0 < stopped() < LEAST_STALLS:
+                until_s = min(until_s + CROWD_S, begun_s + STALLS_S)
 
     crowd = CROWD if bench.places is None else min(CROWD, bench.places)
     await asyncio.gather(*(one() for _ in range(crowd)))
     lasted_s = time.monotonic() - begun
     ours = (time.process_time() - own_s) / lasted_s
-    rps = served / lasted_s
+    served = sum(probe.ok for probe in probes)
     after = None if bench.processes is None else bench.processes.sample()
     cores = None if before is None or after is None or not len(after) else cores_of(before, after, lasted_s)
-    told = f"{crowd} clients that ask again at once got {rps:.0f} answers a second"
+    told = f"{crowd} clients that ask again at once got {served / lasted_s:.0f} answers a second"
     if cores is not None:
         told += f", with {' + '.join(f'{each:.2f}' for each in cores) or f'less than {IDLE}'} cores of the gateway busy"
-    return [limit_of_throughput(rps, cores, ours, told), workers(cores, told)]
+    found_out = [limit_of_throughput(served / lasted_s, cores, ours, told), workers(cores, told)]
+    if found_out[0].state != FOUND or len(cores or ()) != 1:
+        return [*found_out, unknown("stalls", PATH_STALLS, f"{told}: only one process that always has work shows that it stands still")]
+    mocks_s = [attempt.started_s for rows in (await bench.attempts_of(probes)).values() for attempt in rows]
+    return [*found_out, stalls(pauses([*(probe.ended_s for probe in probes), *mocks_s], served), told)]
 
 
 def limit_of_throughput(rps: float, cores: Sequence[float] | None, ours: float, told: str) -> Figure:

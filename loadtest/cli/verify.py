@@ -72,6 +72,7 @@ def run(order: Any, replications: int, place: Path | None, as_json: bool, quiet:
     from loadtest.measurement.findings import findings
     from loadtest.measurement.verify import measure
     from sim.analysis.validation import NotComparable, compare
+    from sim.gateway.language import load
     from sim.report.terminal import console_of, print_summary
     from sim.results.results import gather
 
@@ -80,6 +81,11 @@ def run(order: Any, replications: int, place: Path | None, as_json: bool, quiet:
     prediction = predict_scales(loaded, [order.scale], replications, quiet=quiet)[0]
     with RunProgress(loaded.scenario.workload.duration, quiet) as progress:
         measured = measure(order, progress.say, progress.tick)
+    if (speed := speed_beside(loaded.scenario.gateway, measured.yardstick_s)) is not None:
+        if not quiet:
+            click.echo(f"the machine was {speed:.2f} times as fast as when it was calibrated: predicted again so", err=True)
+        beside = load(loaded.path, (*order.overrides, f"gateway.cpu_speed={loaded.scenario.gateway.cpu_speed * speed:.4f}"))
+        prediction = predict_scales(beside, [order.scale], replications, quiet=True)[0]
     try:
         comparison = compare(
             prediction,
@@ -105,6 +111,12 @@ def run(order: Any, replications: int, place: Path | None, as_json: bool, quiet:
         return exit_codes.DISAGREEMENT
     broken = any(budget["ok"] is False for budget in results.summary_of(measured.run)["budgets"])
     return exit_codes.GATE if broken else exit_codes.OK
+
+
+def speed_beside(gateway: Any, yardstick_s: float | None) -> float | None:
+    """Of this machine during the measurement, beside what was calibrated; None where either is not known."""
+    calibrated_s = gateway.cpu_yardstick
+    return None if calibrated_s is None or yardstick_s is None else float(calibrated_s / yardstick_s)
 
 
 def check_places(target: str, url: str | None, allow_remote: bool, port: int, mock_port: int, mocks: int) -> None:

@@ -23,6 +23,7 @@ from loadtest.generator.certificate import Certificate, certify, certify_closed
 from loadtest.generator.locust_run import LEAD_S, LocustRun, Progress
 from loadtest.generator.plan import LoadPlan
 from loadtest.measurement.measured_run import measured_run
+from loadtest.processes import yardstick
 from loadtest.processes.http_control import fetch, post
 from loadtest.processes.usage import USAGE, sampled, summary
 from loadtest.targets import find_target
@@ -71,6 +72,7 @@ class Measured:
     why_invalid: tuple[str, ...] = ()
     errors: tuple[dict[str, Any], ...] = ()  # as samples.frequent_errors, of requests after the warm-up
     usage: np.ndarray = field(default_factory=lambda: np.zeros(0, USAGE))  # of the target's processes
+    yardstick_s: float | None = None  # how fast the machine was meanwhile
 
     def document(self) -> dict[str, Any]:
         """The certificate as the verify document has it."""
@@ -80,6 +82,7 @@ class Measured:
             "mock_lateness_s": {q: max((each[q] for each in lateness), default=None) for q in ("p50", "p99")},
             "mocks": self.mocks,
             "target": summary(self.usage),
+            "yardstick_s": self.yardstick_s,
         }
 
 
@@ -114,7 +117,7 @@ def measure(order: Order, say: Say, progress: Progress) -> Measured:
         refuse_if_edited(order)
         t0 = time.time() + LEAD_S
         set_clocks(mocks, running, t0)
-        with sampled(running.processes) as usage:
+        with sampled(running.processes) as usage, yardstick.watched() as speeds:
             reports = load_run.play(t0, progress)
             load_run.finish()
             running.check()
@@ -138,6 +141,7 @@ def measure(order: Order, say: Say, progress: Progress) -> Measured:
         tuple(reasons),
         tuple(sample_files.frequent_errors(counted)),
         np.concatenate([np.zeros(0, USAGE), *usage]),
+        yardstick.typical_s(speeds),
     )
 
 

@@ -83,7 +83,9 @@ def cpu_rows(
 
 
 def own_work_s(scenario: Any, sent: float, tokens: float) -> float:
-    """Mean CPU seconds of the gateway for a call, its stalls by calls included, of which the share ``sent`` goes to a provider and gets ``tokens`` back."""
+    """Mean CPU seconds of the gateway for a call, stalls that come by calls included; the share ``sent`` of calls goes to a provider, and
+    gets ``tokens`` back.
+    """
     before_s, after_s, background_s, token_s = (0.0 if law is None else mean(law) for law in laws(scenario.gateway))
     stalls = scenario.gateway.stalls
     stalled_s = stalls.for_ / stalls.calls if stalls is not None and stalls.calls else 0.0

@@ -55,7 +55,8 @@ UNSEEN = {
     "patient": {"stale", "error", "abandoned"}, "impatient": {"stale", "canned", "timeout"},
     "whole answers": {"timeout", "error", "abandoned"}, "hedged": {"stale", "rejected", "error"}, "sharing": {"timeout", "error"},
     "sharing, hedged": {"stale", "error", "abandoned"}, "batches": {"stale", "rejected", "error", "abandoned"},
-    "whole answers, hedged": {"timeout", "error", "abandoned"}, "worked on afterwards": {"timeout", "error", "stale"}, "in slices": {"timeout", "error", "stale"},
+    "whole answers, hedged": {"timeout", "error", "abandoned"}, "worked on afterwards": {"timeout", "error", "stale"},
+    "in slices": {"timeout", "error", "stale"},
 }  # fmt: skip
 Played = tuple[Any, np.ndarray, np.ndarray]  # gateway, rows of requests, rows of attempts
 

@@ -64,6 +64,11 @@ class Config(Model):
     cpu_speed: Annotated[float, Field(gt=0, le=1000)] = Field(
         1.0, description="of the workers, beside those that the figures of their work were measured on; 0.5: all work takes twice as long"
     )
+    cpu_yardstick: Duration | None = Field(
+        None,
+        description="CPU time of a fixed piece of work on the machine that the figures of the gateway's work were measured on, as "
+        "calibrate found it; verify measures it again, and sets cpu_speed by it; default: not known",
+    )
     stalls: Stalls | None = Field(None, description="the workers stand still now and then, a figure of the model; default: never")
 
 

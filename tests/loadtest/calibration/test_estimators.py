@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from random import Random
 
 import numpy as np
@@ -310,17 +309,12 @@ def test_a_spread_that_no_law_fits_leaves_the_mean(spread: float, kind: str) -> 
     assert demand.cv == pytest.approx(spread, rel=0.1)
 
 
-def calls(added_s: np.ndarray, cpu_s: float) -> costs.Phase:
-    probes = [Probe(n, sent_s=0.0, ended_s=0.05 + late_s, ok=True) for n, late_s in enumerate(added_s)]
-    return costs.Phase(probes, {n: [Attempt(n, "p/m", 0.0, 0.05, 200)] for n in range(len(probes))}, cpu_s, len(probes) / 40)
-
-
 def test_a_demand_that_no_law_fits_is_laid_over_with_a_warning() -> None:
     rng = np.random.default_rng(2)
     smooth_s, split_s = rng.gamma(4.0, 0.0005, 400), 0.003 * np.where(rng.random(400) < 0.5, 0.1, 1.9) * rng.normal(1.0, 0.005, 400)
-    fits = costs.cpu_law(smooth_s, calls(smooth_s, 0.8), calls(smooth_s, 0.8), 0.0)
+    fits = costs.cpu_law("CPU for a call", costs.PATH, smooth_s, 0.002, "")
     assert (fits.value["kind"], fits.warning) == ("gamma", None)
-    figure = costs.cpu_law(split_s, calls(split_s, 0.8), calls(split_s, 0.8), 0.0)
+    figure = costs.cpu_law("CPU for a call", costs.PATH, split_s, 0.002, "")
     assert figure.value == {"kind": "exponential", "mean": "2ms"}
     assert figure.warning is not None
     assert figure.warning.startswith("no law fits the spread of the added latencies (P = ")
@@ -339,14 +333,32 @@ def passed_on(count: int, before_s: float, after_s: float, cpu_s: float, tokens_
     return costs.Phase(probes, attempts, count * (cpu_s + tokens_s), count / 40)
 
 
-def test_work_for_a_call_is_laid_over_before_and_after_the_provider() -> None:
+def mean_s(figure: Figure) -> float:
+    law = figure.value
+    return parse_duration(law.get("mean") or law.get("value") or law["median"])
+
+
+def test_work_for_a_call_is_told_apart_before_the_provider_after_it_and_in_the_background() -> None:
     instrument = passed_on(100, 2e-4, 1e-4, 0.0)
     busy = passed_on(200, 3.2e-3, 1.1e-3, 0.008)
     found = by_name(costs.demand(instrument, busy, busy, 0.0))
-    before, after = found["CPU for a call"], found["CPU after the provider"]
-    assert (before.path, after.path) == ("gateway.cpu_per_request", "gateway.cpu_after")
-    means_s = [parse_duration(each.value.get("mean") or each.value["median"]) for each in (before, after)]
-    assert means_s == pytest.approx([0.75 * 0.008, 0.25 * 0.008], rel=0.03)
+    parts = [found[name] for name in ("CPU for a call", "CPU after the provider", "CPU in the background")]
+    assert [each.path for each in parts] == ["gateway.cpu_per_request", "gateway.cpu_after", "gateway.cpu_background"]
+    assert [mean_s(each) for each in parts] == pytest.approx([3e-3, 1e-3, 4e-3], rel=0.05)
+
+
+def test_work_that_answers_wait_for_is_never_more_than_the_processes_do() -> None:
+    busy = passed_on(200, 3.2e-3, 1.1e-3, 0.002)
+    found = by_name(costs.demand(passed_on(100, 2e-4, 1e-4, 0.0), busy, busy, 0.0))
+    assert found["CPU in the background"].state == NONE
+    parts = [mean_s(found[name]) for name in ("CPU for a call", "CPU after the provider")]
+    assert parts == pytest.approx([0.75 * 0.002, 0.25 * 0.002], rel=0.05)
+
+
+def test_work_follows_the_cpu_at_the_higher_rate() -> None:
+    low, high = passed_on(200, 3.2e-3, 1.1e-3, 0.008), passed_on(200, 3.2e-3, 1.1e-3, 0.006)
+    found = by_name(costs.demand(passed_on(100, 2e-4, 1e-4, 0.0), low, high, 0.0))
+    assert mean_s(found["CPU for a call"]) == pytest.approx(0.75 * 3e-3, rel=0.05)
 
 
 def test_without_its_cpu_the_work_is_what_latency_says() -> None:
@@ -354,13 +366,35 @@ def test_without_its_cpu_the_work_is_what_latency_says() -> None:
     found = by_name(costs.demand(passed_on(100, 2e-4, 1e-4, 0.0), unseen, unseen, 0.0))
     assert found["CPU for a call"].low == pytest.approx(3e-3, rel=0.03)
     assert found["CPU after the provider"].low == pytest.approx(1e-3, rel=0.03)
+    assert "CPU in the background" not in found
 
 
 def test_work_that_is_all_before_the_provider_is_one_law() -> None:
-    early = passed_on(200, 4.2e-3, 1e-4, 0.008)
+    early = passed_on(200, 4.2e-3, 1e-4, 0.004)
     found = by_name(costs.demand(passed_on(100, 2e-4, 1e-4, 0.0), early, early, 0.0))
     assert found["CPU after the provider"].state == NONE
-    assert found["CPU for a call"].low == pytest.approx(0.008)
+    assert mean_s(found["CPU for a call"]) == pytest.approx(0.004, rel=0.05)
+
+
+def burst(work_s: float, slice_s: float) -> costs.Phase:
+    """Calls that come at once to one worker, each of that work, in slices in turn."""
+    left_s, now_s, started_s = [work_s] * costs.BURST, 0.0, {}
+    while len(started_s) < costs.BURST:
+        for n in range(costs.BURST):
+            if n not in started_s:
+                done_s = min(slice_s, left_s[n])
+                now_s, left_s[n] = now_s + done_s, left_s[n] - done_s
+                if left_s[n] <= 1e-12:
+                    started_s[n] = now_s
+    probes = [Probe(n, sent_s=0.0, ended_s=at_s + 0.1, ok=True) for n, at_s in started_s.items()]
+    return costs.Phase(probes, {n: [Attempt(n, "p/m", at_s, at_s + 0.05, 200)] for n, at_s in started_s.items()}, None, 0.0)
+
+
+def test_slices_are_seen_in_calls_that_come_at_once() -> None:
+    shared = costs.slices([burst(0.012, 0.001)] * costs.BURSTS)
+    assert (shared.path, shared.value) == ("gateway.cpu_slice", "1ms")
+    assert costs.slices([burst(0.012, 0.012)] * costs.BURSTS).state == NONE
+    assert costs.slices([burst(0.012, 0.001)]).state == UNKNOWN
 
 
 def test_work_for_a_streamed_token_is_laid_over() -> None:
@@ -369,22 +403,23 @@ def test_work_for_a_streamed_token_is_laid_over() -> None:
     assert (figure.path, figure.value) == ("gateway.cpu_per_token", {"kind": "constant", "value": "0.2ms"})
 
 
-def test_stalls_are_laid_over_from_three_on() -> None:
-    def held_up(*stalls_s: float) -> Figure:
-        """200 calls in 5 s; those that come in the 100 ms from each of ``stalls_s`` wait for its end."""
-        phase = passed_on(200, 3e-3, 1e-3, 0.008)
-        probes = []
-        for probe in phase.probes:
-            late_s = max((at_s + 0.1 - probe.sent_s for at_s in stalls_s if at_s <= probe.sent_s < at_s + 0.1), default=0.0)
-            probes.append(replace(probe, ended_s=probe.ended_s + late_s))
-        return costs.stalls(phase._replace(probes=probes))
+def test_stalls_are_pauses_of_all_work_by_the_calls_between_them() -> None:
+    def held_up(*at: int) -> Figure:
+        """A call done every 20 ms, 200 in all, but 0.5 s after those ``at``."""
+        gaps_s = [0.52 if number in at else 0.02 for number in range(200)]
+        return costs.stalls(costs.pauses(np.cumsum(gaps_s).tolist(), 200), "…")
 
     assert held_up().state == NONE
-    assert held_up(1.0, 2.0).path is None
-    law = held_up(1.0, 2.0, 3.5, 4.0)
-    assert law.path == "gateway.stalls"
-    assert parse_duration(law.value["for"]) == pytest.approx(0.104, rel=0.05)
-    assert parse_duration(law.value["every"]) == pytest.approx(5 / 4 - 0.104, rel=0.05)
+    often = held_up(40, 80, 120, 160)
+    assert (often.path, often.warning) == ("gateway.stalls", None)
+    assert often.value == {"calls": 50, "for": "520ms", "spacing": "random"}
+    assert "seen 1 times only" in (held_up(100).warning or "")
+
+
+def test_the_yardstick_is_laid_over() -> None:
+    figure = costs.machine_speed([0.002] * 10)
+    assert (figure.path, figure.value) == ("gateway.cpu_yardstick", "2ms")
+    assert costs.machine_speed([0.002]).state == UNKNOWN
 
 
 def test_cpu_that_is_known_but_little_is_not_said_to_be_unknown() -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import pytest
 
 from sim.gateway.stages import cpu
@@ -204,7 +206,7 @@ def test_stalls_by_calls_come_after_so_many_whatever_the_time():
     waits = [hand.start(at_s, cpu_demand_s=0.5).until_s - at_s for at_s in (*range(0, 1000, 50), *range(1000, 1040, 2))]
     stalled = [number for number, wait_s in enumerate(waits) if wait_s == 1.5]
     assert len(stalled) == 4
-    assert {after - before for before, after in zip(stalled, stalled[1:], strict=False)} == {10}
+    assert {after - before for before, after in pairwise(stalled)} == {10}
     assert set(waits) == {0.5, 1.5}
 
 
