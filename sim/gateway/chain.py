@@ -9,7 +9,7 @@ A stage is a module. Like a ``try`` block around the stages below it:
     hold(g, c, now_s)     whatever comes up from below, shown or not: let it pass (``c.outcome``), or WAIT; ``woken`` lets it pass then
     leave(g, c, now_s)    ``finally``: let go of what the call holds here, whatever ended it. Never waits, never changes the outcome
     tick(g, now_s)        a timer that belongs to no call. Called at time 0; returns when it is to be called again
-    permits(g, target, now_s), stale(g, c, now_s)    answers to what other stages ask: see ``sim.gateway.hooks``
+    permits(g, target, now_s), stale(g, c, now_s), load(g, signal, now_s)    answers to what other stages ask: see ``sim.gateway.hooks``
 
 All are optional. ``g.<stage>`` is the stage's State, ``g.<table>`` one of its TABLES. Nothing here waits, reads a clock or does I/O.
 Around its hooks a stage declares, where it has them: Config (its words in the scenario), build(scenario, seed) (its State; None where the
@@ -43,6 +43,7 @@ from sim.gateway.stages import (
     exact_cache,
     freshness,
     hedge,
+    overload,
     rate_limit,
     retry,
     route,
@@ -50,7 +51,9 @@ from sim.gateway.stages import (
     sessions,
     spend_limit,
     streamed,
+    summary,
     tiering,
+    token_budget,
     upstream,
     validation,
 )
@@ -69,11 +72,14 @@ STAGES: tuple[ModuleType, ...] = (
     validation,  # malformed requests and prompt injections
     sessions,  # what is remembered of the conversation
     context,  # how much of it goes along
+    token_budget,  # and how much of that, and of the answer, fits
     deadline,  # the whole call may take so long
     exact_cache,  # the same prompt again; one asks for all that ask the same
     semantic_cache,  # a prompt much like one before
     tiering,  # a classifier chooses the tier
+    overload,  # less for everybody, while there is too much to do
     admission,  # so many at once, the others in line
+    summary,  # of the conversation, by a call of its own
     route,  # the targets in their order
     retry,  # again after a pause, then the next target
     hedge,  # a second attempt beside a slow one
@@ -111,7 +117,8 @@ HOOKS = ("enter", "woken", "rescue", "leave")
 class Path:
     """The hooks of the stages that calls pass, by place; a stage without the hook has None there.
 
-    ``ways_out[place]`` are the ``leave`` hooks from there on upwards; ``permits`` and ``stale`` those of all stages that have them;
+    ``ways_out[place]`` are the ``leave`` hooks from there on upwards; ``permits``, ``stale`` and ``load`` those of all stages that have
+    them;
     ``nearest`` is what ``hooks.nearest`` asks, which a real gateway replaces. ``review`` and ``hold`` are empty where no stage has them.
     """
 
@@ -122,6 +129,7 @@ class Path:
     ways_out: tuple[tuple[Callable[..., None], ...], ...]
     permits: tuple[Callable[..., bool], ...]
     stale: tuple[Callable[..., bool], ...]
+    load: tuple[Callable[..., float], ...] = ()
     nearest: Callable[..., Any] | None = None
     review: tuple[Any, ...] = ()
     hold: tuple[Any, ...] = ()
@@ -193,7 +201,7 @@ def path(used: list[ModuleType]) -> Path:
     nearest = next(iter(hooks_of(used, "nearest_by_law")), None)
     review, hold = (tuple(hook_of(stage, hook) for stage in passed) for hook in ("review", "hold"))
     return Path(
-        enter, woken, rescue, leave, ways_out, hooks_of(used, "permits"), hooks_of(used, "stale"), nearest,
+        enter, woken, rescue, leave, ways_out, hooks_of(used, "permits"), hooks_of(used, "stale"), hooks_of(used, "load"), nearest,
         review if any(review) else (), hold if any(hold) else (),
     )  # fmt: skip
 

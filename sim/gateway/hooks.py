@@ -1,12 +1,15 @@
 """What a stage may ask of the others, without knowing which of them there are. Compiled, these become comparisons of numbers.
 
-``permits`` and ``stale`` are hooks like ``enter`` and ``leave``: any stage may have them.
+``permits``, ``stale`` and ``load`` are hooks like ``enter`` and ``leave``: any stage may have them.
 """
 
 from __future__ import annotations
 
 from copy import copy
 from typing import Any
+
+WAITING, WAITED, SPENDING = range(3)
+"""Signals of load: calls that wait in line, seconds that the first of them has waited, share of the budget of all that is spent."""
 
 
 def permits(g: Any, target: int, now_s: float) -> bool:
@@ -30,6 +33,14 @@ def nearest(g: Any, c: Any, now_s: float) -> Any:
     by the semantic cache's law; a real gateway compares embeddings of the texts.
     """
     return g.path.nearest(g, c, now_s)
+
+
+def load(g: Any, signal: int, now_s: float) -> float:
+    """How much there is of what ``signal`` counts; every stage adds what it knows of. Changes nothing."""
+    level = 0.0
+    for hook in g.path.load:
+        level += hook(g, signal, now_s)
+    return level
 
 
 def take_slot(g: Any) -> int:

@@ -5,7 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from sim.data.outcomes import CANNED
 from sim.gateway.language import load
+from sim.gateway.stages.overload import SHED
 from tests.equivalence.guide_variants import GUIDE
 from tests.equivalence.test_asyncio_agrees import SCENARIO, assert_empty, assert_same, in_asyncio, in_simpy, sorted_attempts
 
@@ -31,7 +33,24 @@ def inputs_are_checked(rows: np.ndarray) -> None:
     assert rows["validation_usd"].sum() > 0
 
 
+def summaries_are_made(rows: np.ndarray) -> None:
+    assert (np.bincount(rows["summary"], minlength=3) > 50).all()
+    assert rows["summary_usd"].sum() > 0
+    assert min((rows["turns_cut"] > 0).sum(), rows["answer_cut"].sum()) > 20
+    assert (rows["summary_s"][rows["summary"] == 2] > 0).all()
+
+
+def less_is_served_under_load(rows: np.ndarray) -> None:
+    assert 100 < rows["under_load"].sum() < len(rows) / 2
+    assert rows["smaller_model"].sum() > 0 or rows["shortened"].sum() > 20
+    shed = rows["refused_by"] == SHED
+    assert shed.sum() > 20
+    assert (rows["outcome"][shed] == CANNED).any()
+
+
 AT_WORK = {
+    "less under load": less_is_served_under_load,
+    "summaries by calls": summaries_are_made,
     "input validation": inputs_are_checked,
     "layered caches": layers_answer, "tiers by a classifier": tiers_are_chosen, "tiers by a classifier, hedged": tiers_are_chosen,
 }  # fmt: skip

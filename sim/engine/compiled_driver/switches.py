@@ -63,13 +63,18 @@ def compiled_stale(g: Any, c: Any, now_s: float) -> Hook:
     return joined("g, c, now_s", "or", hooks_of(used_by(g), "stale"), "False")
 
 
+@means(hooks.load)
+def compiled_load(g: Any, signal: int, now_s: float) -> Hook:
+    return joined("g, signal, now_s", "+", hooks_of(used_by(g), "load"), "0.0")
+
+
 @means(hooks.nearest)
 def compiled_nearest(g: Any, c: Any, now_s: float) -> Hook:
     return joined("g, c, now_s", "or", hooks_of(used_by(g), "nearest_by_law"), str(NOBODY))
 
 
 def joined(arguments: str, word: str, hooks: Sequence[Hook], without: str) -> Hook:
-    """What the hooks answer, with ``and`` or ``or`` between them."""
+    """What the hooks answer, with a word between them."""
     names: dict[str, Any] = {f"hook_{place}": hook for place, hook in enumerate(hooks)}
     said = f" {word} ".join(f"{name}({arguments})" for name in names) or without
     return function_of(arguments, [f"return {said}"], names)

@@ -10,6 +10,7 @@ from pydantic import Field
 
 from sim.data.outcomes import ABANDONED, REJECTED, TIMEOUT
 from sim.gateway.call import CONTINUE, WAIT
+from sim.gateway.hooks import WAITED, WAITING
 from sim.kernel.containers import Keyed, Line, append, remove, take_first, wake
 from sim.kernel.refusals import refusal
 from sim.kernel.state import Short, state
@@ -144,6 +145,17 @@ def leave(g: Any, c: Any, now_s: float) -> None:
         g.admission.in_service -= 1
         c.admitted = False
         admit_waiting(g, now_s)
+
+
+def load(g: Any, signal: int, now_s: float) -> float:
+    if signal == WAITING:
+        return float(g.admission.waiting)
+    longest_s = 0.0
+    if signal == WAITED:
+        for priority in range(PRIORITIES):
+            if g.lines[priority].length > 0:
+                longest_s = max(longest_s, now_s - g.calls[g.lines[priority].first].in_line_since_s)
+    return longest_s
 
 
 def admit_waiting(g: Any, now_s: float) -> None:

@@ -156,7 +156,7 @@ def all_is_of_use(scenario: Any) -> Iterator[Finding]:
                 message = f"{routing.kind} routing gives each request the same targets, whatever it needs"
                 yield Finding(("workload", "requests", index, "needs"), message, "use kind: capability, or leave it out", warning=True)
     pools = list(pools_of(scenario).values())
-    reached = {target for each in classes for target in pools[pool_of(scenario, each.needs)]}
+    reached = {target for each in classes for target in pools[pool_of(scenario, each.needs)]} | {getattr(gateway.context, "model", None)}
     for name, provider in scenario.providers.items():
         if not any(f"{name}/{model}" in reached for model in provider.models):
             message = "no route leads here: no request class is ever sent to one of its models"

@@ -27,10 +27,13 @@ EVERYTHING: dict[str, Any] = {
 
 EVERY_STAGE = EVERYTHING | {
     "validation": {"malformed": "1%"},
+    "overload": {"above": 2, "answer": 9},
+    "token_budget": {"tokens": 2000},
     "classifier": {"misclassified": "1%"},
     "cpu_per_token": {"kind": "constant", "value": "1ms"},
     "cache": [{"kind": kind, "ttl": "1m"} for kind in ("cdn", "exact", "semantic")],
     "routing": {"kind": "capability", "default": ["a/one"], "large": ["b/two"]},
+    "context": {"kind": "summarize", "after_turns": 3, "keep_turns": 1, "model": "b/two"},
 }
 
 
@@ -52,8 +55,8 @@ class TestParts:
 
     def test_what_is_declared_stands_in_the_order_of_the_chain(self):
         assert list(chain.declared("PARTS")) == [
-            "edge_s", "cpu_s", "validation_s", "coalesced_s", "embedding_s", "classifier_s", "escalated_s", "queue_wait_s", "backoff_s",
-            "failed_s", "first_token_s", "generation_s",
+            "edge_s", "cpu_s", "validation_s", "coalesced_s", "embedding_s", "classifier_s", "escalated_s", "queue_wait_s", "summary_s",
+            "backoff_s", "failed_s", "first_token_s", "generation_s",
         ]  # fmt: skip
 
     def test_every_draw_has_a_purpose_of_its_own(self):
