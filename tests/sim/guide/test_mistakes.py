@@ -105,6 +105,19 @@ def test_where_nobody_says_how_long_answers_stay_right_a_day_is_assumed_and_said
     assert "assumed: prompts.changes does not say" in found["over-caching"]["says"]
 
 
+def test_answers_out_of_date_are_those_that_the_run_says_were_outdated_as_many_as_expected() -> None:
+    tried = trials("guide/mistakes/over_caching_before", "gateway.cache[0].ttl=6h")
+    (each,) = over_caching.lifetimes(tried.scenario)
+    assert over_caching.is_seen(tried.run(), each)
+    assert over_caching.out_of_date(tried.run(), each) == pytest.approx(over_caching.aged(0.5), rel=0.1)
+
+
+def test_a_cache_that_is_told_of_changes_does_not_serve_them_too_long() -> None:
+    told = ("gateway.cache[0].invalidation=version", "gateway.cache[0].notice=1m")
+    assert found_in("guide/mistakes/over_caching_before", *told) == {}
+    assert found_in("guide/mistakes/base", "workload.requests.faq.prompts.changes=1h", *told) == {}
+
+
 @pytest.mark.parametrize(("lifetime", "changes"), [(1.0, 1.0), (0.1, 1.0), (5.0, 2.0)])
 def test_the_share_out_of_date_is_that_of_ages_spread_evenly_over_the_lifetime(lifetime: float, changes: float) -> None:
     ages = (np.arange(100_000) + 0.5) / 100_000 * lifetime
