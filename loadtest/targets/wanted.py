@@ -37,6 +37,8 @@ WORDS: dict[str, Word] = {
     "context": Word(lambda g: g.context.kind != "full", "context: full"),
     "validation": Word(lambda g: g.validation is not None, "leave it out"),
     "classifier": Word(lambda g: g.classifier is not None, "leave it out"),
+    "token_budget": Word(lambda g: g.token_budget is not None, "leave it out"),
+    "overload": Word(lambda g: g.overload is not None, "leave it out"),
     "cache": Word(has_cache("exact"), "leave it out"),
     "cache: semantic": Word(has_cache("semantic"), "leave it out"),
     "cache: cdn": Word(has_cache("cdn"), "leave it out"),
