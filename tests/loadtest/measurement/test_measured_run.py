@@ -18,6 +18,8 @@ from sim.gateway.contents import Contents
 from sim.gateway.rows import REQUESTS
 from sim.gateway.stages.admission import FULL
 from sim.provider.rate_limits import TOKENS
+from sim.scenario.model import Prompts
+from sim.scenario.units import Seconds
 from tests.loadtest.gateway.fakes import scenario
 
 WHAT = scenario(dialects=("openai", "anthropic"))
@@ -122,10 +124,10 @@ def test_a_run_in_which_no_provider_was_asked_is_a_run() -> None:
 
 
 def test_an_answer_that_tells_the_version_of_its_content_is_outdated_by_that_and_not_by_the_gateways_word() -> None:
-    tokens = {"input": {"kind": "constant", "value": 10}, "output": {"kind": "constant", "value": 5}}
-    raw = WHAT.model_dump(by_alias=True)
-    raw["workload"]["requests"] = ({"name": "moving", "prompts": {"catalog": 20, "changes": 1.0}, "tokens": tokens},)
-    moving = type(WHAT).model_validate(raw)
+    moving = scenario(dialects=("openai", "anthropic"))
+    (asked,) = moving.workload.requests
+    asked = asked.model_copy(update={"prompts": Prompts(catalog=20, changes=Seconds(1.0))})
+    moving = moving.model_copy(update={"workload": moving.workload.model_copy(update={"requests": (asked,)})})
     version = Contents(moving, moving.seed).version(7, 60.0)
     assert version
     rows = samples(7, 7, 7)
