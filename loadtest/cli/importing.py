@@ -28,7 +28,8 @@ if TYPE_CHECKING:
 
 KINDS = ("litellm", "otel", "langfuse", "helicone", "portkey", "openai-usage", "nginx", "envoy", "mooncake", "burstgpt", "dynamo", "table")
 SCHEMA_VERSION = 2
-MOST_HELD_OUT = 2_000_000
+MOST_HELD_OUT = 1_000_000
+"""Rows; of a longer log its last ones."""
 WORTH_PROCESSES = 200_000
 CONFIGS = (".yaml", ".yml")
 HEADING = (
@@ -173,8 +174,7 @@ class Import:
                 again = self.back_test(plain)
                 if again.worst < at_1x.worst:
                     drafted, at_1x = plain, again
-            if len(self.attempts) <= MOST_HELD_OUT:
-                held_out = self.hold_out(self.attempts, drafted.log_cost_usd)
+            held_out = self.hold_out(self.attempts.where(slice(-MOST_HELD_OUT, None)), drafted.log_cost_usd[-MOST_HELD_OUT:])
         heading = self.heading(drafted, at_1x, held_out)
         self.write(drafted, self.out, heading)
         loaded = load(self.out)
@@ -256,7 +256,8 @@ class Import:
         told = f"{verdict}: {at_1x.says()} over {at_1x.calls:,} calls{priced}{missing}"
         if held_out is not None:
             inside = "within" if held_out.inside else "NOT within"
-            told += f"; fitted on the first 70 %, the rest came out {inside} its interval: {held_out.says(bars=False)}"
+            part = f" of the last {MOST_HELD_OUT:,} calls" if self.attempts is not None and len(self.attempts) > MOST_HELD_OUT else ""
+            told += f"; fitted on the first 70 %{part}, the rest came out {inside} its interval: {held_out.says(bars=False)}"
             if not held_out.inside and held_out.moved:
                 told += f" (the traffic itself changed: {listed(held_out.moved)})"
         return told + "."

@@ -17,6 +17,7 @@ BENCHMARKS = {
     "mock_lateness": "the mock's lateness with many streams",
     "mock_distributions": "the mock's times against their laws",
     "mock_soak": "the mock for a long time",
+    "import": "logs of ten million rows imported",
 }
 
 
