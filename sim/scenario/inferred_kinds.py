@@ -12,6 +12,7 @@ from typing import Any, get_origin
 
 from pydantic import BaseModel
 
+from sim.scenario.distributions import Exponential, Geometric
 from sim.scenario.places import chosen, fits, is_model, kinds, parts
 from sim.scenario.short_forms import short_key
 from sim.scenario.tree import Node
@@ -38,10 +39,16 @@ def filled(node: Node, types: list[Any]) -> Node:
     return replace(node, value={key: filled(child, below[key]) for key, child in node.value.items()})
 
 
+def is_number(value: Any) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool) and value >= 1
+
+
 def kind_of(node: Node, types: list[Any]) -> Any:
     models = [each for each in types if is_model(each) and kinds(each) and each.model_fields["kind"].is_required()]
     if not models or "kind" in node.value or len(models) < len([each for each in types if is_model(each)]):
         return None
     fitting = fits(set(node.value), models)
     plain = [each for each in fitting if short_key(each)] or fitting
+    if set(plain) == {Exponential, Geometric}:  # a mean alone is the memoryless law, of whole numbers where it is one
+        plain = [Geometric if is_number(node.value["mean"].value) else Exponential]
     return kinds(plain[0])[0] if len(plain) == 1 else None

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import field
 from math import inf
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field
 
@@ -28,6 +28,8 @@ from sim.scenario.values import Count, Duration, Model, Name
 
 class ExactCache(Model):
     """Answers to identical prompts."""
+
+    SHORT: ClassVar[str] = "ttl"
 
     kind: Literal["exact"]
     ttl: Duration = Field(description="an answer is fresh for so long")

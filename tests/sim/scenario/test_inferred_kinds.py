@@ -69,7 +69,22 @@ def test_distributions_follow_too(tmp_path: Path) -> None:
 
 def test_where_several_would_do_the_kind_is_asked_for(tmp_path: Path) -> None:
     with pytest.raises(ScenarioError, match="kind: required, but missing"):
-        loaded(tmp_path, "workload.requests", [{"name": "a", "tokens": {"input": {"mean": 9}, "output": 5}}])
+        loaded(tmp_path, "workload.requests", [{"name": "a", "tokens": {"input": {}, "output": 5}}])
+
+
+def test_a_mean_alone_is_the_memoryless_law(tmp_path: Path) -> None:
+    talks = loaded(tmp_path, "workload.conversations", {"turns": {"mean": 6}, "think": {"mean": "20s"}}).tree()["workload"]["conversations"]
+    assert (talks["turns"]["kind"], talks["think"]["kind"]) == ("geometric", "exponential")
+
+
+@pytest.mark.parametrize("cache", ["10m", {"ttl": "10m"}])
+def test_a_cache_is_an_exact_one_unless_it_says_more(tmp_path: Path, cache: Any) -> None:
+    assert loaded(tmp_path, "gateway.cache", cache).tree()["gateway"]["cache"][0]["kind"] == "exact"
+
+
+def test_rates_may_count_thousands_and_millions(tmp_path: Path) -> None:
+    limits = loaded(tmp_path, "providers.openai.limits", {"requests": "5k/min", "tokens": "2M/min"}).scenario.providers["openai"].limits
+    assert (limits.requests.count, limits.tokens.count) == (5000, 2e6)
 
 
 def test_a_misspelt_key_is_no_name_of_a_capability(tmp_path: Path) -> None:
