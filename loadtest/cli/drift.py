@@ -50,7 +50,7 @@ def shares(first: Calls, rest: Calls) -> list[str]:
     """Of errors, and of each model: where they differ by two points and four standard errors."""
     parts = {"errors": (~first.served, ~rest.served)}
     for number, model in enumerate(first.names["model"]):
-        parts[model] = tuple(part.texts["model"] == number for part in (first, rest))  # type: ignore[assignment]
+        parts[model] = tuple(part.texts["model"] == number for part in (first, rest))
     found = []
     for name, (before, after) in parts.items():
         p, q = float(before.mean()), float(after.mean())

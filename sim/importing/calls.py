@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -77,7 +78,7 @@ class Calls:
 
     def where(self, rows: np.ndarray | slice) -> Calls:
         """Some of the rows, by mask, by order or by slice."""
-        columns = {name: taken(getattr(self, name), rows) for name in COLUMNS}
+        columns: dict[str, Any] = {name: taken(getattr(self, name), rows) for name in COLUMNS}
         texts = {name: taken(column, rows) for name, column in self.texts.items()}
         return replace(self, **columns, texts=texts, hashes={name: taken(column, rows) for name, column in self.hashes.items()})
 

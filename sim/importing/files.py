@@ -23,7 +23,8 @@ from sim.importing.skipped import Skipped, refuse
 BLOCK = 1 << 23
 MAX_DOCUMENT = 1 << 30
 WORKERS = 2
-Given, Made = TypeVar("Given"), TypeVar("Made")
+Given = TypeVar("Given")
+Made = TypeVar("Made")
 BROKEN = (OSError, EOFError, zlib.error, lzma.LZMAError)
 PIECE = 1 << 14
 MOST_TRIES = 50

@@ -31,12 +31,13 @@ def filled(node: Node, types: list[Any]) -> Node:
         return replace(node, value=[filled(child, items) for child in node.value])
     if not isinstance(node.value, dict):
         return node
-    if (kind := kind_of(node, types)) is not None:
-        added = Node(node.mark, kind)
-        node = replace(node, value={"kind": added, **node.value}, keys={"kind": node.mark, **node.keys})
+    value, kind = node.value, kind_of(node, types)
+    if kind is not None:
+        value = {"kind": Node(node.mark, kind), **value}
+        node = replace(node, value=value, keys={"kind": node.mark, **node.keys})
     fitting = chosen(types, node)
-    below = {key: [inner for each in fitting for inner in parts(each, key)] for key in node.value}
-    return replace(node, value={key: filled(child, below[key]) for key, child in node.value.items()})
+    below = {key: [inner for each in fitting for inner in parts(each, key)] for key in value}
+    return replace(node, value={key: filled(child, below[key]) for key, child in value.items()})
 
 
 def is_number(value: Any) -> bool:
@@ -45,10 +46,11 @@ def is_number(value: Any) -> bool:
 
 def kind_of(node: Node, types: list[Any]) -> Any:
     models = [each for each in types if is_model(each) and kinds(each) and each.model_fields["kind"].is_required()]
-    if not models or "kind" in node.value or len(models) < len([each for each in types if is_model(each)]):
+    value = node.value
+    if not models or not isinstance(value, dict) or "kind" in value or len(models) < len([each for each in types if is_model(each)]):
         return None
-    fitting = fits(set(node.value), models)
-    plain = [each for each in fitting if short_key(each)] or fitting
+    fitting = fits(set(value), models)
+    plain: list[Any] = [each for each in fitting if short_key(each)] or fitting
     if set(plain) == {Exponential, Geometric}:  # a mean alone is the memoryless law, of whole numbers where it is one
-        plain = [Geometric if is_number(node.value["mean"].value) else Exponential]
+        plain = [Geometric if is_number(value["mean"].value) else Exponential]
     return kinds(plain[0])[0] if len(plain) == 1 else None
