@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 from loadtest.gateway.upstream import keys_of
 from loadtest.generator.request_bodies import DEFAULT_MODEL
 from loadtest.targets.base import ClientSide
+from sim.gateway.stages.ejection import KINDS as EJECTIONS
 from sim.gateway.stages.route import pool_of, pools_of
 
 
@@ -25,6 +26,10 @@ def limited(limits: Any, what: str) -> bool:
 
 def routes_by(kind: str) -> Callable[[Any], bool]:
     return lambda gateway: gateway.routing.kind == kind
+
+
+def ejects_as(kind: str) -> Callable[[Any], bool]:
+    return lambda gateway: gateway.ejection is not None and gateway.ejection.kind == kind
 
 
 def has_cache(kind: str) -> Callable[[Any], bool]:
@@ -44,6 +49,7 @@ WORDS: dict[str, Word] = {
     "cache: cdn": Word(has_cache("cdn"), "leave it out"),
     "hedge": Word(lambda g: g.hedge is not None, "leave it out"),
     "breaker": Word(lambda g: g.breaker is not None, "leave it out"),
+    **{f"ejection: {kind}": Word(ejects_as(kind), "the kind of this gateway, or leave it out") for kind in EJECTIONS},
     "fallback: stale-cache": Word(lambda g: "stale-cache" in g.fallback, "take it out of the list"),
     "fallback: canned": Word(lambda g: "canned" in g.fallback, "take it out of the list"),
     "fallback: next-provider": Word(lambda g: "next-provider" in g.fallback, "leave it out"),

@@ -40,6 +40,7 @@ from sim.gateway.stages import (
     cpu,
     deadline,
     degrade,
+    ejection,
     exact_cache,
     freshness,
     hedge,
@@ -84,6 +85,7 @@ STAGES: tuple[ModuleType, ...] = (
     retry,  # again after a pause, then the next target
     hedge,  # a second attempt beside a slow one
     breaker,  # none to a target that fails too often
+    ejection,  # nor to one that a real gateway would leave out
     api_keys,  # with a key that is not refused
     streamed,  # the gateway's own work for what it streams
     upstream,  # one attempt

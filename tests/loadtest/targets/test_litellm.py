@@ -40,6 +40,17 @@ def test_a_limit_of_calls_at_once_is_the_deployments(tmp_path: Path) -> None:
     assert found["model_list"][0]["litellm_params"].items() >= {"max_parallel_requests": 7, "timeout": 3.0}.items()
 
 
+def test_a_cool_down_is_the_routers_and_off_where_the_scenario_has_none(tmp_path: Path) -> None:
+    def router(*overrides: str) -> dict[str, Any]:
+        found: dict[str, Any] = litellm.configuration(place(tmp_path, fitting(tmp_path, *overrides)))["router_settings"]
+        return found
+
+    assert router()["disable_cooldowns"] is True
+    cooling = router("gateway.ejection={kind: litellm, cooldown_time: 7s, allowed_fails: 2}")
+    assert (cooling["cooldown_time"], cooling["allowed_fails"]) == (7.0, 2)
+    assert "disable_cooldowns" not in cooling
+
+
 def test_a_cache_is_the_one_in_memory(tmp_path: Path) -> None:
     cache = "gateway.cache=[{kind: exact, ttl: 90s, capacity: 200, single_flight: false}]"
     found = written(tmp_path, cache)["litellm_settings"]

@@ -26,6 +26,7 @@ def test_every_word_of_the_gateway_is_one_that_a_target_can_do_or_refuses() -> N
         "timeout",
         "fallback",
         "fallback_on",
+        "ejection",
         "api_keys",
         "cancel_on_disconnect",
     }  # or by their parts

@@ -31,6 +31,7 @@ EVERY_STAGE = EVERYTHING | {
     "token_budget": {"tokens": 2000},
     "classifier": {"misclassified": "1%"},
     "cpu_per_token": {"kind": "constant", "value": "1ms"},
+    "ejection": {"kind": "envoy"},
     "cache": [{"kind": kind, "ttl": "1m"} for kind in ("cdn", "exact", "semantic")],
     "routing": {"kind": "capability", "default": ["a/one"], "large": ["b/two"]},
     "context": {"kind": "summarize", "after_turns": 3, "keep_turns": 1, "model": "b/two"},
