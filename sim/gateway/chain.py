@@ -9,7 +9,8 @@ A stage is a module. Like a ``try`` block around the stages below it:
     hold(g, c, now_s)     whatever comes up from below, shown or not: let it pass (``c.outcome``), or WAIT; ``woken`` lets it pass then
     leave(g, c, now_s)    ``finally``: let go of what the call holds here, whatever ended it. Never waits, never changes the outcome
     tick(g, now_s)        a timer that belongs to no call. Called at time 0; returns when it is to be called again
-    permits(g, target, now_s), stale(g, c, now_s)    answers to what other stages ask: see ``sim.gateway.hooks``
+    permits(g, target, now_s), stale(g, c, now_s), busy_s(g, number, now_s), resized(g, workers, now_s)
+                          answers to what other stages ask or say: see ``sim.gateway.hooks``
 
 All are optional. ``g.<stage>`` is the stage's State, ``g.<table>`` one of its TABLES. Nothing here waits, reads a clock or does I/O.
 Around its hooks a stage declares, where it has them: Config (its words in the scenario), build(scenario, seed) (its State; None where the
@@ -34,6 +35,7 @@ from sim.gateway.call import CONTINUE
 from sim.gateway.stages import (
     admission,
     api_keys,
+    autoscale,
     breaker,
     cdn,
     context,
@@ -65,6 +67,7 @@ STAGES: tuple[ModuleType, ...] = (
     degrade,  # an earlier answer or a prepared text instead of a failure
     rate_limit,  # requests and tokens, for every user and for all
     spend_limit,  # dollars, for every user
+    autoscale,  # as many workers as the load asks for
     cpu,  # the gateway's own work, before and after all that follows
     validation,  # malformed requests and prompt injections
     sessions,  # what is remembered of the conversation
@@ -111,7 +114,7 @@ HOOKS = ("enter", "woken", "rescue", "leave")
 class Path:
     """The hooks of the stages that calls pass, by place; a stage without the hook has None there.
 
-    ``ways_out[place]`` are the ``leave`` hooks from there on upwards; ``permits`` and ``stale`` those of all stages that have them;
+    ``ways_out[place]`` are the ``leave`` hooks from there on upwards; ``permits`` to ``resized`` those of all stages that have them;
     ``nearest`` is what ``hooks.nearest`` asks, which a real gateway replaces. ``review`` and ``hold`` are empty where no stage has them.
     """
 
@@ -122,6 +125,8 @@ class Path:
     ways_out: tuple[tuple[Callable[..., None], ...], ...]
     permits: tuple[Callable[..., bool], ...]
     stale: tuple[Callable[..., bool], ...]
+    busy_s: tuple[Callable[..., float], ...]
+    resized: tuple[Callable[..., None], ...]
     nearest: Callable[..., Any] | None = None
     review: tuple[Any, ...] = ()
     hold: tuple[Any, ...] = ()
@@ -193,8 +198,8 @@ def path(used: list[ModuleType]) -> Path:
     nearest = next(iter(hooks_of(used, "nearest_by_law")), None)
     review, hold = (tuple(hook_of(stage, hook) for stage in passed) for hook in ("review", "hold"))
     return Path(
-        enter, woken, rescue, leave, ways_out, hooks_of(used, "permits"), hooks_of(used, "stale"), nearest,
-        review if any(review) else (), hold if any(hold) else (),
+        enter, woken, rescue, leave, ways_out, hooks_of(used, "permits"), hooks_of(used, "stale"),
+        hooks_of(used, "busy_s"), hooks_of(used, "resized"), nearest, review if any(review) else (), hold if any(hold) else (),
     )  # fmt: skip
 
 

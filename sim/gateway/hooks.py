@@ -1,6 +1,6 @@
 """What a stage may ask of the others, without knowing which of them there are. Compiled, these become comparisons of numbers.
 
-``permits`` and ``stale`` are hooks like ``enter`` and ``leave``: any stage may have them.
+``permits``, ``stale``, ``busy_s`` and ``resized`` are hooks like ``enter`` and ``leave``: any stage may have them.
 """
 
 from __future__ import annotations
@@ -30,6 +30,20 @@ def nearest(g: Any, c: Any, now_s: float) -> Any:
     by the semantic cache's law; a real gateway compares embeddings of the texts.
     """
     return g.path.nearest(g, c, now_s)
+
+
+def busy_s(g: Any, number: int, now_s: float) -> float:
+    """Seconds that a worker has been busy, until now."""
+    seconds = 0.0
+    for hook in g.path.busy_s:
+        seconds += hook(g, number, now_s)
+    return seconds
+
+
+def resized(g: Any, workers: int, now_s: float) -> None:
+    """So many workers are ready from now on: every stage that goes by their number is told."""
+    for hook in g.path.resized:
+        hook(g, workers, now_s)
 
 
 def take_slot(g: Any) -> int:

@@ -190,6 +190,7 @@ def timeline(one: Shown, index: int, shown: Sequence[Shown]) -> dict[str, Markup
         "In service and waiting": charts.sampled_over_time(
             run, name, (("in_service", "in service", "series-0"), ("waiting", "waiting", "series-3")), "requests in service and waiting"
         ),
+        "Workers": charts.workers_over_time(run, name),
         "Circuit breakers open": charts.sampled_over_time(run, name, (("open_breakers", "open", "series-4"),), "breakers open"),
     }
     return {title: Markup(svg) for title, svg in drawn.items() if svg}

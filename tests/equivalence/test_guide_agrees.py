@@ -31,7 +31,17 @@ def inputs_are_checked(rows: np.ndarray) -> None:
     assert rows["validation_usd"].sum() > 0
 
 
+def workers_scale(rows: np.ndarray) -> None:
+    assert (rows["cpu_s"] > 1.0).sum() > 50
+
+
+def workers_start_from_none(rows: np.ndarray) -> None:
+    assert (rows["worker_wait_s"] > 0).sum() > 5
+    assert (rows["queue_wait_s"] > 0).sum() > 50
+
+
 AT_WORK = {
+    "workers by their CPUs": workers_scale, "workers by their calls, from none": workers_start_from_none,
     "input validation": inputs_are_checked,
     "layered caches": layers_answer, "tiers by a classifier": tiers_are_chosen, "tiers by a classifier, hedged": tiers_are_chosen,
 }  # fmt: skip
@@ -44,5 +54,7 @@ def test_both_drivers_say_the_same(name: str) -> None:
     AT_WORK[name](requests)
     assert_same(requests, their_requests)
     assert_same(sorted_attempts(attempts), sorted_attempts(their_attempts))
+    last_s = requests["arrival_s"].max()
+    assert [event[1:] for event in ours.events if event[0] <= last_s] == [event[1:] for event in theirs.events if event[0] <= last_s]
     assert_empty(ours)
     assert_empty(theirs)

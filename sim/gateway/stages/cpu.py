@@ -36,7 +36,9 @@ class Stalls(Model):
 
 
 class Config(Model):
-    workers: Annotated[int, Field(ge=1, le=1000)] = Field(1, description="processes of the gateway, each with a CPU of its own")
+    workers: Annotated[int, Field(ge=0, le=1000)] = Field(
+        1, description="processes of the gateway, each with a CPU of its own; with autoscale, those at the start"
+    )
     cpu_per_request: Durations | None = Field(
         None,
         description="the gateway's own work for each call before it goes on, a figure of the model (nothing burns it on purpose); "
@@ -46,12 +48,16 @@ class Config(Model):
         None,
         description="its work after the provider, for each call that was sent to one, on the same worker, also modelled; default: none",
     )
+    worker_usd_per_hour: Annotated[float, Field(ge=0)] = Field(
+        0.0, description="USD that a worker costs in an hour, busy or not; a part of the cost per day and month"
+    )
     stalls: Stalls | None = Field(None, description="the workers stand still now and then, a figure of the model; default: never")
 
 
 @state
 class State:
     workers: int = 1
+    most: int = 1
     turn: int = 0
     stall_s: float = 0.0
     every_s: float = inf
@@ -61,6 +67,7 @@ class State:
 
 @state
 class Worker:
+    given_s: float = 0.0  # it has been busy, or will be, for so long in all
     free_s: float = 0.0  # when it has done all that was given to it
     stall_at_s: float = inf  # the next stall that it has not come to with its work
     stalls: int = 0  # that it has
@@ -114,7 +121,8 @@ def check(scenario: Any) -> Iterator[Finding]:
 def build(scenario: Any, seed: int) -> Any:
     if not works(scenario):
         return None
-    s, stalls = State(scenario.gateway.workers), scenario.gateway.stalls
+    gateway = scenario.gateway
+    s, stalls = State(gateway.workers, gateway.workers if gateway.autoscale is None else gateway.autoscale.max), gateway.stalls
     if stalls is not None:
         s.stall_s, s.every_s, s.random = stalls.for_, stalls.every, stalls.spacing == "random"
         s.root = root_of(seed, Purpose.STALL)
@@ -123,9 +131,9 @@ def build(scenario: Any, seed: int) -> Any:
 
 def workers(scenario: Any, s: Any) -> Keyed:
     if s.every_s == inf:
-        return Keyed(s.workers, Worker)
-    first = [gap_s(s, number, 0) if s.random else s.every_s * uniform_below(s.root, number, 0) for number in range(s.workers)]
-    return Keyed(s.workers, Worker, [Worker(stall_at_s=at_s) for at_s in first])
+        return Keyed(s.most, Worker)
+    first = [gap_s(s, number, 0) if s.random else s.every_s * uniform_below(s.root, number, 0) for number in range(s.most)]
+    return Keyed(s.most, Worker, [Worker(stall_at_s=at_s) for at_s in first])
 
 
 TABLES = (workers,)
@@ -140,7 +148,14 @@ def give(g: Any, number: int, demand_s: float, now_s: float) -> float:
     """Give work to a worker; when that will be done."""
     worker = g.workers[number]
     flow(g, number, now_s)
-    worker.free_s = done_s(g, number, worker.free_s if worker.free_s > now_s else now_s, demand_s)
+    return work(g, number, worker.free_s if worker.free_s > now_s else now_s, demand_s)
+
+
+def work(g: Any, number: int, at_s: float, demand_s: float) -> float:
+    """A worker is at it from then on; when it will be done."""
+    worker = g.workers[number]
+    worker.free_s = done_s(g, number, at_s, demand_s)
+    worker.given_s += worker.free_s - at_s
     return worker.free_s
 
 
@@ -175,8 +190,22 @@ def flow(g: Any, number: int, now_s: float) -> None:
     if worker.pieces_s > 0.0:
         come_s = worker.pieces_s * (1.0 - exp((worker.flowed_s - now_s) / worker.span_s))
         worker.pieces_s -= come_s
-        worker.free_s = done_s(g, number, worker.free_s, come_s)
+        work(g, number, worker.free_s, come_s)
     worker.flowed_s = now_s
+
+
+def busy_s(g: Any, number: int, now_s: float) -> float:
+    flow(g, number, now_s)
+    worker = g.workers[number]
+    ahead_s = worker.free_s - now_s
+    return float(worker.given_s - ahead_s if ahead_s > 0.0 else worker.given_s)
+
+
+def resized(g: Any, workers: int, now_s: float) -> None:
+    s = g.cpu
+    s.workers = workers
+    if s.turn >= workers:
+        s.turn = 0
 
 
 def enter(g: Any, c: Any, now_s: float) -> int:
