@@ -1,4 +1,4 @@
-"""What is paid by the hour, whether it is used or not: the gateway's workers, as many as there were at each moment."""
+"""What is paid by the hour, used or not: the gateway's workers, as many as there were at each moment, and reserved capacity."""
 
 from __future__ import annotations
 
@@ -67,12 +67,21 @@ LEVELS = {"mean": mean_workers, "max": most_workers}
 
 def is_priced(scenario: Any) -> bool:
     """Whether anything is paid by the hour."""
-    return bool(scenario.gateway.worker_usd_per_hour > 0.0)
+    return bool(scenario.gateway.worker_usd_per_hour > 0.0 or reserved_usd_per_hour(scenario) > 0.0)
+
+
+def reserved_usd_per_hour(scenario: Any) -> float:
+    """Of all providers' reserved capacity."""
+    reserved = [provider.reserved for provider in scenario.providers.values() if provider.reserved is not None]
+    return float(sum(each.units * each.usd_per_hour for each in reserved))
 
 
 def capacity_usd(window: Window) -> np.ndarray:
     """Cost of what is paid by the hour in the window; shape (replications,). Of no class of requests in particular: nothing of some."""
-    price_usd = window.run.scenario.gateway.worker_usd_per_hour
-    if price_usd == 0.0 or window.classes is not None:
-        return np.zeros(window.run.replications)
-    return worker_seconds(window) / HOUR_S * price_usd
+    usd = np.zeros(window.run.replications)
+    scenario = window.run.scenario
+    if window.classes is not None or not is_priced(scenario):
+        return usd
+    if scenario.gateway.worker_usd_per_hour > 0.0:
+        usd += worker_seconds(window) / HOUR_S * scenario.gateway.worker_usd_per_hour
+    return usd + window.seconds / HOUR_S * reserved_usd_per_hour(scenario)

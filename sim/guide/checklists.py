@@ -162,9 +162,16 @@ def predictive(seen: Seen) -> Line:
 
 
 def dedicated(seen: Seen) -> Line:
-    own = [target for target in used_targets(seen.scenario) if model_of(seen.scenario, target).batching is not None]
+    own = [target for target in used_targets(seen.scenario) if is_dedicated(seen.scenario, target)]
     said = f"{listed(own)} has capacity of its own" if own else "every model is shared with others and limited by the minute"
-    return Line(bool(own), said, "model your own server with batching; `tenfold guide` says from which volume it pays")
+    return Line(
+        bool(own), said, "add a provider with reserved: {usd_per_hour: …, units: …}; `tenfold guide` says from which volume it pays"
+    )
+
+
+def is_dedicated(scenario: Any, target: str) -> bool:
+    provider = scenario.providers[target.partition("/")[0]]
+    return provider.reserved is not None or model_of(scenario, target).batching is not None
 
 
 def quarterly(seen: Seen) -> Line:

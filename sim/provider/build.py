@@ -62,7 +62,7 @@ def provider_of(config: Config, limits: list[Limit], rings: list[list[float]]) -
     def place(rate: Rate | None) -> int:
         if rate is None:
             return NOBODY
-        rate = in_windows(rate, config.limits.window)
+        rate = in_windows(rate.times(config.units), config.limits.window)
         limits.extend(limit_of(rate, config.limits.algorithm) for _ in range(config.keys))
         rings.extend(ring_of(rate, config.limits.algorithm) for _ in range(config.keys))
         return len(limits) - config.keys
@@ -71,7 +71,8 @@ def provider_of(config: Config, limits: list[Limit], rings: list[list[float]]) -
     provider = Provider(
         keys=config.keys, rtt_s=config.rtt, retry_after_step_s=RETRY_AFTER_STEP_S.get(config.dialect, 0.001),
         requests_limit=place(given.requests), tokens_limit=place(given.tokens), input_limit=place(given.input_tokens),
-        output_limit=place(given.output_tokens), reserve=NOBODY if given.reserve is None else given.reserve,
+        output_limit=place(given.output_tokens), output_weight=given.output_weight,
+        reserve=NOBODY if given.reserve is None else given.reserve,
     )  # fmt: skip
     provider.limited = any((given.requests, given.tokens, given.input_tokens, given.output_tokens))
     if config.concurrency is not None:

@@ -29,6 +29,7 @@ class Provider:
     tokens_limit: int = NOBODY
     input_limit: int = NOBODY
     output_limit: int = NOBODY
+    output_weight: float = 1.0  # of an output token in tokens_limit
     reserve: Wide = NOBODY  # output tokens charged to tokens_limit; NOBODY: those that an attempt produces
     first_fault: int = 0  # its place in p.faults
     faults: int = 0

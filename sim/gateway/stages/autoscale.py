@@ -2,10 +2,10 @@
 
 ``hpa`` is Kubernetes' HorizontalPodAutoscaler on CPU utilisation (kubernetes.io/docs, "Horizontal Pod Autoscaling", and
 ``replica_calculator.go``): workers · usage / target, rounded up; nothing within the tolerance; workers that are starting count as idle when
-it scales up and not at all when it scales down; down to the highest advice of the stabilisation window; up by at most the larger of 4 workers
-and 100 % within 15 s. ``keda`` drives the same loop by calls in the gateway per worker, waiting or not (as KEDA's RabbitMQ and SQS scalers
-count messages; keda.sh/docs, "ScaledObject"), and besides goes from no worker to one when a poll finds a call, and back to none when there
-has been no call for the cool-down.
+it scales up and not at all when it scales down; down to the highest advice of the stabilisation window; up by at most the larger of 4
+workers and 100 % within 15 s. ``keda`` drives the same loop by calls in the gateway per worker, waiting or not (as KEDA's RabbitMQ and SQS
+scalers count messages; keda.sh/docs, "ScaledObject"), and besides goes from no worker to one when a poll finds a call, and back to none
+when there has been no call for the cool-down.
 
 A new worker is ready after its start-up time. One that is taken away, the newest first, gets no new call and finishes those it has.
 """
