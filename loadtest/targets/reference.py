@@ -19,6 +19,8 @@ class Reference:
 
     def cannot(self, loaded: Loaded) -> list[str]:
         gateway = loaded.scenario.gateway
+        if gateway.regions is not None:
+            return ["gateway.regions: all of a measurement is on one machine, at one place; leave it out"]
         if gateway.autoscale is None:
             return [f"gateway.workers is {gateway.workers}; the reference gateway is one process"] if gateway.workers > 1 else []
         if gateway.autoscale.kind == "hpa":

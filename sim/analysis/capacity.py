@@ -10,6 +10,7 @@ import numpy as np
 from sim.analysis.estimators import Estimate, mean_estimate
 from sim.analysis.window import Window
 from sim.data.run import Run
+from sim.gateway.stages.autoscale import at_start
 
 HOUR_S = 3600.0
 SAMPLES = 1200
@@ -22,7 +23,7 @@ def worker_steps(run: Run, replication: int) -> tuple[np.ndarray, np.ndarray]:
         for event in run.events
         if event["event"] == "scaling" and event["replication"] == replication and event["state"] in ("up", "down")
     ]
-    steps = np.array([(0.0, run.scenario.gateway.workers), *changes])
+    steps = np.array([(0.0, at_start(run.scenario.gateway)), *changes])
     return steps[:, 0], steps[:, 1]
 
 

@@ -82,8 +82,8 @@ def key_rows(name: str, provider: Provider, sent: Sent, mine: np.ndarray, refuse
     }
     return [
         row(
-            f"{name}'s {what} limit", limit.rps * provider.keys * provider.units * 60, f"{what.split()[-1]}s/min", sent.per_second(mine) * each * 60,
-            refused, (code,), places,
+            f"{name}'s {what} limit", limit.rps * provider.keys * provider.units * 60, f"{what.split()[-1]}s/min",
+            sent.per_second(mine) * each * 60, refused, (code,), places,
         )
         for what, (limit, each, code) in charged.items()
         if limit is not None

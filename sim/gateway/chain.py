@@ -14,9 +14,9 @@ A stage is a module. Like a ``try`` block around the stages below it:
 
 All are optional. ``g.<stage>`` is the stage's State, ``g.<table>`` one of its TABLES. Nothing here waits, reads a clock or does I/O.
 Around its hooks a stage declares, where it has them: Config (its words in the scenario), build(scenario, seed) (its State; None where the
-scenario does not use it), Request and Call (fields), COLUMNS (of the rows), PARTS (of the latency), FIGURES (of a run), DRAWS and CLASS
-(fields of requests that are drawn, or follow from the request's class), COSTS (its columns in USD, beside the attempts' own), OPTIONAL (no
-other stage reads its Call, so a scenario that does not use it has neither these fields nor its columns).
+scenario does not use it), Request and Call (fields), COLUMNS (of the rows), PARTS (of the latency), FIGURES (of a run), DRAWS, CLASS and
+USERS (fields of requests that are drawn, or follow from the request's class or user), COSTS (its columns in USD, beside the attempts'
+own), OPTIONAL (no other stage reads its Call, so a scenario that does not use it has neither these fields nor its columns).
 ``docs/how-to/add-a-policy.md`` walks through one.
 """
 
@@ -36,6 +36,7 @@ from sim.gateway.stages import (
     admission,
     api_keys,
     autoscale,
+    backbone,
     breaker,
     cdn,
     context,
@@ -46,6 +47,7 @@ from sim.gateway.stages import (
     freshness,
     hedge,
     rate_limit,
+    regions,
     retry,
     route,
     semantic_cache,
@@ -64,6 +66,7 @@ from sim.scenario.metric_names import METRIC_NAMES, MetricName
 STAGES: tuple[ModuleType, ...] = (
     cdn,  # the same prompt again, at the edge
     freshness,  # how old what a cache serves is
+    regions,  # to the nearest gateway that is up
     degrade,  # an earlier answer or a prepared text instead of a failure
     rate_limit,  # requests and tokens, for every user and for all
     spend_limit,  # dollars, for every user
@@ -82,6 +85,7 @@ STAGES: tuple[ModuleType, ...] = (
     hedge,  # a second attempt beside a slow one
     breaker,  # none to a target that fails too often
     api_keys,  # with a key that is not refused
+    backbone,  # from the gateway's region to the provider's
     streamed,  # the gateway's own work for what it streams
     upstream,  # one attempt
 )
@@ -114,7 +118,7 @@ HOOKS = ("enter", "woken", "rescue", "leave")
 class Path:
     """The hooks of the stages that calls pass, by place; a stage without the hook has None there.
 
-    ``ways_out[place]`` are the ``leave`` hooks from there on upwards; ``permits`` to ``resized`` those of all stages that have them;
+    ``ways_out[place]`` are the ``leave`` hooks from there on upwards; ``permits``, ``stale`` and those from ``busy_s`` on are all stages';
     ``nearest`` is what ``hooks.nearest`` asks, which a real gateway replaces. ``review`` and ``hold`` are empty where no stage has them.
     """
 
@@ -125,11 +129,12 @@ class Path:
     ways_out: tuple[tuple[Callable[..., None], ...], ...]
     permits: tuple[Callable[..., bool], ...]
     stale: tuple[Callable[..., bool], ...]
-    busy_s: tuple[Callable[..., float], ...]
-    resized: tuple[Callable[..., None], ...]
     nearest: Callable[..., Any] | None = None
     review: tuple[Any, ...] = ()
     hold: tuple[Any, ...] = ()
+    busy_s: tuple[Callable[..., float], ...] = ()
+    resized: tuple[Callable[..., None], ...] = ()
+    trip_s: tuple[Callable[..., float], ...] = ()
 
 
 TABLES = {table.__name__: stage for stage in STAGES for table in getattr(stage, "TABLES", ())}
@@ -198,8 +203,9 @@ def path(used: list[ModuleType]) -> Path:
     nearest = next(iter(hooks_of(used, "nearest_by_law")), None)
     review, hold = (tuple(hook_of(stage, hook) for stage in passed) for hook in ("review", "hold"))
     return Path(
-        enter, woken, rescue, leave, ways_out, hooks_of(used, "permits"), hooks_of(used, "stale"),
-        hooks_of(used, "busy_s"), hooks_of(used, "resized"), nearest, review if any(review) else (), hold if any(hold) else (),
+        enter, woken, rescue, leave, ways_out, hooks_of(used, "permits"), hooks_of(used, "stale"), nearest,
+        review if any(review) else (), hold if any(hold) else (),
+        hooks_of(used, "busy_s"), hooks_of(used, "resized"), hooks_of(used, "trip_s"),
     )  # fmt: skip
 
 

@@ -40,6 +40,14 @@ def busy_s(g: Any, number: int, now_s: float) -> float:
     return seconds
 
 
+def trip_s(g: Any, c: Any, target: int) -> float:
+    """Seconds of the round trip between the call's gateway and a target, where regions are told apart."""
+    seconds = 0.0
+    for hook in g.path.trip_s:
+        seconds += hook(g, c, target)
+    return seconds
+
+
 def resized(g: Any, workers: int, now_s: float) -> None:
     """So many workers are ready from now on: every stage that goes by their number is told."""
     for hook in g.path.resized:

@@ -111,5 +111,5 @@ def faults_at(scenario: Scenario, provider: str, targets: dict[str, int], seed: 
     return [
         fault_of(number, fault, NOBODY if fault.model is None else targets[fault.model], seed, changes)
         for number, fault in enumerate(scenario.faults)
-        if (fault.provider == provider or provider in fault.also) and (fault.model is None or fault.model in targets)
+        if fault.strikes(provider, scenario.providers[provider].region) and (fault.model is None or fault.model in targets)
     ]

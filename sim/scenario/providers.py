@@ -148,6 +148,10 @@ class Provider(Model):
     concurrency: Count | None = Field(None, description="requests in service at once; more are answered 429; default: no limit")
     models: Annotated[dict[Name, ProviderModel], Field(min_length=1)] = Field(description="by name, each with its latency")
     errors: Errors | None = Field(None, description="failures that happen all the time; default: none")
+    region: Name | None = Field(
+        None,
+        description="where it stands, with gateway.regions; default: at no distance from any gateway, and struck by no region's outage",
+    )
     rtt: Duration = Field(Seconds(0.0), description="network round trip to this provider or region, on top of every answer")
     reserved: Reserved | None = Field(
         None, description="capacity of its own, paid by the hour instead of by the token; default: paid by the token"

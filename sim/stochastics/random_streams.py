@@ -49,6 +49,7 @@ class Purpose(IntEnum):
     CLIENT_RETRY = 15  # request, retry
     TOPIC = 16  # prompt
     CONTENT = 17  # prompt
+    REGION = 18  # user
 
     # providers
     TTFT = 30  # target, prompt, occurrence; the whole latency of a model that has only that

@@ -40,7 +40,14 @@ def workers_start_from_none(rows: np.ndarray) -> None:
     assert (rows["queue_wait_s"] > 0).sum() > 50
 
 
+def regions_are_apart(rows: np.ndarray) -> None:
+    assert (np.bincount(rows["region"], minlength=3) > 100).all()
+    assert len(np.unique(rows["network_s"][rows["attempts"] > 0].round(6))) >= 3
+    assert (rows["backbone_s"] > 0.05).sum() > 50
+
+
 AT_WORK = {
+    "regions, one of which goes down": regions_are_apart,
     "workers by their CPUs": workers_scale, "workers by their calls, from none": workers_start_from_none,
     "input validation": inputs_are_checked,
     "layered caches": layers_answer, "tiers by a classifier": tiers_are_chosen, "tiers by a classifier, hedged": tiers_are_chosen,

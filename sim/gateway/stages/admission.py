@@ -10,6 +10,7 @@ from pydantic import Field
 
 from sim.data.outcomes import ABANDONED, REJECTED, TIMEOUT
 from sim.gateway.call import CONTINUE, WAIT
+from sim.gateway.stages.autoscale import at_start
 from sim.kernel.containers import Keyed, Line, append, remove, take_first, wake
 from sim.kernel.refusals import refusal
 from sim.kernel.state import Short, state
@@ -107,7 +108,7 @@ def build(scenario: Any, seed: int) -> Any:
     s = State(*numbers)
     if queue.per == "worker":
         s.per_worker = s.concurrency
-        s.concurrency = s.per_worker * scenario.gateway.workers
+        s.concurrency = s.per_worker * at_start(scenario.gateway)
     return s
 
 

@@ -39,6 +39,7 @@ REVERSED_S = 300.0  # a change of direction so soon after the change before, twi
 
 class Scaler(Model):
     max: Annotated[Count, Field(le=1000)] = Field(description="workers, at most")
+    start: Annotated[int, Field(ge=0, le=1000)] | None = Field(None, description="workers at the start; default: gateway.workers")
     start_up: Duration = Field(description="from asking for a worker until it is ready: scheduling, pulling the image, starting, probes")
     tolerance: Share = Field(0.1, description="no change while usage / target is within so much of 1")
     every: Duration = Field(Seconds(15.0), description="sync period of the loop")
@@ -129,12 +130,10 @@ def check(scenario: Any) -> Iterator[Finding]:
     gateway, here = scenario.gateway, ("gateway", "autoscale")
     scaler = gateway.autoscale
     if scaler is None:
-        if gateway.workers == 0:
-            yield Finding(("gateway", "workers"), "there is no worker, and nothing starts one", "write workers: 1, or give autoscale")
         return
-    if not scaler.min <= gateway.workers <= scaler.max:
-        message = f"workers is {gateway.workers}, outside of {scaler.min} to {scaler.max}"
-        yield Finding((*here, "max"), message, "workers is the number at the start: choose it within min and max")
+    if not scaler.min <= at_start(gateway) <= scaler.max:
+        message = f"{at_start(gateway)} workers at the start, outside of {scaler.min} to {scaler.max}"
+        yield Finding((*here, "max"), message, "choose gateway.workers, or start here, within min and max")
     if scaler.every <= 0.0:
         yield Finding((*here, "every"), "expected a duration above zero", "leave it out for 15s")
     if scaler.kind == "keda" and scaler.poll <= 0.0:
@@ -154,13 +153,19 @@ def build(scenario: Any, seed: int) -> Any:
     keda = scaler.kind == "keda"
     advices, periods = max(1, ceil(scaler.stabilization / scaler.every)), max(0, ceil(PERIOD_S / scaler.every) - 1)
     s = State(
-        asked=scenario.gateway.workers, ready=scenario.gateway.workers, min=scaler.min, max=scaler.max, start_up_s=scaler.start_up,
+        asked=at_start(scenario.gateway), ready=at_start(scenario.gateway), min=scaler.min, max=scaler.max, start_up_s=scaler.start_up,
         tolerance=scaler.tolerance, every_s=scaler.every, advices=advices, periods=periods,
         kept=max(advices, periods + 1), target=float(scaler.calls_per_worker) if keda else scaler.target,
         by_cpu=not keda, poll_s=scaler.poll if keda else inf, cooldown_s=scaler.cooldown if keda else inf, sync_s=scaler.every,
     )  # fmt: skip
     s.look_s = s.poll_s
     return s
+
+
+def at_start(gateway: Any) -> int:
+    """Workers at the start of a run."""
+    scaler = gateway.autoscale
+    return int(gateway.workers if scaler is None or scaler.start is None else scaler.start)
 
 
 def pods(scenario: Any, s: Any) -> Keyed:

@@ -19,6 +19,7 @@ from pydantic import Field
 
 from sim.data.outcomes import OK
 from sim.gateway.call import CONTINUE, WAIT
+from sim.gateway.stages.autoscale import at_start
 from sim.kernel.containers import NOBODY, Keyed
 from sim.kernel.random import root_of, uniform_below
 from sim.kernel.state import Short, Wide, state
@@ -36,8 +37,8 @@ class Stalls(Model):
 
 
 class Config(Model):
-    workers: Annotated[int, Field(ge=0, le=1000)] = Field(
-        1, description="processes of the gateway, each with a CPU of its own; with autoscale, those at the start"
+    workers: Annotated[int, Field(ge=1, le=1000)] = Field(
+        1, description="processes of the gateway, each with a CPU of its own; with autoscale, those at the start unless it says so itself"
     )
     cpu_per_request: Durations | None = Field(
         None,
@@ -122,7 +123,7 @@ def build(scenario: Any, seed: int) -> Any:
     if not works(scenario):
         return None
     gateway = scenario.gateway
-    s, stalls = State(gateway.workers, gateway.workers if gateway.autoscale is None else gateway.autoscale.max), gateway.stalls
+    s, stalls = State(at_start(gateway), gateway.workers if gateway.autoscale is None else gateway.autoscale.max), gateway.stalls
     if stalls is not None:
         s.stall_s, s.every_s, s.random = stalls.for_, stalls.every, stalls.spacing == "random"
         s.root = root_of(seed, Purpose.STALL)

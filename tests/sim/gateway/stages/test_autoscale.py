@@ -22,7 +22,7 @@ def hpa(workers=1, start_up="0s", target=0.5, **words):
 
 def keda(workers=0, start_up="0s", calls_per_worker=1, slots=1, **words):
     scaler = {"kind": "keda", "max": 100, "start_up": start_up, "calls_per_worker": calls_per_worker, **words}
-    return by_hand(workers=workers, queue={"concurrency": slots, "per": "worker", "waiting": "unlimited"}, autoscale=scaler)
+    return by_hand(queue={"concurrency": slots, "per": "worker", "waiting": "unlimited"}, autoscale={"start": workers, **scaler})
 
 
 def busy(hand, number, seconds, at_s):
@@ -228,7 +228,6 @@ def test_too_few_workers_that_scale_answer_what_fixed_ones_cannot():
 @pytest.mark.parametrize(
     ("gateway", "place"),
     [
-        ({"workers": 0}, ("gateway", "workers")),
         (
             {"workers": 9, "cpu_per_request": TENTH, "autoscale": {"kind": "hpa", "max": 4, "start_up": "1s"}},
             ("gateway", "autoscale", "max"),
