@@ -14,6 +14,7 @@ from sim.provider.state import Fault, Model, Prefix, Provider, Providers, Provid
 from sim.scenario.model import Provider as Config
 from sim.scenario.model import ProviderModel, Scenario
 from sim.scenario.units import Rate
+from sim.workload.rates import busy_spans
 
 RETRY_AFTER_STEP_S = {"anthropic": 1.0}
 """Anthropic tells retry-after in whole seconds; the others have a header in milliseconds."""
@@ -41,6 +42,7 @@ def build(scenario: Scenario, seed: int, calls: Any, ready: Any, history: Any = 
         provider.faults = len(faults) - provider.first_fault
         for model_name, model in config.models.items():
             models.append(model_of(config, model, len(providers), servers))
+            keep_warm(models[-1], model, scenario, changes)
             draws.append(ModelDraws(seed, f"{name}/{model_name}", model, config.errors.after if config.errors else None))
         providers.append(provider)
     return ProvidersInPython(
@@ -104,6 +106,16 @@ def model_of(config: Config, model: ProviderModel, provider: int, servers: list[
             server.parallel = float(model.batching.parallel)
         servers.append(server)
     return row
+
+
+def keep_warm(row: Model, model: ProviderModel, scenario: Scenario, changes: list[float]) -> None:
+    """``changes`` grow by the times at which a model begins and ends to be kept warm for what is foreseen."""
+    cold, workload = model.cold_start, scenario.workload
+    if cold is None or cold.prewarm is None:
+        return
+    spans = busy_spans(workload.arrivals, workload.duration, 1.0 / cold.idle, cold.prewarm)
+    row.first_change, row.changes = len(changes), len(spans)
+    changes.extend(spans)
 
 
 def faults_at(scenario: Scenario, provider: str, targets: dict[str, int], seed: int, changes: list[float]) -> list[Fault]:

@@ -27,6 +27,11 @@ class ColdStart(Model):
 
     idle: Duration = Field(description="without calls for so long, it goes cold")
     delay: Durations = Field(description="until it is ready again")
+    prewarm: Duration | None = Field(
+        None,
+        description="it is called so long before the arrivals' pattern brings a call within idle, and kept warm as long as that does; give "
+        "it more than the delay; what these calls cost is left out; default: the first real call wakes it",
+    )
 
 
 class Batching(Model):

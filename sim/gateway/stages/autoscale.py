@@ -28,6 +28,7 @@ from sim.scenario.finding import Finding
 from sim.scenario.metric_names import StageFigure
 from sim.scenario.units import Seconds
 from sim.scenario.values import Count, Duration, Model, Share
+from sim.workload.rates import foreseen, has_pattern
 
 OPTIONAL = True
 UP, DOWN, READY, FLAPPING = range(4)
@@ -43,6 +44,11 @@ class Scaler(Model):
     start_up: Duration = Field(description="from asking for a worker until it is ready: scheduling, pulling the image, starting, probes")
     tolerance: Share = Field(0.1, description="no change while usage / target is within so much of 1")
     every: Duration = Field(Seconds(15.0), description="sync period of the loop")
+    forecast: Duration | None = Field(
+        None,
+        description="pre-warming: it scales up already for the highest rate that the arrivals' pattern has within this time from now, in "
+        "proportion to the rate now; give it a little more than start_up and every; default: it follows what it sees",
+    )
     stabilization: Duration = Field(Seconds(300.0), description="it scales down to the highest number advised within this time")
 
 
@@ -86,6 +92,7 @@ class State:
     by_cpu: bool
     poll_s: float
     cooldown_s: float
+    foresees: int = 0  # syncs for which the pattern is known
     sync_s: float = 0.0  # when the next one is
     look_s: float = inf
     syncs: int = 0
@@ -108,6 +115,13 @@ class Pod:
 class Sync:
     advised: int = 0
     change: int = 0
+
+
+@state
+class Foreseen:
+    """What the load will be, over what it is."""
+
+    rise: float = 1.0
 
 
 @state
@@ -138,6 +152,9 @@ def check(scenario: Any) -> Iterator[Finding]:
         yield Finding((*here, "every"), "expected a duration above zero", "leave it out for 15s")
     if scaler.kind == "keda" and scaler.poll <= 0.0:
         yield Finding((*here, "poll"), "expected a duration above zero", "leave it out for 30s")
+    if scaler.forecast is not None and not has_pattern(scenario.workload.arrivals):
+        message = f"arrivals of kind {scenario.workload.arrivals.kind} state no rate over time"
+        yield Finding((*here, "forecast"), message, "leave it out, or state the pattern: stages or users")
     has_work = any(law is not None for law in (gateway.cpu_per_request, gateway.cpu_after, gateway.cpu_per_token))
     if scaler.kind == "hpa" and not has_work:
         yield Finding(here, "the workers' CPUs have nothing to do, so that there is no utilisation", "give cpu_per_request, or use keda")
@@ -159,7 +176,16 @@ def build(scenario: Any, seed: int) -> Any:
         by_cpu=not keda, poll_s=scaler.poll if keda else inf, cooldown_s=scaler.cooldown if keda else inf, sync_s=scaler.every,
     )  # fmt: skip
     s.look_s = s.poll_s
+    s.foresees = len(rises(scenario))
     return s
+
+
+def rises(scenario: Any) -> list[float]:
+    """At each sync; none without a forecast."""
+    scaler, workload = scenario.gateway.autoscale, scenario.workload
+    if scaler.forecast is None:
+        return []
+    return foreseen(workload.arrivals, workload.duration, scaler.every, scaler.forecast)
 
 
 def at_start(gateway: Any) -> int:
@@ -177,7 +203,11 @@ def syncs(scenario: Any, s: Any) -> Keyed:
     return Keyed(s.kept, Sync, [Sync(s.asked)])
 
 
-TABLES = (pods, syncs)
+def forecasts(scenario: Any, s: Any) -> Keyed:
+    return Keyed(max(1, s.foresees), Foreseen, [Foreseen(rise) for rise in rises(scenario)])
+
+
+TABLES = (pods, syncs, forecasts)
 
 
 def enter(g: Any, c: Any, now_s: float) -> int:
@@ -257,7 +287,7 @@ def synchronise(g: Any, now_s: float) -> None:
     row = g.syncs[s.syncs % s.kept]
     row.advised = row.change = 0
     if s.asked > 0:
-        row.advised = advice_by_cpu(g, now_s) if s.by_cpu else advice_by_calls(s)
+        row.advised = advice_by_cpu(g, now_s) if s.by_cpu else advice_by_calls(g)
         row.change = min(max(allowed(g, row.advised), s.min, 1), s.max) - s.asked
         if row.change != 0:
             scale(g, s.asked + row.change, now_s)
@@ -276,6 +306,7 @@ def advice_by_cpu(g: Any, now_s: float) -> int:
         pod.seen_s, pod.busy_s = now_s, busy
     if measured == 0:
         return int(s.asked)
+    used *= rise(g)
     ratio = used / measured / s.target
     starting = s.asked - measured
     if ratio <= 1.0 or starting == 0:
@@ -284,10 +315,17 @@ def advice_by_cpu(g: Any, now_s: float) -> int:
     return int(s.asked) if ratio < 1.0 or abs(1.0 - ratio) <= s.tolerance else ceil(ratio * s.asked)
 
 
-def advice_by_calls(s: Any) -> int:
+def rise(g: Any) -> float:
+    s = g.autoscale
+    return float(g.forecasts[s.syncs].rise) if s.syncs < s.foresees else 1.0
+
+
+def advice_by_calls(g: Any) -> int:
     """``GetExternalPerPodMetricReplicas``."""
-    ratio = s.inside / (s.target * s.asked)
-    return int(s.asked) if abs(1.0 - ratio) <= s.tolerance else ceil(s.inside / s.target)
+    s = g.autoscale
+    needed = s.inside * rise(g) / s.target
+    ratio = needed / s.asked
+    return int(s.asked) if abs(1.0 - ratio) <= s.tolerance else ceil(needed)
 
 
 def allowed(g: Any, advised: int) -> int:

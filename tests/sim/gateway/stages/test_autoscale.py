@@ -9,7 +9,9 @@ from sim.engine.runner import predict
 from sim.gateway.language import Scenario
 from sim.gateway.stages import autoscale
 from sim.gateway.stages.autoscale import SCALED, check
-from tests.sim.gateway.by_hand import by_hand
+from sim.scenario.model import Stages
+from sim.workload.rates import foreseen
+from tests.sim.gateway.by_hand import ByHand, by_hand
 from tests.sim.tiny import BASE, unchecked
 
 TENTH = {"kind": "constant", "value": "100ms"}
@@ -255,3 +257,46 @@ def test_a_clock_that_is_set_back_to_the_start_of_a_run_starts_the_loop_anew():
     for at_s in (15.0, 30.0, 45.0):
         hand.tick(at_s)
     assert hand.tick(0.0) == 15.0
+
+
+class TestForecast:
+    """Pre-warming: the workers that the traffic's pattern asks for a while from now."""
+
+    def rising(self, **words):
+        scaler = {"kind": "hpa", "max": 100, "start_up": "30s", "target": 0.5, **words}
+        made = rising(workers=2, cpu_per_request=TENTH, autoscale=scaler)
+        return ByHand(made)
+
+    @pytest.mark.parametrize(("forecast", "workers"), [(None, 2), ("40s", 2), ("50s", 6)])
+    def test_it_scales_up_as_much_as_the_rate_will_rise_within_the_time_it_looks_ahead(self, forecast, workers):
+        """2/s become 20/s at 60 s. At 15 s a utilisation of 0.2 foresees 2.0: 8 workers, of which the policies allow 4 more at once."""
+        hand = self.rising(**({} if forecast is None else {"forecast": forecast}))
+        for number in (0, 1):
+            busy(hand, number, 3.0, 0.0)
+        hand.tick(15.0)
+        assert asked(hand) == workers
+
+    def test_it_does_not_scale_down_because_the_rate_will_fall(self):
+        falling = {"kind": "stages", "stages": [{"rate": "20/s", "duration": "30s"}, {"rate": "2/s", "duration": "30s"}]}
+        assert foreseen(Stages.model_validate(falling), 60.0, 15.0, 60.0) == [1.0] * 5
+
+    def test_workers_that_are_there_before_the_rise_are_not_waited_for(self):
+        words = {"cpu_per_request": TENTH, "workers": 1}
+        scaler = {"kind": "hpa", "max": 20, "start_up": "40s", "target": 0.5}
+        late, ready = (
+            predict(rising(**words, autoscale={**scaler, **more}), replications=1, engine="simpy") for more in ({}, {"forecast": "60s"})
+        )
+        assert measure(late, "added_latency_s.p99").value > 10.0
+        assert measure(ready, "added_latency_s.p99").value < 1.0
+
+    def test_nothing_can_be_foreseen_of_arrivals_without_a_stated_rate(self):
+        closed = {"kind": "closed", "clients": 3, "think": {"kind": "constant", "value": "1s"}}
+        scaler = {"kind": "hpa", "max": 4, "start_up": "1s", "forecast": "1m"}
+        made = Scenario.model_validate(
+            {
+                **BASE,
+                "workload": {**BASE["workload"], "arrivals": closed},
+                "gateway": {**BASE["gateway"], "cpu_per_request": TENTH, "autoscale": scaler},
+            }
+        )
+        assert [finding.path for finding in check(made)] == [("gateway", "autoscale", "forecast")]
