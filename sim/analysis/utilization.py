@@ -73,14 +73,24 @@ def usage(
 def cpu_rows(
     scenario: Any, offered_rps: float, needing_rps: float, requests: Columns, asked: np.ndarray, refused: Refusals
 ) -> Iterator[Row]:
-    """Of the workers: demand before and after the provider and for each streamed token; stalls take from what they can do."""
+    """Of serial work, and of the workers: demand before and after the provider and for each streamed token. Stalls take from what workers
+    can do.
+    """
+    if (law := scenario.gateway.serial_per_request) is not None:
+        yield row("the gateway's serial work", 1.0, "calls at a time", offered_rps * mean(law), refused, ())
     if not works(scenario):
         return
     workers, stalls = most_workers(scenario.gateway), scenario.gateway.stalls
     tokens = float(requests["output_tokens"].mean(where=asked)) if asked.any() else 0.0
+    pace = 1.0 - scenario.gateway.parallel + scenario.gateway.parallel / scenario.gateway.cores
     capacity = workers if stalls is None else workers * stalls.every / (stalls.every + stalls.for_)
     yield row(
-        "the gateway's CPU", float(capacity), "cores", offered_rps * own_work_s(scenario, needing_rps / offered_rps, tokens), refused, ()
+        "the gateway's CPU",
+        float(capacity),
+        "cores",
+        offered_rps * pace * own_work_s(scenario, needing_rps / offered_rps, tokens),
+        refused,
+        (),
     )
 
 

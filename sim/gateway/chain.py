@@ -51,6 +51,7 @@ from sim.gateway.stages import (
     retry,
     route,
     semantic_cache,
+    serial,
     sessions,
     spend_limit,
     streamed,
@@ -72,6 +73,7 @@ STAGES: tuple[ModuleType, ...] = (
     spend_limit,  # dollars, for every user
     autoscale,  # as many workers as the load asks for
     cpu,  # the gateway's own work, before and after all that follows
+    serial,  # what is done for one call at a time
     validation,  # malformed requests and prompt injections
     sessions,  # what is remembered of the conversation
     context,  # how much of it goes along

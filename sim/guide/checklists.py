@@ -147,9 +147,13 @@ def weekly(seen: Seen) -> Line:
 
 # ---- at 100,000 users -------------------------------------------------------------------------------------------------
 def regions(seen: Seen) -> Line:
+    placed = seen.scenario.gateway.regions
+    if placed is not None:
+        said = f"gateways in {listed(list(placed.gateways))}"
+        return Line(len(placed.gateways) > 1, said, "add a second region to gateway.regions.gateways")
     trips = {seen.scenario.providers[name].rtt for name in used_providers(seen.scenario)}
     said = "providers at different distances (rtt)" if len(trips) > 1 else "all providers at one distance: one region"
-    return Line(len(trips) > 1, said, "a provider entry for each region, with its rtt")
+    return Line(len(trips) > 1, said, "add gateway.regions, workload.users.regions and the providers' region")
 
 
 def cost_aware(seen: Seen) -> Line:
@@ -158,7 +162,15 @@ def cost_aware(seen: Seen) -> Line:
 
 
 def predictive(seen: Seen) -> Line:
-    return Line(None, "the language has no scaling that follows a forecast; `tenfold predict` of the busiest hour says what it needs")
+    scaler = seen.scenario.gateway.autoscale
+    if scaler is None:
+        return Line(False, "the workers stay as many as they are", "add gateway.autoscale with forecast: a little more than start_up")
+    if scaler.forecast is None:
+        return Line(
+            False, f"{scaler.kind} follows what it sees", "add forecast to gateway.autoscale: a little more than start_up and every"
+        )
+    most = measure(seen.runs[PEAK], "workers.max").value or 0.0
+    return Line(True, f"{scaler.kind} looks {scaler.forecast:g} s ahead: up to {most:g} workers at {PEAK:g}x")
 
 
 def dedicated(seen: Seen) -> Line:

@@ -33,7 +33,8 @@ GUIDE = {
     "regions, one of which goes down": (
         "gateway.regions={gateways: [us, eu], within: 12ms, rtt: {us: {eu: 71ms, ap: 213ms}, eu: {ap: 168ms}}, detect: 20s}",
         "workload.users={count: 300, regions: {us: 0.5, eu: 0.3, ap: 0.2}}", "providers.alpha.region=us", "providers.beta.region=eu",
-        "gateway.workers=4", "gateway.cache=[{kind: cdn, ttl: 15s, points: 3, hit: 5ms}]", "workload.duration=4m",
+        "gateway.workers=4", "gateway.cache=[{kind: cdn, ttl: 15s, points: 3, hit: 5ms}, {kind: exact, ttl: 20s}]",
+        "workload.duration=4m", "gateway.serial_per_request=2ms",
         "faults=[{kind: region-outage, region: us, at: 90.25s, for: 45.5s}]",
     ),
     "tiers by a classifier, hedged": (

@@ -24,7 +24,7 @@ from sim.kernel.containers import NOBODY, Keyed
 from sim.kernel.random import root_of, uniform_below
 from sim.kernel.state import Short, Wide, state
 from sim.scenario.finding import Finding
-from sim.scenario.values import Duration, Durations, Model
+from sim.scenario.values import Duration, Durations, Model, Share
 from sim.stochastics.random_streams import Purpose
 
 
@@ -49,6 +49,14 @@ class Config(Model):
         None,
         description="its work after the provider, for each call that was sent to one, on the same worker, also modelled; default: none",
     )
+    cores: Annotated[int, Field(ge=1, le=1000)] = Field(
+        1, description="cores that each worker's own work can use, a whole number (vertical scaling); see parallel"
+    )
+    parallel: Share = Field(
+        0.0,
+        description="share of a call's own work that several cores do at once (Amdahl's law); 0: none, as of one Python process, which "
+        "leaves the other cores idle",
+    )
     worker_usd_per_hour: Annotated[float, Field(ge=0)] = Field(
         0.0, description="USD that a worker costs in an hour, busy or not; a part of the cost per day and month"
     )
@@ -60,6 +68,7 @@ class State:
     workers: int = 1
     most: int = 1
     turn: int = 0
+    pace: float = 1.0  # how long work takes over what it takes on one core
     stall_s: float = 0.0
     every_s: float = inf
     random: bool = False
@@ -108,7 +117,10 @@ def works(scenario: Any) -> bool:
 
 
 def check(scenario: Any) -> Iterator[Finding]:
-    stalls = scenario.gateway.stalls
+    stalls, gateway = scenario.gateway.stalls, scenario.gateway
+    if gateway.cores > 1 and gateway.parallel == 0.0:
+        message = "nothing is done on several cores at once, so that the others are idle"
+        yield Finding(("gateway", "cores"), message, "write parallel: 0.5, say, or more workers instead", warning=True)
     if stalls is None:
         return
     for name, value in (("every", stalls.every), ("for", stalls.for_)):
@@ -124,6 +136,7 @@ def build(scenario: Any, seed: int) -> Any:
         return None
     gateway = scenario.gateway
     s, stalls = State(at_start(gateway), gateway.workers if gateway.autoscale is None else gateway.autoscale.max), gateway.stalls
+    s.pace = 1.0 - gateway.parallel + gateway.parallel / gateway.cores
     if stalls is not None:
         s.stall_s, s.every_s, s.random = stalls.for_, stalls.every, stalls.spacing == "random"
         s.root = root_of(seed, Purpose.STALL)
@@ -149,7 +162,7 @@ def give(g: Any, number: int, demand_s: float, now_s: float) -> float:
     """Give work to a worker; when that will be done."""
     worker = g.workers[number]
     flow(g, number, now_s)
-    return work(g, number, worker.free_s if worker.free_s > now_s else now_s, demand_s)
+    return work(g, number, worker.free_s if worker.free_s > now_s else now_s, demand_s * g.cpu.pace)
 
 
 def work(g: Any, number: int, at_s: float, demand_s: float) -> float:
@@ -178,7 +191,7 @@ def give_pieces(g: Any, number: int, work_s: float, streamed_s: float, now_s: fl
     """Let the work for a stream of that length flow to a worker; one of more work than time has lasted for as long as the work."""
     if work_s <= 0.0:
         return
-    worker = g.workers[number]
+    worker, work_s = g.workers[number], work_s * g.cpu.pace
     flow(g, number, now_s)
     in_all_s = worker.pieces_s + work_s
     worker.span_s = (worker.pieces_s * worker.span_s + work_s * max(streamed_s, work_s)) / in_all_s

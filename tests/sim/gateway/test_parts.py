@@ -30,6 +30,7 @@ EVERY_STAGE = EVERYTHING | {
     "classifier": {"misclassified": "1%"},
     "autoscale": {"kind": "hpa", "max": 4, "start_up": "1s"},
     "regions": {"gateways": ["us"]},
+    "serial_per_request": {"kind": "constant", "value": "1ms"},
     "cpu_per_token": {"kind": "constant", "value": "1ms"},
     "cache": [{"kind": kind, "ttl": "1m"} for kind in ("cdn", "exact", "semantic")],
     "routing": {"kind": "capability", "default": ["a/one"], "large": ["b/two"]},
@@ -54,8 +55,8 @@ class TestParts:
 
     def test_what_is_declared_stands_in_the_order_of_the_chain(self):
         assert list(chain.declared("PARTS")) == [
-            "edge_s", "network_s", "worker_wait_s", "cpu_s", "validation_s", "coalesced_s", "embedding_s", "classifier_s", "escalated_s",
-            "queue_wait_s", "backoff_s", "backbone_s", "failed_s", "first_token_s", "generation_s",
+            "edge_s", "network_s", "worker_wait_s", "cpu_s", "serial_s", "validation_s", "coalesced_s", "embedding_s", "classifier_s",
+            "escalated_s", "queue_wait_s", "backoff_s", "backbone_s", "failed_s", "first_token_s", "generation_s",
         ]  # fmt: skip
 
     def test_every_draw_has_a_purpose_of_its_own(self):
