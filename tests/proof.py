@@ -111,7 +111,7 @@ def table_row(cells: list[str]) -> str:
     return f"| {' | '.join(cells)} |"
 
 
-STAGES = ("semantic_cache", "cdn", "freshness", "tiering", "validation", "spend_limit", "sessions", "context")
+STAGES = ("semantic_cache", "cdn", "freshness", "tiering", "validation", "spend_limit", "sessions", "context", "autoscale")
 SHORTLY = ("workload.duration=150s", "workload.warmup=15s")
 PROTOTYPE = (  # 500 calls a day are none in three minutes: 300 times as many, and of the provider 300 times its limits
     *SHORTLY, "workload.arrivals.peak_to_mean=1", "providers.openai.limits={requests: 150000/min, tokens: 9000000/min}",

@@ -39,6 +39,8 @@ REVERSED_S = 300.0  # a change of direction so soon after the change before, twi
 
 
 class Scaler(Model):
+    """What the two kinds have in common: the loop, and the workers' start."""
+
     max: Annotated[Count, Field(le=1000)] = Field(description="workers, at most")
     start: Annotated[int, Field(ge=0, le=1000)] | None = Field(None, description="workers at the start; default: gateway.workers")
     start_up: Duration = Field(description="from asking for a worker until it is ready: scheduling, pulling the image, starting, probes")

@@ -28,8 +28,8 @@ def by_the_token(rate):
 
 def test_reserved_units_cost_the_same_however_little_is_asked_of_them():
     seen = run("workload.arrivals.rate=0.1/s")
-    assert measure(seen, "cost_usd.capacity_per_month").value == pytest.approx(15 * 0.361 * HOURS)
-    assert monthly(seen) == pytest.approx(15 * 0.361 * HOURS)
+    assert measure(seen, "cost_usd.capacity_per_month").value == pytest.approx(15 * 0.36111 * HOURS)
+    assert monthly(seen) == pytest.approx(15 * 0.36111 * HOURS)
 
 
 def test_what_they_have_no_room_for_overflows_and_is_paid_by_the_token():
@@ -53,7 +53,7 @@ def test_they_pay_from_the_volume_at_which_their_rent_is_what_the_tokens_cost():
 
 def test_twice_the_units_have_twice_the_room_and_the_price():
     seen = run("providers.dedicated.reserved.units=30", "workload.arrivals.rate=1.5/s")
-    assert measure(seen, "cost_usd.capacity_per_month").value == pytest.approx(30 * 0.361 * HOURS)
+    assert measure(seen, "cost_usd.capacity_per_month").value == pytest.approx(30 * 0.36111 * HOURS)
     room = next(row["capacity"] for row in seen.usage if row["limit"] == "dedicated's token limit")
     assert room == pytest.approx(30 * 2500)
 
