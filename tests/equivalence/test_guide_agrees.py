@@ -56,7 +56,7 @@ AT_WORK = {
 
 @pytest.mark.parametrize("name", [pytest.param(name, marks=pytest.mark.slow) if name != "layered caches" else name for name in GUIDE])
 def test_both_drivers_say_the_same(name: str) -> None:
-    scenario = load(SCENARIO, [*GUIDE[name], *SHORT]).scenario
+    scenario = load(SCENARIO, [*SHORT, *GUIDE[name]]).scenario
     (ours, requests, attempts), (theirs, their_requests, their_attempts) = in_simpy(scenario), in_asyncio(scenario)
     AT_WORK[name](requests)
     assert_same(requests, their_requests)

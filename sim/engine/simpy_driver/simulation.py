@@ -82,7 +82,7 @@ class Simulation(simpy.Environment):
 
     _queue: list[Any]  # SimPy's (time, priority, id, event), and ours
 
-    def __init__(self, g: Any, p: Any, ends_s: float = 0.0) -> None:
+    def __init__(self, g: Any, p: Any, ends_s: float = inf) -> None:
         super().__init__()
         self.g, self.p = g, p
         self.ready, self.leavers, self.rearmed = g.ready, g.leavers, p.rearmed
