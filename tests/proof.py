@@ -115,7 +115,9 @@ def table_row(cells: list[str]) -> str:
     return f"| {' | '.join(cells)} |"
 
 
-STAGES = ("semantic_cache", "cdn", "freshness", "tiering", "validation", "spend_limit", "sessions", "context", "summary", "overload")
+STAGES = (
+    "semantic_cache", "cdn", "freshness", "tiering", "validation", "spend_limit", "sessions", "context", "summary", "overload", "autoscale",
+)  # fmt: skip
 SHORTLY = ("workload.duration=150s", "workload.warmup=15s")
 PROTOTYPE = (  # 500 calls a day are none in three minutes: 600 times as many, and of the provider 600 times its limits
     *SHORTLY, "workload.arrivals.peak_to_mean=1", "providers.openai.limits={requests: 300000/min, tokens: 18000000/min}",

@@ -243,6 +243,9 @@ class AsyncioDriver:
     def start_clock(self, ago_s: float) -> None:
         """The run has started ``ago_s`` seconds ago (in the future, if negative)."""
         self.start_s, self.latest_s = self.clock() - ago_s, -inf
+        self.agenda.drop_timers()
+        for number in range(len(self.g.timers)):
+            self.agenda.add_timer(0.0, number)
         self.agenda.set_alarm()
 
     def ring(self) -> None:

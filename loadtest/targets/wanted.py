@@ -67,12 +67,17 @@ WORDS: dict[str, Word] = {
     "retry.backoff": Word(lambda g: g.retry.attempts > 1 and g.retry.backoff.kind != "none", "backoff: none"),
     "retry.to: same": Word(lambda g: g.retry.attempts > 1 and g.retry.to == "same", "to: next"),
     "retry.to: next": Word(lambda g: g.retry.attempts > 1 and g.retry.to == "next", "to: same"),
+    "queue.per: worker": Word(
+        lambda g: g.queue is not None and g.queue.per == "worker", "per: gateway, with the concurrency of all workers"
+    ),
+    "regions": Word(lambda g: g.regions is not None, "leave it out: one machine is one region"),
+    "autoscale": Word(lambda g: g.autoscale is not None, "leave it out, and write the number of workers"),
     "workers": Word(lambda g: g.workers > 1, "workers: 1"),
     "cancel_on_disconnect: false": Word(lambda g: not g.cancel_on_disconnect, "true"),
     "cancel_on_disconnect: true": Word(lambda g: g.cancel_on_disconnect, "false"),
     **{
         f"routing: {kind}": Word(routes_by(kind), "choose another kind")
-        for kind in ("round-robin", "least-busy", "cheapest", "fastest", "weighted", "capability")
+        for kind in ("round-robin", "least-busy", "cheapest", "fastest", "weighted", "capability", "nearest")
     },
 }
 

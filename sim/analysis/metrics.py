@@ -15,6 +15,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from sim.analysis.batch_latency import has_batches
+from sim.analysis.capacity import LEVELS, capacity_usd
 from sim.analysis.estimators import INSUFFICIENT, Estimate, mean_estimate, quantile_estimate, ratio_estimate, share_estimate
 from sim.analysis.objectives import objectives
 from sim.analysis.window import Window
@@ -24,7 +25,7 @@ from sim.data.statuses import CANCELLED
 from sim.gateway.chain import declared
 from sim.gateway.stages.breaker import IS_OPEN
 from sim.gateway.stages.retry import NO_TARGET
-from sim.scenario.metric_names import BATCHES, CLIENT, METRIC_NAMES, QUANTILES, MetricName, StageFigure
+from sim.scenario.metric_names import BATCHES, CAPACITY, CLIENT, METRIC_NAMES, QUANTILES, MetricName, StageFigure
 from sim.workload.calls import stated_population
 
 DAY_S = 86_400.0
@@ -134,7 +135,8 @@ def completed(window: Window) -> np.ndarray:
 
 
 def spending(window: Window) -> np.ndarray:
-    return window.sum(window["cost_usd"])
+    """All that is paid: for the requests, and for what is paid by the hour."""
+    return window.sum(window["cost_usd"]) + capacity_usd(window)
 
 
 def cost_per_answer(window: Window) -> Estimate:
@@ -239,7 +241,11 @@ def delays(family: str, of: Callable[[Window], np.ndarray]) -> dict[str, Formula
 
 
 def stage_figure(figure: StageFigure) -> Formula:
-    """What a stage adds: the mean of a column where it is known, or the share of requests with a code in it, or that its limit refused."""
+    """What a stage adds: a level of the workers over time, the mean of a column where it is known, or the share of requests with a
+    code in it, or that its limit refused.
+    """
+    if figure.workers:
+        return LEVELS[figure.workers]
     if figure.equals is not None:
         return share_of(lambda window: window[figure.column] == figure.equals)
     if figure.column:
@@ -285,6 +291,7 @@ FORMULAS: dict[str, Formula] = {
     "cost_usd.per_user_month": cost_per_user_month,
     "cost_usd.per_day": per_second(spending, DAY_S),
     "cost_usd.per_month": per_second(spending, DAY_S * MONTH_DAYS),
+    CAPACITY: per_second(capacity_usd, DAY_S * MONTH_DAYS),
 }
 FORMULAS |= {name: stage_figure(each) for name, each in declared("FIGURES").items()}
 METRICS: dict[str, Metric] = {

@@ -22,13 +22,14 @@ from sim.analysis.breakdowns import (
     refused_by,
 )
 from sim.analysis.budgets import Judgement, judge
+from sim.analysis.capacity import is_priced
 from sim.analysis.estimators import Estimate
 from sim.analysis.latency_breakdown import where_time_went
 from sim.analysis.metrics import METRICS
 from sim.analysis.window import Window
 from sim.data.run import Run
 from sim.gateway.chain import unused_figures
-from sim.scenario.metric_names import BATCHES, CLIENT
+from sim.scenario.metric_names import BATCHES, CAPACITY, CLIENT
 
 SCHEMA_VERSION = 2
 PLAIN = ("attempts_per_request", "queue_depth.max")
@@ -55,6 +56,8 @@ def summarize_run(run: Run) -> dict[str, Any]:
     unused = unused_figures(run.scenario)
     for name, metric in METRICS.items():
         if name in unused:
+            continue
+        if name == CAPACITY and not is_priced(run.scenario):
             continue
         if name.startswith(BATCHES) and not has_batches(run.scenario.workload):
             continue

@@ -9,13 +9,14 @@ A stage is a module. Like a ``try`` block around the stages below it:
     hold(g, c, now_s)     whatever comes up from below, shown or not: let it pass (``c.outcome``), or WAIT; ``woken`` lets it pass then
     leave(g, c, now_s)    ``finally``: let go of what the call holds here, whatever ended it. Never waits, never changes the outcome
     tick(g, now_s)        a timer that belongs to no call. Called at time 0; returns when it is to be called again
-    permits(g, target, now_s), stale(g, c, now_s), load(g, signal, now_s)    answers to what other stages ask: see ``sim.gateway.hooks``
+    permits(g, target, now_s), stale(g, c, now_s), load(g, signal, now_s), busy_s(g, number, now_s), resized(g, workers, now_s)
+                          answers to what other stages ask or say: see ``sim.gateway.hooks``
 
 All are optional. ``g.<stage>`` is the stage's State, ``g.<table>`` one of its TABLES. Nothing here waits, reads a clock or does I/O.
 Around its hooks a stage declares, where it has them: Config (its words in the scenario), build(scenario, seed) (its State; None where the
-scenario does not use it), Request and Call (fields), COLUMNS (of the rows), PARTS (of the latency), FIGURES (of a run), DRAWS and CLASS
-(fields of requests that are drawn, or follow from the request's class), COSTS (its columns in USD, beside the attempts' own), OPTIONAL (no
-other stage reads its Call, so a scenario that does not use it has neither these fields nor its columns).
+scenario does not use it), Request and Call (fields), COLUMNS (of the rows), PARTS (of the latency), FIGURES (of a run), DRAWS, CLASS and
+USERS (fields of requests that are drawn, or follow from the request's class or user), COSTS (its columns in USD, beside the attempts'
+own), OPTIONAL (no other stage reads its Call, so a scenario that does not use it has neither these fields nor its columns).
 ``docs/how-to/add-a-policy.md`` walks through one.
 """
 
@@ -34,6 +35,8 @@ from sim.gateway.call import CONTINUE
 from sim.gateway.stages import (
     admission,
     api_keys,
+    autoscale,
+    backbone,
     breaker,
     cdn,
     context,
@@ -46,9 +49,11 @@ from sim.gateway.stages import (
     hedge,
     overload,
     rate_limit,
+    regions,
     retry,
     route,
     semantic_cache,
+    serial,
     sessions,
     spend_limit,
     streamed,
@@ -66,10 +71,13 @@ from sim.scenario.metric_names import METRIC_NAMES, MetricName
 STAGES: tuple[ModuleType, ...] = (
     cdn,  # the same prompt again, at the edge
     freshness,  # how old what a cache serves is
+    regions,  # to the nearest gateway that is up
     degrade,  # an earlier answer or a prepared text instead of a failure
     rate_limit,  # requests and tokens, for every user and for all
     spend_limit,  # dollars, for every user
+    autoscale,  # as many workers as the load asks for
     cpu,  # the gateway's own work, before and after all that follows
+    serial,  # what is done for one call at a time
     validation,  # malformed requests and prompt injections
     sessions,  # what is remembered of the conversation
     context,  # how much of it goes along
@@ -87,6 +95,7 @@ STAGES: tuple[ModuleType, ...] = (
     breaker,  # none to a target that fails too often
     ejection,  # nor to one that a real gateway would leave out
     api_keys,  # with a key that is not refused
+    backbone,  # from the gateway's region to the provider's
     streamed,  # the gateway's own work for what it streams
     upstream,  # one attempt
 )
@@ -119,9 +128,8 @@ HOOKS = ("enter", "woken", "rescue", "leave")
 class Path:
     """The hooks of the stages that calls pass, by place; a stage without the hook has None there.
 
-    ``ways_out[place]`` are the ``leave`` hooks from there on upwards; ``permits``, ``stale`` and ``load`` those of all stages that have
-    them;
-    ``nearest`` is what ``hooks.nearest`` asks, which a real gateway replaces. ``review`` and ``hold`` are empty where no stage has them.
+    ``ways_out[place]`` are the ``leave`` hooks from there on upwards; ``permits``, ``stale``, ``load`` and those from ``busy_s`` on are all
+    stages'; ``nearest`` is what ``hooks.nearest`` asks, which a real gateway replaces. ``review`` and ``hold`` are empty where no stage has them.
     """
 
     enter: tuple[Any, ...]
@@ -135,6 +143,9 @@ class Path:
     nearest: Callable[..., Any] | None = None
     review: tuple[Any, ...] = ()
     hold: tuple[Any, ...] = ()
+    busy_s: tuple[Callable[..., float], ...] = ()
+    resized: tuple[Callable[..., None], ...] = ()
+    trip_s: tuple[Callable[..., float], ...] = ()
 
 
 TABLES = {table.__name__: stage for stage in STAGES for table in getattr(stage, "TABLES", ())}
@@ -205,6 +216,7 @@ def path(used: list[ModuleType]) -> Path:
     return Path(
         enter, woken, rescue, leave, ways_out, hooks_of(used, "permits"), hooks_of(used, "stale"), hooks_of(used, "load"), nearest,
         review if any(review) else (), hold if any(hold) else (),
+        hooks_of(used, "busy_s"), hooks_of(used, "resized"), hooks_of(used, "trip_s"),
     )  # fmt: skip
 
 

@@ -1,6 +1,6 @@
 """What a stage may ask of the others, without knowing which of them there are. Compiled, these become comparisons of numbers.
 
-``permits``, ``stale`` and ``load`` are hooks like ``enter`` and ``leave``: any stage may have them.
+``permits``, ``stale``, ``load``, ``busy_s`` and ``resized`` are hooks like ``enter`` and ``leave``: any stage may have them.
 """
 
 from __future__ import annotations
@@ -41,6 +41,28 @@ def load(g: Any, signal: int, now_s: float) -> float:
     for hook in g.path.load:
         level += hook(g, signal, now_s)
     return level
+
+
+def busy_s(g: Any, number: int, now_s: float) -> float:
+    """Seconds that a worker has been busy, until now."""
+    seconds = 0.0
+    for hook in g.path.busy_s:
+        seconds += hook(g, number, now_s)
+    return seconds
+
+
+def trip_s(g: Any, c: Any, target: int) -> float:
+    """Seconds of the round trip between the call's gateway and a target, where regions are told apart."""
+    seconds = 0.0
+    for hook in g.path.trip_s:
+        seconds += hook(g, c, target)
+    return seconds
+
+
+def resized(g: Any, workers: int, now_s: float) -> None:
+    """So many workers are ready from now on: every stage that goes by their number is told."""
+    for hook in g.path.resized:
+        hook(g, workers, now_s)
 
 
 def take_slot(g: Any) -> int:

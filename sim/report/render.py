@@ -190,6 +190,7 @@ def timeline(one: Shown, index: int, shown: Sequence[Shown]) -> dict[str, Markup
         "In service and waiting": charts.sampled_over_time(
             run, name, (("in_service", "in service", "series-0"), ("waiting", "waiting", "series-3")), "requests in service and waiting"
         ),
+        "Workers": charts.workers_over_time(run, name),
         "Circuit breakers open": charts.sampled_over_time(run, name, (("open_breakers", "open", "series-4"),), "breakers open"),
     }
     return {title: Markup(svg) for title, svg in drawn.items() if svg}
@@ -198,7 +199,7 @@ def timeline(one: Shown, index: int, shown: Sequence[Shown]) -> dict[str, Markup
 def fault_words(fault: Fault) -> str:
     """In the durations of the scenario: ``outage of openai, from 5m for 90s``."""
     written = fault.model_dump(mode="json", by_alias=True)
-    target = f"{fault.provider}/{fault.model}" if fault.model else fault.provider
+    target = f"{fault.provider}/{fault.model}" if fault.model else fault.provider or fault.region
     return f"{fault.kind} of {target}, from {written['at']} for {written['for']}"
 
 

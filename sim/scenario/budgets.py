@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import NamedTuple, get_args
 
-from sim.scenario.metric_names import METRIC_NAMES, OF_THE_WHOLE, RECOVERY, MetricName
+from sim.scenario.metric_names import CAPACITY, METRIC_NAMES, OF_THE_WHOLE, RECOVERY, MetricName
 from sim.scenario.model import Fault, RequestClass, Scenario, Stages
 from sim.scenario.units import NUMBER, finite, parse_duration, parse_rate
 from sim.scenario.words import METRICS
@@ -36,6 +36,7 @@ SHORT = {
     "cost.user_month": "cost_usd.per_user_month",
     "cost.day": "cost_usd.per_day",
     "cost.month": "cost_usd.per_month",
+    "cost.capacity": CAPACITY,
     "cost.per_1k": "cost_usd.per_request",
     "error_rate": "error_rate.total",
     "throughput": "throughput_rps",

@@ -22,6 +22,7 @@ FAULT_READS = {
     "malformed": {"share", "after"},
     "content-filter": {"share", "after"},
     "slow-headers": {"share", "delay"},
+    "region-outage": {"region"},
 }
 EVERY_FAULT_READS = {"kind", "provider", "also", "model", "key", "at", "for_", "every", "lasting", "first", "preset"}
 
@@ -48,7 +49,7 @@ def faults_happen(scenario: Scenario) -> Iterator[Finding]:
 
 
 def fault_has_victim(scenario: Scenario, fault: Fault, here: Steps) -> Iterator[Finding]:
-    if fault.provider not in scenario.providers:
+    if fault.provider is not None and fault.provider not in scenario.providers:
         hint = did_you_mean(fault.provider, scenario.providers) or f"there are {', '.join(scenario.providers)}"
         yield Finding((*here, "provider"), f"no provider is called {fault.provider!r}", hint)
     for other in fault.also:

@@ -16,17 +16,20 @@ class Fault(Model):
     ``outage``: refused, an error status, or a hang. ``errors``: a share fails. ``brownout``: slower by factors. ``rate-limit``: a share
     gets 429. After the first ``after`` of an answer's tokens: ``stall`` (silence), ``reset``, ``truncate`` (ends cleanly, unfinished),
     ``stream-error`` (an error event), ``malformed`` (a chunk that is not JSON), ``content-filter`` (the answer is cut, with HTTP 200).
-    ``slow-headers``: the answer's head trickles in and all comes ``delay`` later.
+    ``slow-headers``: the answer's head trickles in and all comes ``delay`` later. ``region-outage``: what stands in a region, gateways and
+    providers, cannot be connected to.
     """
 
     kind: Literal[
         "outage", "errors", "brownout", "rate-limit", "stall", "reset", "truncate", "stream-error", "malformed", "content-filter",
-        "slow-headers",
+        "slow-headers", "region-outage",
     ] = Field(
         description="outage: refused, an error, or a hang; errors: a share fails; brownout: slower; rate-limit: a share gets 429; stall, "
-        "reset, truncate, stream-error, malformed, content-filter: the answer breaks off after a part; slow-headers: its head is late"
+        "reset, truncate, stream-error, malformed, content-filter: the answer breaks off after a part; slow-headers: its head is late; "
+        "region-outage: gateways and providers of a region are gone"
     )  # fmt: skip
-    provider: Name = Field(description="who is struck")
+    provider: Name | None = Field(None, description="who is struck; a region-outage strikes all that stand in its region; default: that")
+    region: Name | None = Field(None, description="of a region-outage: where; default: it is no outage of a region")
     also: tuple[Name, ...] = Field((), description="other providers struck by the same cause at the same times")
     model: Name | None = Field(None, description="only this model of the provider; default: all")
     key: Annotated[int, Field(ge=0)] | None = Field(None, description="only requests with this API key, counted from 0; default: all keys")
@@ -62,3 +65,13 @@ class Fault(Model):
         if (self.every is None) != (self.lasting is None):
             raise ValueError("expected both every and lasting, or neither")
         return self
+
+    @model_validator(mode="after")
+    def somebody(self) -> Fault:
+        if (self.kind == "region-outage") != (self.region is not None) or (self.provider is None) != (self.region is not None):
+            raise ValueError("expected region with kind: region-outage, and provider with any other kind")
+        return self
+
+    def strikes(self, name: str, region: str | None) -> bool:
+        """Whether it strikes the provider of that name, in that region."""
+        return self.provider == name or name in self.also or (self.region is not None and self.region == region)

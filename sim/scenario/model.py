@@ -144,6 +144,9 @@ class Population(Model):
 
     SHORT: ClassVar[str] = "count"
     count: Count = Field(1000, description="users that calls are spread over evenly; limits per user and cost per user go by it")
+    regions: Annotated[dict[Name, Share], Field(min_length=1, max_length=100)] | None = Field(
+        None, description="shares of the users by region, with gateway.regions; default: all at one place"
+    )
 
 
 class Conversations(Model):

@@ -32,6 +32,9 @@ class Rate:
     def rps(self) -> float:
         return self.count / self.per_s
 
+    def times(self, factor: float) -> Rate:
+        return Rate(self.count * factor, self.per_s)
+
     def __str__(self) -> str:
         unit = {1e-3: "ms", 1.0: "s", 60.0: "min", 3600.0: "h", 86400.0: "day"}.get(self.per_s, f"{self.per_s:.12g}s")
         return f"{self.count:.12g}/{unit}"

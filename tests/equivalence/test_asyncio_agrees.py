@@ -59,7 +59,7 @@ Played = tuple[Any, np.ndarray, np.ndarray]  # gateway, rows of requests, rows o
 def in_simpy(scenario: Any) -> Played:
     schedule = build_schedule(scenario)
     g = chain.build(scenario, scenario.seed, schedule.history_tokens)
-    simulation = Simulation(g, build(scenario, scenario.seed, g.calls, g.ready, schedule.history_tokens))
+    simulation = Simulation(g, build(scenario, scenario.seed, g.calls, g.ready, schedule.history_tokens), schedule.duration_s)
     simulation.play(RequestMaker(scenario, scenario.seed).in_turn(schedule))
     return g, in_order(simulation.requests.table()), simulation.attempts.table()
 

@@ -48,9 +48,26 @@ def less_is_served_under_load(rows: np.ndarray) -> None:
     assert (rows["outcome"][shed] == CANNED).any()
 
 
+def workers_scale(rows: np.ndarray) -> None:
+    assert (rows["cpu_s"] > 1.0).sum() > 50
+
+
+def workers_start_from_none(rows: np.ndarray) -> None:
+    assert (rows["worker_wait_s"] > 0).sum() > 5
+    assert (rows["queue_wait_s"] > 0).sum() > 50
+
+
+def regions_are_apart(rows: np.ndarray) -> None:
+    assert (np.bincount(rows["region"], minlength=3) > 100).all()
+    assert len(np.unique(rows["network_s"][rows["attempts"] > 0].round(6))) >= 3
+    assert (rows["backbone_s"] > 0.05).sum() > 50
+
+
 AT_WORK = {
     "less under load": less_is_served_under_load,
     "summaries by calls": summaries_are_made,
+    "regions, one of which goes down": regions_are_apart,
+    "workers by their CPUs": workers_scale, "workers by their calls, from none": workers_start_from_none,
     "input validation": inputs_are_checked,
     "layered caches": layers_answer, "tiers by a classifier": tiers_are_chosen, "tiers by a classifier, hedged": tiers_are_chosen,
 }  # fmt: skip
@@ -58,10 +75,12 @@ AT_WORK = {
 
 @pytest.mark.parametrize("name", [pytest.param(name, marks=pytest.mark.slow) if name != "layered caches" else name for name in GUIDE])
 def test_both_drivers_say_the_same(name: str) -> None:
-    scenario = load(SCENARIO, [*GUIDE[name], *SHORT]).scenario
+    scenario = load(SCENARIO, [*SHORT, *GUIDE[name]]).scenario
     (ours, requests, attempts), (theirs, their_requests, their_attempts) = in_simpy(scenario), in_asyncio(scenario)
     AT_WORK[name](requests)
     assert_same(requests, their_requests)
     assert_same(sorted_attempts(attempts), sorted_attempts(their_attempts))
+    last_s = requests["arrival_s"].max()
+    assert [event[1:] for event in ours.events if event[0] <= last_s] == [event[1:] for event in theirs.events if event[0] <= last_s]
     assert_empty(ours)
     assert_empty(theirs)

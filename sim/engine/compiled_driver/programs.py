@@ -26,9 +26,10 @@ KERNEL = (kernel_containers, random, chain, hooks)
 PROVIDER = (attempt, fault_timeline, latency_effects, processor_sharing, prompt_cache, rate_limiter, rate_limits, simulated)
 TWO_FORMS = {
     chain.enter, chain.woken, chain.rescue, chain.review, chain.hold, chain.leave, chain.tick, hooks.permits, hooks.stale, hooks.load,
-    hooks.nearest, hooks.take_slot, hooks.free_slot, hooks.fork, hooks.note, kernel_containers.forget, kernel_containers.put,
-    kernel_containers.find, kernel_containers.add, kernel_containers.drop, random.uniform_of, random.node_below, random.uniform_below,
-    prompt_cache.identity, provider_draws.count_visit, provider_draws.service_times, provider_draws.error_draw, provider_draws.fault_draw,
+    hooks.nearest, hooks.busy_s, hooks.resized, hooks.trip_s, hooks.take_slot, hooks.free_slot, hooks.fork, hooks.note,
+    kernel_containers.forget, kernel_containers.put, kernel_containers.find, kernel_containers.add, kernel_containers.drop,
+    random.uniform_of, random.node_below, random.uniform_below, prompt_cache.identity, provider_draws.count_visit,
+    provider_draws.service_times, provider_draws.error_draw, provider_draws.fault_draw,
     provider_draws.error_after_s, provider_draws.cold_delay_s,
 }  # fmt: skip
 ONLY_WITH: dict[str, dict[Any, Any]] = {  # a table that p may be without -> functions that are of use with it only, and without it

@@ -85,6 +85,22 @@ def test_a_single_process_is_a_limit_that_more_cores_do_not_move() -> None:
     assert found_in("guide/mistakes/base", *one_core[1:], "gateway.workers=4") == {}
 
 
+def test_a_single_process_whose_cores_share_its_work_is_none() -> None:
+    one_process = ("gateway.workers=1", "gateway.cpu_per_request=40ms", "workload.duration=4m", "gateway.cores=16", "gateway.parallel=0.9")
+    assert found_in("guide/mistakes/base", *one_process) == {}
+
+
+def test_workers_that_scale_are_none() -> None:
+    scaler = "gateway.autoscale={kind: hpa, start: 8, max: 16, start_up: 5s}"
+    assert found_in("guide/mistakes/base", "gateway.workers=8", "gateway.cpu_per_request=40ms", "workload.duration=4m", scaler) == {}
+
+
+def test_work_for_one_call_at_a_time_is_a_limit_that_neither_cores_nor_workers_move() -> None:
+    found = found_in("guide/mistakes/base", "gateway.serial_per_request=40ms", "workload.duration=4m")
+    assert list(found) == ["scaling vertically only"]
+    assert found["scaling vertically only"]["where"] == "gateway.serial_per_request"
+
+
 def test_two_providers_of_which_neither_stands_in_for_the_other_are_one_dependency() -> None:
     found = found_in(
         "guide/mistakes/base", "gateway.routing={kind: capability, small: openai/gpt-4o-mini, large: anthropic/claude-sonnet-4-5}"
