@@ -69,7 +69,8 @@ class Log:
         described = []
         for at_s, kind, subject, value in g.events:
             name, values = KINDS[kind]
-            described.append({"at_s": at_s, "replication": 0, "event": name, "target": self.targets[subject], "state": values[value]})
+            target = self.targets[subject] if subject >= 0 else "gateway"
+            described.append({"at_s": at_s, "replication": 0, "event": name, "target": target, "state": values[value]})
         return described
 
     def archive(self, g: Any) -> bytes:

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 from loadtest.gateway.upstream import keys_of
 from loadtest.generator.request_bodies import DEFAULT_MODEL
 from loadtest.targets.base import ClientSide
+from sim.gateway.stages.redis import in_redis
 from sim.gateway.stages.route import pool_of, pools_of
 
 
@@ -40,6 +41,7 @@ WORDS: dict[str, Word] = {
     "cache": Word(has_cache("exact"), "leave it out"),
     "cache: semantic": Word(has_cache("semantic"), "leave it out"),
     "cache: cdn": Word(has_cache("cdn"), "leave it out"),
+    "redis": Word(lambda g: any(in_redis(cache) for cache in g.cache), "store: memory at the cache"),
     "hedge": Word(lambda g: g.hedge is not None, "leave it out"),
     "breaker": Word(lambda g: g.breaker is not None, "leave it out"),
     "fallback: stale-cache": Word(lambda g: "stale-cache" in g.fallback, "take it out of the list"),

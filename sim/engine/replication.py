@@ -92,6 +92,6 @@ def events_of(happened: Iterable[Any], targets: tuple[str, ...], replication: in
     events = []
     for at_s, kind, subject, value in happened:
         name, values = KINDS[int(kind)]
-        what = {"target": targets[int(subject)], "state": values[int(value)]}
+        what = {"target": targets[int(subject)] if subject >= 0 else "gateway", "state": values[int(value)]}
         events.append({"at_s": float(at_s), "replication": replication, "event": name, **what})
     return events

@@ -44,6 +44,7 @@ from sim.gateway.stages import (
     freshness,
     hedge,
     rate_limit,
+    redis,
     retry,
     route,
     semantic_cache,
@@ -67,6 +68,7 @@ STAGES: tuple[ModuleType, ...] = (
     spend_limit,  # dollars, for every user
     cpu,  # the gateway's own work, before and after all that follows
     validation,  # malformed requests and prompt injections
+    redis,  # where sessions and answers may be kept
     sessions,  # what is remembered of the conversation
     context,  # how much of it goes along
     deadline,  # the whole call may take so long
@@ -112,7 +114,8 @@ class Path:
     """The hooks of the stages that calls pass, by place; a stage without the hook has None there.
 
     ``ways_out[place]`` are the ``leave`` hooks from there on upwards; ``permits`` and ``stale`` those of all stages that have them;
-    ``nearest`` is what ``hooks.nearest`` asks, which a real gateway replaces. ``review`` and ``hold`` are empty where no stage has them.
+    ``nearest`` and ``ask`` are what the hooks of these names call, which a real gateway replaces. ``review`` and ``hold`` are
+    empty where no stage has them.
     """
 
     enter: tuple[Any, ...]
@@ -125,6 +128,7 @@ class Path:
     nearest: Callable[..., Any] | None = None
     review: tuple[Any, ...] = ()
     hold: tuple[Any, ...] = ()
+    ask: Callable[..., Any] | None = None
 
 
 TABLES = {table.__name__: stage for stage in STAGES for table in getattr(stage, "TABLES", ())}
@@ -194,7 +198,7 @@ def path(used: list[ModuleType]) -> Path:
     review, hold = (tuple(hook_of(stage, hook) for stage in passed) for hook in ("review", "hold"))
     return Path(
         enter, woken, rescue, leave, ways_out, hooks_of(used, "permits"), hooks_of(used, "stale"), nearest,
-        review if any(review) else (), hold if any(hold) else (),
+        review if any(review) else (), hold if any(hold) else (), next(iter(hooks_of(used, "ask_by_law")), None),
     )  # fmt: skip
 
 

@@ -32,6 +32,11 @@ def nearest(g: Any, c: Any, now_s: float) -> Any:
     return g.path.nearest(g, c, now_s)
 
 
+def ask(g: Any, c: Any, shelf: int, now_s: float) -> int:
+    """Ask Redis for what it keeps of a call: WAIT. The model goes by the law of a round trip; a real gateway asks a real Redis."""
+    return int(g.path.ask(g, c, shelf, now_s))
+
+
 def take_slot(g: Any) -> int:
     """A free place in ``g.calls``."""
     if g.free:

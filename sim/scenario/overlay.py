@@ -7,7 +7,7 @@ from typing import Any
 
 from sim.scenario.assertions import BREAKER, RECOVERY
 from sim.scenario.budgets import parse_budget, split_budget
-from sim.scenario.model import Fault, Scenario
+from sim.scenario.model import Fault, RedisFault, Scenario
 
 
 class NothingToLay(ValueError):
@@ -39,13 +39,15 @@ def carries_over(assertion: str, under: Any) -> bool:
     return assertion.split()[:2] == ["sometimes", BREAKER] and under.gateway.breaker is not None
 
 
-def moved(fault: Fault, chaos: Scenario, under: Scenario) -> dict[str, Any]:
-    names = counterparts(chaos, under)
-    provider = names[fault.provider]
+def moved(fault: Fault | RedisFault, chaos: Scenario, under: Scenario) -> dict[str, Any]:
     squeeze = min(1.0, counted_s(under) / counted_s(chaos))
     at_s = under.workload.warmup_s + (fault.at - chaos.workload.warmup_s) * squeeze
     plain = fault.model_dump(mode="json", by_alias=True, exclude_none=True, exclude_defaults=True)
-    plain |= {"provider": provider, "at": f"{max(0.0, at_s):.6g}s", "for": f"{fault.for_ * squeeze:.6g}s"}
+    plain |= {"at": f"{max(0.0, at_s):.6g}s", "for": f"{fault.for_ * squeeze:.6g}s"}
+    if isinstance(fault, RedisFault):
+        return plain
+    names = counterparts(chaos, under)
+    provider = plain["provider"] = names[fault.provider]
     also = dict.fromkeys(names[name] for name in fault.also if names[name] != provider)
     plain = {key: value for key, value in plain.items() if key not in ("model", "key", "also")}
     if also:
@@ -60,7 +62,7 @@ def moved(fault: Fault, chaos: Scenario, under: Scenario) -> dict[str, Any]:
 def counterparts(chaos: Scenario, under: Scenario) -> dict[str, str]:
     """Those that faults name come first, in the order of the faults; a provider of the same name is its own counterpart."""
     theirs = list(under.providers)
-    struck = list(dict.fromkeys(name for fault in chaos.faults for name in (fault.provider, *fault.also)))
+    struck = list(dict.fromkeys(name for fault in chaos.faults if isinstance(fault, Fault) for name in (fault.provider, *fault.also)))
     rest = iter([name for name in theirs if name not in struck])
     return {name: name if name in theirs else next(rest, theirs[-1]) for name in struck}
 

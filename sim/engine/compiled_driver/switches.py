@@ -68,6 +68,11 @@ def compiled_nearest(g: Any, c: Any, now_s: float) -> Hook:
     return joined("g, c, now_s", "or", hooks_of(used_by(g), "nearest_by_law"), str(NOBODY))
 
 
+@means(hooks.ask)
+def compiled_ask(g: Any, c: Any, shelf: int, now_s: float) -> Hook:
+    return joined("g, c, shelf, now_s", "or", hooks_of(used_by(g), "ask_by_law"), str(CONTINUE))
+
+
 def joined(arguments: str, word: str, hooks: Sequence[Hook], without: str) -> Hook:
     """What the hooks answer, with ``and`` or ``or`` between them."""
     names: dict[str, Any] = {f"hook_{place}": hook for place, hook in enumerate(hooks)}
