@@ -48,6 +48,8 @@ FIGURES: tuple[tuple[str, str, str], ...] = (
     ("cache hits", "cache_hit_rate", "share"),
     ("cost per request", "cost_usd.per_request", "USD"),
     ("cost per conversation", "cost_usd.per_conversation", "USD"),
+    ("tasks completed", "task_completion", "share"),
+    ("Apdex", "apdex", "share"),
     ("cost per user and month", "cost_usd.per_user_month", "USD"),
     ("cost per month", "cost_usd.per_month", "USD"),
 )
