@@ -111,6 +111,13 @@ class AsyncioDriver:
             verdict = self.abort(c, now_s)
         self.obey(c, verdict, now_s)
 
+    def go_on(self, c: Any, ticket: int) -> None:
+        """What the call has waited for since it had this ticket has come; without effect on one that has gone on meanwhile."""
+        if c.ticket == ticket:
+            now_s = self.now_s()
+            self.resume(c, now_s)
+            self.go_on_ready(now_s)
+
     def obey(self, c: Any, verdict: int, now_s: float) -> None:
         if verdict >= 0:
             self.call_ended(c, now_s)

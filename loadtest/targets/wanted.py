@@ -10,6 +10,7 @@ from loadtest.gateway.upstream import keys_of
 from loadtest.generator.request_bodies import DEFAULT_MODEL
 from loadtest.targets.base import ClientSide
 from sim.gateway.stages.ejection import KINDS as EJECTIONS
+from sim.gateway.stages.redis import in_redis
 from sim.gateway.stages.route import pool_of, pools_of
 
 
@@ -47,6 +48,7 @@ WORDS: dict[str, Word] = {
     "cache": Word(has_cache("exact"), "leave it out"),
     "cache: semantic": Word(has_cache("semantic"), "leave it out"),
     "cache: cdn": Word(has_cache("cdn"), "leave it out"),
+    "redis": Word(lambda g: any(in_redis(cache) for cache in g.cache), "store: memory at the cache"),
     "hedge": Word(lambda g: g.hedge is not None, "leave it out"),
     "breaker": Word(lambda g: g.breaker is not None, "leave it out"),
     **{f"ejection: {kind}": Word(ejects_as(kind), "the kind of this gateway, or leave it out") for kind in EJECTIONS},

@@ -49,6 +49,7 @@ from sim.gateway.stages import (
     hedge,
     overload,
     rate_limit,
+    redis,
     regions,
     retry,
     route,
@@ -79,6 +80,7 @@ STAGES: tuple[ModuleType, ...] = (
     cpu,  # the gateway's own work, before and after all that follows
     serial,  # what is done for one call at a time
     validation,  # malformed requests and prompt injections
+    redis,  # where sessions and answers may be kept
     sessions,  # what is remembered of the conversation
     context,  # how much of it goes along
     token_budget,  # and how much of that, and of the answer, fits
@@ -129,7 +131,8 @@ class Path:
     """The hooks of the stages that calls pass, by place; a stage without the hook has None there.
 
     ``ways_out[place]`` are the ``leave`` hooks from there on upwards; ``permits``, ``stale``, ``load`` and those from ``busy_s`` on are all
-    stages'; ``nearest`` is what ``hooks.nearest`` asks, which a real gateway replaces. ``review`` and ``hold`` are empty where no stage has them.
+    stages'; ``nearest`` and ``ask`` are what the hooks of these names call, which a real gateway replaces. ``review`` and ``hold`` are
+    empty where no stage has them.
     """
 
     enter: tuple[Any, ...]
@@ -146,6 +149,7 @@ class Path:
     busy_s: tuple[Callable[..., float], ...] = ()
     resized: tuple[Callable[..., None], ...] = ()
     trip_s: tuple[Callable[..., float], ...] = ()
+    ask: Callable[..., Any] | None = None
 
 
 TABLES = {table.__name__: stage for stage in STAGES for table in getattr(stage, "TABLES", ())}
@@ -216,7 +220,7 @@ def path(used: list[ModuleType]) -> Path:
     return Path(
         enter, woken, rescue, leave, ways_out, hooks_of(used, "permits"), hooks_of(used, "stale"), hooks_of(used, "load"), nearest,
         review if any(review) else (), hold if any(hold) else (),
-        hooks_of(used, "busy_s"), hooks_of(used, "resized"), hooks_of(used, "trip_s"),
+        hooks_of(used, "busy_s"), hooks_of(used, "resized"), hooks_of(used, "trip_s"), next(iter(hooks_of(used, "ask_by_law")), None),
     )  # fmt: skip
 
 

@@ -65,6 +65,11 @@ def resized(g: Any, workers: int, now_s: float) -> None:
         hook(g, workers, now_s)
 
 
+def ask(g: Any, c: Any, shelf: int, now_s: float) -> int:
+    """Ask Redis for what it keeps of a call: WAIT. The model goes by the law of a round trip; a real gateway asks a real Redis."""
+    return int(g.path.ask(g, c, shelf, now_s))
+
+
 def take_slot(g: Any) -> int:
     """A free place in ``g.calls``."""
     if g.free:

@@ -11,6 +11,7 @@ from sim.provider.fault_timeline import fault_of
 from sim.provider.rate_limiter import Limit, limit_of, ring_of
 from sim.provider.rate_limits import in_windows
 from sim.provider.state import Fault, Model, Prefix, Provider, Providers, ProvidersInPython, Server
+from sim.scenario.faults import Fault as ProviderFault
 from sim.scenario.model import Provider as Config
 from sim.scenario.model import ProviderModel, Scenario
 from sim.scenario.units import Rate
@@ -123,5 +124,7 @@ def faults_at(scenario: Scenario, provider: str, targets: dict[str, int], seed: 
     return [
         fault_of(number, fault, NOBODY if fault.model is None else targets[fault.model], seed, changes)
         for number, fault in enumerate(scenario.faults)
-        if fault.strikes(provider, scenario.providers[provider].region) and (fault.model is None or fault.model in targets)
+        if isinstance(fault, ProviderFault)
+        and fault.strikes(provider, scenario.providers[provider].region)
+        and (fault.model is None or fault.model in targets)
     ]

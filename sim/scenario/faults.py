@@ -1,4 +1,4 @@
-"""What goes wrong at providers, on the scenario's timeline."""
+"""What goes wrong at providers, and at Redis, on the scenario's timeline."""
 
 from __future__ import annotations
 
@@ -75,3 +75,23 @@ class Fault(Model):
     def strikes(self, name: str, region: str | None) -> bool:
         """Whether it strikes the provider of that name, in that region."""
         return self.provider == name or name in self.also or (self.region is not None and self.region == region)
+
+
+class RedisFault(Model):
+    """Redis fails from ``at`` on, for ``for``.
+
+    ``redis-outage``: it is gone, and back with all that it held. ``redis-restart``: gone, and back without. ``redis-slow``: every answer
+    comes ``delay`` later. ``redis-full``: it takes nothing new.
+    """
+
+    kind: Literal["redis-outage", "redis-restart", "redis-slow", "redis-full"] = Field(
+        description="redis-outage: it does not answer; redis-restart: nor does it remember anything afterwards; redis-slow: it answers "
+        "late; redis-full: it takes nothing new"
+    )
+    at: Duration = Field(description="when it begins, from the run's start")
+    for_: Duration = Field(alias="for", description="how long it lasts")
+    mode: Literal["refused", "hang"] = Field("refused", description="of a redis-outage: no connection, or no answer at all")
+    delay: Duration = Field(Seconds(0.05), description="of redis-slow: how much later each answer comes")
+
+
+AnyFault = Annotated[Fault | RedisFault, Field(discriminator="kind")]

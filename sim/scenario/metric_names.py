@@ -83,10 +83,14 @@ TABLE: tuple[MetricName, ...] = (
     MetricName("cost_usd.per_request", "USD", "lower", "of all attempts, per request"),
     MetricName("cost_usd.per_answer", "USD", "lower", "of all attempts, per answered request"),
     MetricName("cost_usd.per_conversation", "USD", "lower", "per conversation begun"),
+    MetricName("cost_usd.per_completed_conversation", "USD", "lower", "per conversation all of whose turns were answered"),
     MetricName("cost_usd.per_user_month", "USD", "lower", "per user of the population and 30 days of this traffic"),
     MetricName("cost_usd.per_day", "USD", "lower", "24 hours of this traffic"),
     MetricName("cost_usd.per_month", "USD", "lower", "30 days of this traffic"),
     MetricName(CAPACITY, "USD", "lower", "the part of cost_usd.per_month that is paid by the hour, whatever is asked"),
+    MetricName("cost_usd.projected_month", "USD", "lower", "the 30 days that begin now, with the traffic's growth"),
+    MetricName("task_completion", "share", "higher", "conversations all of whose turns were answered"),
+    MetricName("apdex", "share", "higher", "satisfaction by waits (Apdex): 1 all satisfied, 0 all frustrated"),
 )
 RECOVERY = MetricName("recovery_time", "s", "lower", "from the end of the last disturbance until availability is back for good")
 """No figure of rows in a window: ``sim.analysis.recovery`` has its definition."""

@@ -74,6 +74,7 @@ class Purpose(IntEnum):
     CPU_AFTER = 72  # request
     CPU_TOKEN = 73  # request
     STALL = 74  # worker, number of its stall
+    REDIS = 75  # request
 
 
 def mix(z: Any) -> Any:

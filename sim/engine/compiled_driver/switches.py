@@ -89,6 +89,11 @@ def compiled_resized(g: Any, workers: int, now_s: float) -> Hook:
     return function_of("g, workers, now_s", [*(f"{name}(g, workers, now_s)" for name in told), "return None"], told)
 
 
+@means(hooks.ask)
+def compiled_ask(g: Any, c: Any, shelf: int, now_s: float) -> Hook:
+    return joined("g, c, shelf, now_s", "or", hooks_of(used_by(g), "ask_by_law"), str(CONTINUE))
+
+
 def joined(arguments: str, word: str, hooks: Sequence[Hook], without: str) -> Hook:
     """What the hooks answer, with a word between them."""
     names: dict[str, Any] = {f"hook_{place}": hook for place, hook in enumerate(hooks)}

@@ -127,11 +127,10 @@ def check(scenario: Any) -> Iterator[Finding]:
     if regions is None:
         if shares is not None:
             yield Finding(("workload", "users", "regions"), "there are no gateways in regions", "add gateway.regions: {gateways: […]}")
-        for index, fault in enumerate(scenario.faults):
-            if fault.region is not None:
-                yield Finding(("faults", index, "region"), "there are no regions", "add gateway.regions: {gateways: […]}")
+        for index, _ in outages(scenario):
+            yield Finding(("faults", index, "region"), "there are no regions", "add gateway.regions: {gateways: […]}")
         return
-    if scenario.gateway.autoscale is not None and any(fault.region is not None for fault in scenario.faults):
+    if scenario.gateway.autoscale is not None and outages(scenario):
         message = "workers that are scaled belong to no region, which could take them along"
         yield Finding(("gateway", "autoscale"), message, "leave autoscale out, or the outages of regions")
     names = names_of(scenario)
@@ -144,11 +143,16 @@ def check(scenario: Any) -> Iterator[Finding]:
                 and matters(scenario, one, other)
             ):
                 yield Finding(("gateway", "regions", "rtt"), f"how far is it from {one} to {other}?", f"write {one}: {{{other}: 80ms}}")
-    for index, fault in enumerate(scenario.faults):
-        if fault.region is not None and fault.region not in names:
+    for index, fault in outages(scenario):
+        if fault.region not in names:
             yield Finding(("faults", index, "region"), f"no region is called {fault.region!r}", f"there are {', '.join(names)}")
-        if fault.region is not None and fault.every is not None:
+        if fault.every is not None:
             yield Finding(("faults", index, "every"), "the outage of a region is continuous", "write a fault for each")
+
+
+def outages(scenario: Any) -> list[tuple[int, Any]]:
+    """The outages of regions among the faults, with their places."""
+    return [(index, fault) for index, fault in enumerate(scenario.faults) if fault.kind == "region-outage"]
 
 
 def matters(scenario: Any, one: str, other: str) -> bool:
@@ -160,7 +164,7 @@ def build(scenario: Any, seed: int) -> Any:
     regions = scenario.gateway.regions
     if regions is None:
         return None
-    struck = [fault for fault in scenario.faults if fault.region in regions.gateways]
+    struck = [fault for _, fault in outages(scenario) if fault.region in regions.gateways]
     return State(len(regions.gateways), len(struck), regions.failover, regions.detect, scenario.gateway.workers)
 
 
@@ -171,7 +175,9 @@ def seats(scenario: Any, s: Any) -> Keyed:
 
 def region_outages(scenario: Any, s: Any) -> Keyed:
     names, gateways = names_of(scenario), scenario.gateway.regions.gateways
-    rows = [Outage(names.index(fault.region), fault.at, fault.at + fault.for_) for fault in scenario.faults if fault.region in gateways]
+    rows = [
+        Outage(names.index(fault.region), fault.at, fault.at + fault.for_) for _, fault in outages(scenario) if fault.region in gateways
+    ]
     return Keyed(max(1, len(rows)), Outage, rows)
 
 
