@@ -40,6 +40,7 @@ EXPECTED = {
     "string_too_long": "at most {max_length} characters",
 }
 PATTERNS = {
+    "redis": "redis://host:port/db",
     "/": "provider/model, such as openai/gpt-4o",
     "0-9a-f": "a sha256: 64 hexadecimal digits",
     "": "a name of letters, digits, '.', '_', '-' and ':' that starts with a letter or digit",

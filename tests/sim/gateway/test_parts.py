@@ -15,7 +15,7 @@ EVERYTHING: dict[str, Any] = {
     "limits": {"global": {"requests": "1000/s", "tokens": "100000/s"}},
     "spend_limit": {"per_user_usd": 1000.0},
     "cpu_per_request": {"kind": "constant", "value": "1ms"},
-    "sessions": {"store": "redis"},
+    "sessions": {"lookup": {"kind": "constant", "value": "1s"}},
     "timeout": {"total": "60s"},
     "cache": [{"kind": "exact", "ttl": "1m"}],
     "queue": {"concurrency": 1, "waiting": 2},
@@ -27,6 +27,7 @@ EVERYTHING: dict[str, Any] = {
 
 EVERY_STAGE = EVERYTHING | {
     "validation": {"malformed": "1%"},
+    "sessions": {"store": "redis"},
     "overload": {"above": 2, "answer": 9},
     "token_budget": {"tokens": 2000},
     "classifier": {"misclassified": "1%"},
@@ -59,8 +60,8 @@ class TestParts:
 
     def test_what_is_declared_stands_in_the_order_of_the_chain(self):
         assert list(chain.declared("PARTS")) == [
-            "edge_s", "network_s", "worker_wait_s", "cpu_s", "serial_s", "validation_s", "coalesced_s", "embedding_s", "classifier_s",
-            "escalated_s", "queue_wait_s", "summary_s", "backoff_s", "backbone_s", "failed_s", "first_token_s", "generation_s",
+            "edge_s", "network_s", "worker_wait_s", "cpu_s", "serial_s", "validation_s", "redis_s", "coalesced_s", "embedding_s",
+            "classifier_s", "escalated_s", "queue_wait_s", "summary_s", "backoff_s", "backbone_s", "failed_s", "first_token_s", "generation_s",
         ]  # fmt: skip
 
     def test_every_draw_has_a_purpose_of_its_own(self):
