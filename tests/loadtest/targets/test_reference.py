@@ -1,4 +1,4 @@
-"""What the reference gateway, which is one process, says it cannot do."""
+"""What the reference gateway says it cannot do."""
 
 from __future__ import annotations
 
@@ -18,13 +18,19 @@ def test_it_starts_and_stops_the_slots_of_its_workers():
 @pytest.mark.parametrize(
     ("changes", "says"),
     [
-        (["gateway.workers=2"], "workers is 2"),
-        (SLOTS, "workers is 2"),
         ([*SLOTS, SCALER, "gateway.cpu_per_request=5ms"], "not their CPUs"),
         (["gateway.cpu_per_request=5ms", "gateway.autoscale={kind: hpa, max: 4, start_up: 2s}"], "measure with kind: keda"),
     ],
 )
-def test_it_has_one_cpu(changes, says):
+def test_it_scales_no_cpus(changes, says):
     (line,) = TARGET.cannot(load("demo", changes))
     assert line.startswith("gateway.")
     assert says in line
+
+
+@pytest.mark.parametrize("changes", [["gateway.workers=2"], SLOTS])
+def test_its_processes_share_what_is_in_redis_alone(changes):
+    lines = TARGET.cannot(load("demo", changes))
+    assert lines
+    assert all("each of the 2 worker processes has its own" in line for line in lines)
+    assert any(line.startswith("gateway.queue") for line in lines)
