@@ -43,7 +43,7 @@ def gateway(parts: frozenset[str], law: Any, span: Any) -> Any:
         "limits": given(per_user=limit, **{"global": maybe(limit)}),
         "spend_limit": given(per_user_usd=st.sampled_from([1e-4, 1e-2]), global_usd=maybe(st.sampled_from([1e-3, 0.1])), per=span(5, 20)),
         "cpu_per_request": law(0.05),
-        "sessions": given(store=st.sampled_from(["memory", "redis"]), ttl=span(5, 30), lookup=maybe(law(0.25))),
+        "sessions": given(store=st.just("redis" if "redis" in parts else "memory"), ttl=span(5, 30), lookup=maybe(law(0.25))),
         "queue": given(
             concurrency=st.sampled_from([1, 6, "unlimited"]), waiting=st.sampled_from([0, 4, "unlimited"]), timeout=maybe(span(0.5, 5))
         ),
@@ -145,6 +145,6 @@ SETS = {
     "servers": scenarios_with("queue", "servers", "breaker", "fallback"),
     "servers, hedged": scenarios_with("queue", "servers", "hedge", "ejection"),
     "closed": scenarios_with("closed", "cache", "limits", "queue", "hedge", "breaker"),
-    "agents": scenarios_with("agents", "prompt cache", "gamma", "sessions", "fallback", "cache"),
+    "agents": scenarios_with("agents", "prompt cache", "gamma", "sessions", "redis", "fallback", "cache"),
     "cached, limited": scenarios_with("cache", "prompt cache", "provider limits", "cpu_per_request", "limits"),
 }
