@@ -102,9 +102,9 @@ def queue(scenario: Any) -> list[str]:
     if queue is None or queue.concurrency == "unlimited":
         return []
     found = []
-    if queue.waiting != "unlimited" or queue.timeout is not None:
+    if queue.waiting != 0:
         found.append(
-            "gateway.queue: behind max_parallel_requests of a deployment any number waits; write waiting: unlimited, timeout: null"
+            "gateway.queue.waiting: nobody waits for max_parallel_requests of a deployment, LiteLLM refuses (429); write waiting: 0"
         )
     if any(len(pool) > 1 for pool in pools_of(scenario).values()) or len(pools_of(scenario)) > 1:
         found.append("gateway.queue: max_parallel_requests is one of each deployment, not of all; name one target in routing")
