@@ -72,9 +72,16 @@ def calibrate(case: Case, folder: Path, more: list[str]) -> dict[str, Any]:
 
 
 def shown(configured: Any) -> str:
-    if isinstance(configured, list | tuple):
-        return " or ".join(shown(each) for each in configured) if isinstance(configured, tuple) else ", ".join(configured)
+    if isinstance(configured, tuple):
+        return " or ".join(shown(each) for each in configured)
+    if isinstance(configured, list):
+        return ", ".join(configured)
     return "–" if configured is NOTHING else str(configured)
+
+
+def kept_as(row: Judgement) -> list[Any]:
+    """What is configured as text: JSON knows no tuples."""
+    return list(row if row.configured is NOTHING else row._replace(configured=shown(row.configured)))
 
 
 def text_of(kept: dict[str, Any]) -> str:
@@ -86,8 +93,7 @@ def text_of(kept: dict[str, Any]) -> str:
         if (entry := kept.get(case.name)) is None:
             continue
         judged = [Judgement(*each) for each in entry["rows"]]
-        name = f"{case.name} (not tuned for)" if case.unseen else case.name
-        counts.append([name, entry["date"], str(entry["seconds"]), *counted(judged)])
+        counts.append([case.name, entry["date"], str(entry["seconds"]), *counted(judged)])
         for row in judged:
             verdict = f"{row.verdict}, warned" if row.warned else row.verdict
             rows.append([case.name, row.policy, shown(row.configured), row.found, verdict, row.evidence.replace("|", "\\|")])
@@ -96,7 +102,7 @@ def text_of(kept: dict[str, Any]) -> str:
 `python -m tests.calibration_proof` on {here.get("cpu") or "an unknown CPU"}, {len(os.sched_getaffinity(0))} cores.
 Each gateway is calibrated by its URL, from a scenario that declares none of its policies. A dash: the gateway has no such policy, and the
 calibration has to say so. *Not found out*: it says that it does not know, and leaves a scenario as it is. *Warned*: it says itself
-why the figure may be wrong, or what it would not have seen. *Not tuned for*: the experiments were written before this gateway was tried.
+why the figure may be wrong, or what it would not have seen.
 
 {lines_of(counts)}
 
@@ -143,7 +149,11 @@ def main() -> int:
             )
         if not more:
             kept: dict[str, Any] = json.loads(file.read_text()) if file.exists() else {}  # others may have been measured meanwhile
-            kept[case.name] = {"date": f"{datetime.now(UTC):%Y-%m-%d}", "seconds": document["seconds"], "rows": [list(row) for row in rows]}
+            kept[case.name] = {
+                "date": f"{datetime.now(UTC):%Y-%m-%d}",
+                "seconds": document["seconds"],
+                "rows": [kept_as(row) for row in rows],
+            }
             file.write_text(json.dumps(kept, indent=1) + "\n")
             (PLACE / "calibration.md").write_text(text_of(kept))
     return failed

@@ -33,7 +33,7 @@ providers:
 class Case:
     """A gateway with ``policies`` by the names of a calibration's figures. ``gateway``: the same for a target, as a scenario says it.
 
-    ``start`` is for a gateway that is no target. ``unseen``: nothing in the experiments was made with this gateway in mind.
+    ``start`` is for a gateway that is no target.
     """
 
     name: str
@@ -43,7 +43,6 @@ class Case:
     routing: str = "round-robin"
     stream: bool = True
     start: Callable[[Place], Running] | None = None
-    unseen: bool = False
     program: str = field(default="")
 
     def scenario(self, known: bool) -> str:
@@ -273,6 +272,6 @@ CASES = [
         stream=False,
         program="litellm",
     ),
-    Case("httpd", own_words.HTTPD, models="p/m, q/m, r/m", start=own_words.start_httpd, unseen=True, program="apache2"),
-    Case("varnish", own_words.VARNISH, start=own_words.start_varnish, unseen=True, program="varnishd"),
+    Case("httpd", own_words.HTTPD, models="p/m, q/m, r/m", start=own_words.start_httpd, program="apache2"),
+    Case("varnish", own_words.VARNISH, start=own_words.start_varnish, program="varnishd"),
 ]
