@@ -19,11 +19,12 @@ test-slow: .venv/dev
 
 # Gateways of others that the slower tests measure, where they can be had.
 targets: .venv/dev
-	$(BIN)/python -m loadtest.targets.install haproxy ferrogw
+	$(BIN)/python -m loadtest.targets.install haproxy ferrogw redis-server prometheus
 
-# Predictions beside measurements of every gateway that is installed: results/validation/verify.md. Nothing else may run.
+# Predictions beside measurements of every gateway that is installed, and of the guide: results/validation/verify.md and guide-live.md. Nothing
+# else may run. ONLY=guide-live: the rows of a page, a target, or a pattern of scenarios ('validation/stages/*').
 proof: .venv/dev
-	$(BIN)/python -m tests.proof
+	$(BIN)/python -m tests.proof $(ONLY)
 
 # The model beside queueing theory, whole: results/validation/theory.md (some minutes).
 theory: .venv/dev

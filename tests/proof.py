@@ -1,7 +1,8 @@
-"""``python -m tests.proof [TARGET …]``: predict and measure scenarios on this machine, and write results/validation/verify.md.
+"""``python -m tests.proof [WHAT …]``: predict and measure scenarios on this machine, and write the pages of results/validation.
 
-Run it with nothing else going on: a disturbed run is reported invalid, not averaged away. With targets only their rows are measured, and
-the others stay as they are kept. Gateways of others are installed by ``python -m loadtest.targets.install NAME``.
+WHAT is a page (verify, guide-live), a target, or a pattern of scenarios' names (``validation/stages/*``). With it only those rows are
+measured, and the others stay as they are kept. Run it with nothing else going on: a disturbed run is reported invalid, not averaged away.
+Gateways of others are installed by ``python -m loadtest.targets.install NAME``.
 """
 
 from __future__ import annotations
@@ -11,47 +12,45 @@ import os
 import platform
 import subprocess
 import sys
+from collections.abc import Callable
 from datetime import UTC, datetime
+from fnmatch import fnmatch
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, NamedTuple
 
 from loadtest.targets import install
 from mockprovider.processes.supervisor import RunFailed
+from sim.analysis.validation import FIGURES
 
 ROOT = Path(__file__).parents[1]
 PLACE = ROOT / "results" / "validation"
 
 
 class Case(NamedTuple):
-    """``calibrate``: experiments whose figures are laid over the scenario first, at the scenario's own rate."""
+    """``calibrate``: experiments whose figures are laid over the scenario first, at the scenario's own rate. ``changes``: of the scenario,
+    as ``--set`` takes them.
+    """
 
     target: str
     scenario: str
     scale: float = 1.0
     calibrate: str = ""
+    changes: tuple[str, ...] = ()
+
+    @property
+    def name(self) -> str:
+        return f"{self.target} {self.scenario} {self.scale:g}"
 
 
-CASES = [
-    Case("reference", "demo"),
-    Case("reference", "demo", 3.0),
-    Case("reference", "validation/busy"),
-    Case("haproxy", "validation/proxy-queue"),
-    Case("haproxy", "validation/proxy-stream"),
-    Case("haproxy", "validation/proxy", 10.0),
-    Case("envoy", "validation/proxy-queue"),
-    Case("envoy", "validation/proxy", 10.0),
-    Case("nginx", "validation/proxy", 10.0),
-    Case("ferrogw", "validation/proxy-queue"),
-    Case("ferrogw", "validation/proxy", 10.0),
-    Case("rolter", "validation/proxy", 10.0),
-    Case("litellm", "validation/litellm", 4.0, "costs"),
-    Case("litellm", "validation/litellm", 10.0, "costs"),
-]
-COLUMNS = [
-    "target", "scenario", "scale", "requests", "P50 predicted", "measured", "error", "P99 predicted", "measured", "error",
-    "added P50 predicted", "measured", "first token P50 error", "P99 error", "same outcome", "cost error", "verdict",
-]  # fmt: skip
+class Page(NamedTuple):
+    """A page of results: its cases, and how one of them is told."""
+
+    title: str
+    says: str
+    cases: list[Case]
+    columns: list[str]
+    cells: Callable[[Case, dict[str, Any]], list[str]]
 
 
 def tenfold(*arguments: Any) -> str:
@@ -67,19 +66,41 @@ def verify(case: Case) -> dict[str, Any]:
         if case.calibrate:
             tenfold("calibrate", scenario, "--target", case.target, "--only", case.calibrate, "-o", found, "-q")
         laid = ["--calibration", found] if case.calibrate else []
-        return json.loads(tenfold("verify", scenario, "--target", case.target, "--scale", case.scale, *laid, "--json"))
+        sets = [word for change in case.changes for word in ("--set", change)]
+        return json.loads(tenfold("verify", scenario, "--target", case.target, "--scale", case.scale, *laid, *sets, "--json", "-q"))
 
 
-def row(case: Case, said: dict[str, Any]) -> str:
+def gateways_row(case: Case, said: dict[str, Any]) -> list[str]:
     names = ("latency_s.p50", "latency_s.p99", "added_latency_s.p50", "ttft_s.p50", "ttft_s.p99", "cost_usd")
     p50, p99, added, first, first_p99, cost = (said["comparison"][name] for name in names)
     shares = " (outcomes by share)" if said.get("past_saturation") else ""
-    cells = [
+    return [
         case.target, case.scenario + (", calibrated" if case.calibrate else ""), f"{case.scale:g}x", f"{said['paired']['requests']:,}",
         *sides(p50), error(p50), *sides(p99), error(p99), *sides(added, 1), error(first), error(first_p99),
         f"{said['paired']['same_outcome']:.1%}", error(cost), "; ".join([said["verdict"] + shares, *said["why_invalid"]]),
     ]  # fmt: skip
-    return table_row(cells)
+
+
+def guide_row(case: Case, said: dict[str, Any]) -> list[str]:
+    """Judged by bars of its own, which are narrower than those of ``tenfold verify``."""
+    p50, p99, cost = (said["comparison"][name] for name in ("latency_s.p50", "latency_s.p99", "cost_usd"))
+    alike = said["paired"]["same_outcome"]
+    broken = [name for name, entry, limit in (("P50", p50, 0.02), ("P99", p99, 0.05)) if not within(entry, limit)]
+    broken += ["same outcome"] if alike < 0.98 else []
+    verdict = "invalid: " + "; ".join(said["why_invalid"]) if said["why_invalid"] else "beyond: " + ", ".join(broken) if broken else "holds"
+    own = [f"{name} {plain(entry)}" for name, entry in said["comparison"].items() if name not in (*FIGURES, "cost_usd")]
+    return [
+        case.scenario, f"{case.scale:g}x", f"{said['paired']['requests']:,}", *sides(p50), error(p50), *sides(p99), error(p99),
+        f"{alike:.1%}", error(cost), "<br>".join(own) or "–", verdict,
+    ]  # fmt: skip
+
+
+def within(entry: dict[str, Any], limit: float) -> bool:
+    return entry["error"] is not None and abs(entry["error"]) <= limit
+
+
+def plain(entry: dict[str, Any]) -> str:
+    return " / ".join("–" if (value := entry[side]["value"]) is None else f"{value:.4g}" for side in ("predicted", "measured"))
 
 
 def sides(entry: dict[str, Any], digits: int = 0) -> list[str]:
@@ -94,6 +115,73 @@ def table_row(cells: list[str]) -> str:
     return f"| {' | '.join(cells)} |"
 
 
+STAGES = (
+    "semantic_cache", "cdn", "freshness", "tiering", "validation", "spend_limit", "sessions", "context", "summary", "overload", "autoscale",
+)  # fmt: skip
+SHORTLY = ("workload.duration=150s", "workload.warmup=15s")
+PROTOTYPE = (  # 500 calls a day are none in three minutes: 600 times as many, and of the provider 600 times its limits
+    *SHORTLY, "workload.arrivals.peak_to_mean=1", "providers.openai.limits={requests: 300000/min, tokens: 18000000/min}",
+)  # fmt: skip
+SCALE = (*SHORTLY, "gateway.workers=1", "faults=[{kind: outage, provider: openai, at: 60s, for: 20s}]")
+MISTAKE = ("workload.arrivals=6/s", "workload.duration=85s", "workload.warmup=10s", "gateway.workers=1")
+OUTAGE = "faults=[{kind: outage, provider: openai, at: 35s, for: 15s}]"
+BLACKOUT = "faults=[{kind: outage, provider: openai, also: [anthropic], at: 35s, for: 15s}]"
+MISTAKES = {"token_limits": MISTAKE, "single_provider": (*MISTAKE, OUTAGE), "no_degradation": (*MISTAKE, BLACKOUT)}
+PAGES = {
+    "verify": Page(
+        "Prediction beside measurement",
+        "Every part a process of its own; one run a row.",
+        [
+            Case("reference", "demo"),
+            Case("reference", "demo", 3.0),
+            Case("reference", "validation/busy"),
+            Case("haproxy", "validation/proxy-queue"),
+            Case("haproxy", "validation/proxy-stream"),
+            Case("haproxy", "validation/proxy", 10.0),
+            Case("envoy", "validation/proxy-queue"),
+            Case("envoy", "validation/proxy", 10.0),
+            Case("nginx", "validation/proxy", 10.0),
+            Case("ferrogw", "validation/proxy-queue"),
+            Case("ferrogw", "validation/proxy", 10.0),
+            Case("rolter", "validation/proxy", 10.0),
+            Case("litellm", "validation/litellm", 4.0, "costs"),
+            Case("litellm", "validation/litellm", 10.0, "costs"),
+        ],
+        [
+            "target", "scenario", "scale", "requests", "P50 predicted", "measured", "error", "P99 predicted", "measured", "error",
+            "added P50 predicted", "measured", "first token P50 error", "P99 error", "same outcome", "cost error", "verdict",
+        ],
+        gateways_row,
+    ),
+    "guide-live": Page(
+        "The guide on real sockets",
+        "Stages of the gateway one by one, then the guide's own scenarios at a scale that one machine carries: the reference gateway, "
+        "mock providers and load generator, each a process of its own; one run a row. A row holds if P50 is within 2 %, P99 within 5 %, "
+        "and 98 % of the requests end as predicted. Figures of the stage: predicted / measured.",
+        [
+            *(Case("reference", f"validation/stages/{stage}") for stage in STAGES),
+            Case("reference", "guide/prototype", 600.0, changes=PROTOTYPE),
+            Case("reference", "guide/growth", 20.0, changes=SHORTLY),
+            Case("reference", "guide/scale", 2.0, changes=SCALE),
+            *(
+                Case("reference", f"guide/mistakes/{name}_{side}", changes=changes)
+                for name, changes in MISTAKES.items()
+                for side in ("before", "after")
+            ),
+        ],
+        [
+            "scenario", "scale", "requests", "P50 predicted", "measured", "error", "P99 predicted", "measured", "error", "same outcome",
+            "cost error", "figures of the stage", "bars",
+        ],
+        guide_row,
+    ),
+}  # fmt: skip
+
+
+def chosen(page: str, case: Case, asked: list[str]) -> bool:
+    return any(what in (page, case.target) or fnmatch(case.scenario, what) for what in asked)
+
+
 def is_installed(target: str) -> bool:
     if target == "reference":
         return True
@@ -105,34 +193,45 @@ def is_installed(target: str) -> bool:
     return True
 
 
-def main() -> int:
-    known = list(dict.fromkeys(case.target for case in CASES))
-    asked = sys.argv[1:] or [target for target in known if is_installed(target)]
-    if unknown := set(asked) - set(known):
-        print(f"there are no cases of {', '.join(unknown)}; there are {', '.join(known)}", file=sys.stderr)
-        return 2
-    kept = PLACE / "verify.json"
+def measure(page: str, cases: list[Case]) -> None:
+    """Measure these rows of the page, and write it whole."""
+    kept = PLACE / f"{page}.json"
     rows: dict[str, str] = json.loads(kept.read_text()) if kept.exists() else {}
+    told = PAGES[page]
+    for case in cases:
+        rows[case.name] = table_row(told.cells(case, verify(case)))
+        print(rows[case.name], file=sys.stderr, flush=True)
+        kept.parent.mkdir(parents=True, exist_ok=True)
+        kept.write_text(json.dumps(rows, indent=1) + "\n")
     machine = f"{platform.machine()}, {len(os.sched_getaffinity(0))} cores, Python {platform.python_version()}"
-    for case in CASES:
-        if case.target in asked:
-            name = f"{case.target} {case.scenario} {case.scale:g}"
-            rows[name] = row(case, verify(case))
-            print(rows[name], file=sys.stderr, flush=True)
-            kept.parent.mkdir(parents=True, exist_ok=True)
-            kept.write_text(json.dumps(rows, indent=1) + "\n")
     text = [
-        "# Prediction beside measurement",
+        f"# {told.title}",
         "",
-        f"`python -m tests.proof` on {datetime.now(UTC):%Y-%m-%d}, {machine}. Every part a process of its own; one run a row.",
+        f"`python -m tests.proof {page}` on {datetime.now(UTC):%Y-%m-%d}, {machine}. {told.says}",
         "",
-        table_row(COLUMNS),
-        table_row(["---"] * len(COLUMNS)),
-        *rows.values(),
+        table_row(told.columns),
+        table_row(["---"] * len(told.columns)),
+        *(rows[case.name] for case in told.cases if case.name in rows),
         "",
     ]
-    (PLACE / "verify.md").write_text("\n".join(text))
+    (PLACE / f"{page}.md").write_text("\n".join(text))
     print("\n".join(text))
+
+
+def main() -> int:
+    every = [(page, case) for page, told in PAGES.items() for case in told.cases]
+    asked = sys.argv[1:] or [target for target in dict.fromkeys(case.target for _, case in every) if is_installed(target)]
+    if unknown := [what for what in asked if not any(chosen(page, case, [what]) for page, case in every)]:
+        targets = ", ".join(dict.fromkeys(case.target for _, case in every))
+        print(
+            f"nothing is called {', '.join(unknown)}; there are the pages {', '.join(PAGES)}, the targets {targets}, and:", file=sys.stderr
+        )
+        print("\n".join(dict.fromkeys(case.scenario for _, case in every)), file=sys.stderr)
+        return 2
+    for page in PAGES:
+        cases = [case for name, case in every if name == page and chosen(page, case, asked)]
+        if cases:
+            measure(page, cases)
     return 0
 
 

@@ -1,19 +1,21 @@
 """Admission: how many requests are in service at once, how many wait behind them, and for how long.
 
-Many requests are sent together, each of which takes the providers so long that none ends while the others come. What the mocks serve at
-once is the limit in service; what starts only when another one has ended has waited; what was refused at once found the waiting room full;
-what was refused later had waited too long. Where the room was left in time, one more is made to wait behind requests that take longer.
+Many requests are sent shortly one after the other, each of which takes the providers so long that none ends while the others come. What
+the mocks serve at once is the limit in service; what starts only when another one has ended has waited; what was refused at once found the
+waiting room full; what was refused later had waited too long. Where the room was left in time, one more is made to wait behind requests
+that take longer. They do not come all at once, since gateways hold those that wait for a connection in their waiting room, too.
 """
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping, Sequence
-from itertools import pairwise
+from dataclasses import replace
+from itertools import accumulate, pairwise
 from typing import Any, NamedTuple
 
 from loadtest.calibration.bench import Attempt, Bench, Probe
-from loadtest.calibration.figure import Figure, duration, found, nothing, roundest, unknown
+from loadtest.calibration.figure import FOUND, Figure, duration, found, nothing, roundest, unknown
 
 CROWDS = ((64, 2.5), (256, 6.0))  # requests, seconds each
 PATIENCE_S = 12.0  # how long one is made to wait, unless a longer time is declared
@@ -21,6 +23,7 @@ LONGEST_S = 32.0
 WAITERS = 3
 SEND_S = 0.04  # from the client to the waiting room, a few at a time
 VAGUE = 0.05
+SPREAD, SPARSE_S = 0.25, 0.01  # share of the time a request is in service in which the crowd comes; at least so close
 AT_ONCE_S, GAP_S = 0.25, 0.1
 QUEUE = "gateway.queue"
 
@@ -35,6 +38,11 @@ class Crowd(NamedTuple):
 
 async def experiment(bench: Bench, declared: Mapping[str, Any]) -> list[Figure]:
     """``declared``: values of the scenario by path; a declared limit beyond the usual crowd brings a larger one."""
+    async with bench.slow_tokens():
+        return await crowded(bench, declared)
+
+
+async def crowded(bench: Bench, declared: Mapping[str, Any]) -> list[Figure]:
     hint = sum(value for name in ("concurrency", "waiting") if isinstance(value := declared.get(f"{QUEUE}.{name}"), int))
     crowds = [*CROWDS, *([(min(1000, int(1.3 * hint) + 8), 10.0)] if hint >= 240 else [])]
     crowd = None
@@ -51,14 +59,15 @@ async def experiment(bench: Bench, declared: Mapping[str, Any]) -> list[Figure]:
     if (timeout.state == "not found out" or vague(timeout)) and concurrency.state == "found" and room.value != 0:
         told_s = timeout.high or declared.get(f"{QUEUE}.timeout")
         hold_s = min(LONGEST_S, 1.3 * told_s + 1.0) if told_s else PATIENCE_S
-        figures[figures.index(timeout)] = await wait_behind(bench, int(concurrency.value), hold_s)
+        waiters = min(WAITERS, int(room.value)) if room.state == FOUND else WAITERS
+        figures[figures.index(timeout)] = await wait_behind(bench, int(concurrency.value), hold_s, waiters)
     await bench.settle()
     return figures
 
 
 async def gather(bench: Bench, size: int, service_s: float) -> Crowd:
     await bench.room(size)
-    probes = await bench.together(size, service_s, patience_s=5 * service_s + 5.0)
+    probes = await bench.one_by_one(size, service_s, min(SPARSE_S, SPREAD * service_s / size), patience_s=5 * service_s + 5.0)
     return Crowd(service_s, probes, await bench.attempts_of(probes))
 
 
@@ -110,10 +119,29 @@ def estimate(crowd: Crowd, curbed: bool = False) -> list[Figure]:
     if at_once_refused:
         statuses = sorted({probe.status for probe in at_once_refused})
         how = f"{len(at_once_refused)} of {size} were refused at once ({', '.join(map(str, statuses))}), {waited} waited"
-        room = found(names[1], paths[1], waited, how, waited, waited)
+        outside = {probe.prompt for probe in at_once_refused}
+        most = most_at_once(
+            [span for probe in crowd.probes if (span := wait_of(probe, crowd, first_end_s)) and probe.prompt not in outside]
+        )
+        if most != waited:
+            how += f", {most} at most at a time"
+        room = found(names[1], paths[1], most, how, most, most)
     else:
         room = unknown(names[1], paths[1], f"{waited} waited and none was refused at once: it holds at least so many", waited)
     return [concurrency, room, timeout_of([probe.latency_s for probe in too_late], waited, len(late), rush_s)]
+
+
+def wait_of(probe: Probe, crowd: Crowd, first_end_s: float) -> tuple[float, float] | None:
+    """From its sending to its first attempt, or to the refusal; None for one that was in service before any other ended."""
+    rows = crowd.attempts[probe.prompt]
+    if rows and rows[0].started_s < first_end_s:
+        return None
+    return probe.sent_s, rows[0].started_s if rows else probe.ended_s
+
+
+def most_at_once(spans: Sequence[tuple[float, float]]) -> int:
+    moves = sorted([(begun_s, 1) for begun_s, _ in spans] + [(ended_s, -1) for _, ended_s in spans])
+    return max(accumulate(move for _, move in moves), default=0)
 
 
 def refused_at_once(refused: Sequence[Probe], rush_s: float) -> list[Probe]:
@@ -145,19 +173,20 @@ def timeout_of(waits_s: Sequence[float], waited: int, let_in: int, rush_s: float
     return found("queue timeout", path, duration(roundest(at_least_s, low)), evidence, at_least_s, high)
 
 
-async def wait_behind(bench: Bench, concurrency: int, hold_s: float) -> Figure:
-    """Fill all places for ``hold_s``, and see when those who wait are refused."""
+async def wait_behind(bench: Bench, concurrency: int, hold_s: float, count: int) -> Figure:
+    """Fill all places for ``hold_s``, and see when ``count`` who wait are refused."""
     await bench.settle()
-    await bench.room(concurrency + WAITERS)
+    await bench.room(concurrency + count)
     holders = [asyncio.create_task(bench.ask(hold_s, patience_s=hold_s + 5.0)) for _ in range(concurrency)]
     await asyncio.sleep(0.3 + 0.005 * concurrency)
-    waiters = await bench.together(WAITERS, 0.0, patience_s=hold_s + 8.0)
+    waiters = await bench.together(count, 0.0, patience_s=hold_s + 8.0)
     held = await asyncio.gather(*holders)
     attempts = await bench.attempts_of([*waiters, *held])
     refused = [probe for probe in waiters if not attempts[probe.prompt] and probe.status]
     waited_s = max(probe.latency_s for probe in waiters)
     if not refused:
         cut = sum(not probe.ok for probe in held)
-        why = f"those who waited were let in after {waited_s:.1f} s{'; the gateway cut the requests before them' if cut else ''}"
-        return unknown("queue timeout", f"{QUEUE}.timeout", why)
-    return timeout_of([probe.latency_s for probe in refused], WAITERS, 0, SEND_S)
+        how = f"those who waited were let in after {waited_s:.1f} s{'; the gateway cut the requests before them' if cut else ''}"
+        figure = nothing("queue timeout", f"{QUEUE}.timeout", how)
+        return replace(figure, warning=f"none up to {waited_s:.1f} s; a longer one would not have been seen")
+    return timeout_of([probe.latency_s for probe in refused], count, 0, SEND_S)

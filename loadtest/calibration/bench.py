@@ -9,7 +9,8 @@ import asyncio
 import json
 import time
 from collections import deque
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from math import isnan, nan
 from typing import Any
@@ -25,6 +26,7 @@ from mockprovider.processes.supervisor import RunFailed
 from sim.workload.prompt_text import write_prompt
 
 TTFT_S, TOKEN_S = 0.002, 0.010
+SLOWER = 20.0
 PATIENCE_S = 30.0
 RECOVERY_S = 90.0
 INPUT_TOKENS = 12
@@ -67,9 +69,9 @@ class Probe:
         return f"<Probe {how} {self.status} sent at {self.sent_s:.3f} s, ended at {self.ended_s:.3f} s {self.error}>"
 
 
-def tokens_for(service_s: float) -> int:
+def tokens_for(service_s: float, token_s: float = TOKEN_S) -> int:
     """Tokens of an answer that takes the mock so long."""
-    return max(1, 1 + round((service_s - TTFT_S) / TOKEN_S))
+    return max(1, 1 + round((service_s - TTFT_S) / token_s))
 
 
 class Bench:
@@ -92,6 +94,9 @@ class Bench:
         self.user = self.next | 1 << 19  # users of their own: no prompt's number
         self.limit: tuple[int, float] | None = None
         self.sent: deque[float] = deque()
+        self.asked: list[float] = []  # every request there ever was, on the monotonic clock
+        self.stream = False  # whether requests ask for a stream, unless told
+        self.token_s = TOKEN_S
         self.zero_s = 0.0
         self.faults = 0
         self.usual: frozenset[str] = frozenset()  # the targets that were asked before anything was broken
@@ -142,15 +147,21 @@ class Bench:
             await asyncio.sleep(self.sent[0] + 1.03 * window_s + 0.11 - now)
 
     async def recovers(self, within_s: float = RECOVERY_S) -> bool:
-        """Until it serves three requests in a row: what an experiment before has broken, such as a breaker, may take its time."""
+        """Until it serves three requests in a row, at all of its usual targets: what an experiment before has broken, such as a breaker,
+        may take its time. A target that stays away for longer is one less.
+        """
         until, served = time.monotonic() + within_s, 0
-        while served < 3:
+        missing = set(self.usual)
+        while served < 3 or missing:
             await self.room(1)
             probe = await self.ask()
             served = served + 1 if probe.ok else 0
-            if not probe.ok:
-                if time.monotonic() > until:
-                    return False
+            if missing:
+                missing -= {attempt.target for attempt in (await self.attempts_of([probe]))[probe.prompt]}
+            if time.monotonic() > until:
+                self.usual -= missing
+                return served >= 3
+            if not probe.ok or served >= 3:
                 await asyncio.sleep(0.1)
         return True
 
@@ -166,7 +177,7 @@ class Bench:
     # ---- the client
 
     async def ask(
-        self, service_s: float = 0.0, *, prompt: int | None = None, user: int | None = None, stream: bool = False,
+        self, service_s: float = 0.0, *, prompt: int | None = None, user: int | None = None, stream: bool | None = None,
         patience_s: float = PATIENCE_S, url: str | None = None, tokens: int | None = None,
     ) -> Probe:  # fmt: skip
         """One request that the mock answers in ``service_s``; a new prompt of a new user unless told. Never raises, but CancelledError."""
@@ -178,11 +189,12 @@ class Bench:
         document: dict[str, Any] = {
             "model": self.model,
             "user": f"u{user}",
-            "messages": [{"role": "user", "content": write_prompt(prompt, INPUT_TOKENS, tokens or tokens_for(service_s))}],
+            "messages": [{"role": "user", "content": write_prompt(prompt, INPUT_TOKENS, tokens or tokens_for(service_s, self.token_s))}],
         }
-        if stream:
+        if self.stream if stream is None else stream:
             document |= {"stream": True, "stream_options": {"include_usage": True}}
         self.sent.append(time.monotonic())
+        self.asked.append(self.sent[-1])
         probe.sent_s = self.now()
         try:
             async with asyncio.timeout(patience_s):
@@ -216,6 +228,14 @@ class Bench:
 
     async def together(self, count: int, service_s: float, **more: Any) -> list[Probe]:
         return list(await asyncio.gather(*(self.ask(service_s, **more) for _ in range(count))))
+
+    async def one_by_one(self, count: int, service_s: float, every_s: float, **more: Any) -> list[Probe]:
+        """So many, sent at even distances, whatever becomes of those before."""
+        begun_s, tasks = self.now(), []
+        for number in range(count):
+            await asyncio.sleep(max(0.0, begun_s + number * every_s - self.now()))
+            tasks.append(asyncio.create_task(self.ask(service_s, **more)))
+        return list(await asyncio.gather(*tasks))
 
     async def clean(self, count: int) -> list[Probe]:
         """So many quick requests, one after the other."""
@@ -256,6 +276,17 @@ class Bench:
         names = list(self.mocks) if providers is None else providers
         await asyncio.gather(*(self._control("POST", self.mocks[name], "faults", fault) for name in names))
         self.faults += 1
+
+    @asynccontextmanager
+    async def slow_tokens(self) -> AsyncIterator[None]:
+        """Long streams of few tokens, of which many at once do not keep this machine busy."""
+        await self.strike("brownout", per_token_factor=SLOWER)
+        self.token_s = TOKEN_S * SLOWER
+        try:
+            yield
+        finally:
+            self.token_s = TOKEN_S
+            await self.heal()
 
     async def heal(self) -> None:
         if self.faults:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 from loadtest.calibration.bench import Attempt, Bench
@@ -249,9 +250,9 @@ def thresholds(spells: Sequence[Spell], declared: Mapping[str, Any]) -> list[Fig
         elif low == high or value in stated:
             figures.append(found(f"breaker's {name}", path, value, evidence, low, high))
         else:
-            figures.append(
-                found(f"breaker's {name}", path, value, f"{evidence}: {low:g} to {'any' if high == 10**6 else f'{high:g}'}", low, high)
-            )
+            span = f"{low:g} to {'any' if high == 10**6 else f'{high:g}'}"
+            figure = found(f"breaker's {name}", path, value, f"{evidence}: {span}", low, high)
+            figures.append(replace(figure, warning=f"{span} would have opened alike; laid over as {value:g}"))
     return figures
 
 

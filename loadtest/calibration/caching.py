@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping, Sequence
+from random import Random
 from typing import Any, NamedTuple
 
 from loadtest.calibration.bench import Bench, Probe
@@ -35,6 +36,7 @@ async def experiment(bench: Bench, declared: Mapping[str, Any]) -> list[Figure]:
     until_s = LONGEST_S if lifetime_s is None else min(90.0, max(LONGEST_S, 1.1 * lifetime_s))
     aged, renewed = await age(bench, until_s)
     figures = lifetime(aged, renewed, until_s)
+    figures.append(await sharing(bench))
     figures.append(await flights(bench))
     figures.append(await capacity(bench))
     return figures
@@ -49,46 +51,67 @@ def declared_lifetime_s(declared: Mapping[str, Any]) -> float | None:
 
 async def repeats_hit(bench: Bench) -> bool:
     await bench.room(3)
-    prompt, user = bench.prompt(), bench.prompt()
-    probes = [await bench.ask(prompt=prompt, user=user) for _ in range(3)]
+    prompt = bench.prompt()
+    probes = [await ask(bench, prompt) for _ in range(3)]
     return len((await bench.attempts_of(probes[:1]))[prompt]) == 1
+
+
+async def ask(bench: Bench, prompt: int | None = None, service_s: float = 0.0) -> Probe:
+    """Each prompt is its own user's: some caches keep users apart."""
+    prompt = bench.prompt() if prompt is None else prompt
+    return await bench.ask(service_s, prompt=prompt, user=prompt)
+
+
+async def sharing(bench: Bench) -> Figure:
+    await bench.room(2)
+    stored = await ask(bench)
+    await bench.ask(prompt=stored.prompt)
+    asked = len((await bench.attempts_of([stored]))[stored.prompt])
+    evidence = f"when another user asked the same, {'no' if asked == 1 else 'a'} provider was asked again"
+    return found("cache shared by users", None, asked == 1, evidence)
 
 
 async def age(bench: Bench, until_s: float) -> tuple[list[Aged], list[Aged]]:
     """Of prompts asked once again each, and of one that is asked all along."""
-    ages_s, prompts = [FIRST_AGE_S], []
+    ages_s = [FIRST_AGE_S]
     while ages_s[-1] < until_s:
         ages_s.append(max(ages_s[-1] * AGE_GROWTH, ages_s[-1] + 0.05))
     if bench.limit is not None:  # as many as may be asked now
         ages_s = ages_s[:: -(-len(ages_s) // max(1, bench.limit[0] // 2))]
         await bench.room(bench.limit[0])
-    for _ in ages_s:
-        prompts.append(await bench.ask())
-    stored = {probe.prompt: probe for probe in prompts}
-    kept = await bench.ask()
+    kept = await ask(bench)
     renewals: list[Probe] = []
-    begun_s = bench.now()
 
     async def renew() -> None:
         while bench.limit is None:
             await asyncio.sleep(RENEW_S)
-            renewals.append(await bench.ask(prompt=kept.prompt))
+            renewals.append(await ask(bench, kept.prompt))
 
-    renewing = asyncio.create_task(renew())
+    async def look(first: Probe, age_s: float) -> Aged:
+        await asyncio.sleep(max(0.0, first.ended_s + age_s - bench.now()))
+        again = await ask(bench, first.prompt)
+        hit = len((await bench.attempts_of([first]))[first.prompt]) == 1
+        return Aged(again.sent_s - first.ended_s, again.ended_s - first.sent_s, hit)
+
     aged: list[Aged] = []
+    tasks: list[asyncio.Task[Any]] = [asyncio.create_task(renew())]
     try:
-        for age_s, probe in zip(ages_s, prompts, strict=True):
-            await asyncio.sleep(max(0.0, begun_s + age_s - bench.now()))
-            again = await bench.ask(prompt=probe.prompt)
-            hit = len((await bench.attempts_of([probe]))[probe.prompt]) == 1
-            first = stored[probe.prompt]
-            aged.append(Aged(again.sent_s - first.ended_s, again.ended_s - first.sent_s, hit))
+        # Each has its own clock, since a slow gateway takes long to store them all; in no order, or a full cache would look like a
+        # lifetime.
+        looks: dict[float, asyncio.Task[Aged]] = {}
+        for age_s in Random(0).sample(ages_s, len(ages_s)):
+            looks[age_s] = asyncio.create_task(look(await ask(bench), age_s))
+            tasks.append(looks[age_s])
+        for age_s in ages_s:
+            aged.append(await looks[age_s])
             if len(aged) >= MISSES and not any(each.hit for each in aged[-MISSES:]):
-                await asyncio.sleep(max(0.0, begun_s + 1.4 * aged[-1].oldest_s - bench.now()))  # does the one asked all along outlive it?
+                old_s = kept.ended_s + 1.4 * aged[-1].oldest_s
+                await asyncio.sleep(max(0.0, old_s - bench.now()))  # does the one asked all along outlive it?
                 break
     finally:
-        renewing.cancel()
-        await asyncio.gather(renewing, return_exceptions=True)
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
     misses_s = sorted(attempt.started_s for attempt in (await bench.attempts_of([kept]))[kept.prompt])[1:]
     renewed = []
     for probe in renewals:
@@ -124,7 +147,7 @@ def lifetime(aged: Sequence[Aged], renewed: Sequence[Aged], until_s: float) -> l
 async def flights(bench: Bench) -> Figure:
     await bench.room(2)
     prompt = bench.prompt()
-    probes = await bench.together(2, 0.4, prompt=prompt)
+    probes = await asyncio.gather(*(ask(bench, prompt, 0.4) for _ in range(2)))
     asked = len((await bench.attempts_of(probes[:1]))[prompt])
     evidence = f"of two identical prompts at once, {asked} reached a provider"
     return found("identical prompts wait for the first", f"{ENTRY}.single_flight", asked == 1, evidence)
@@ -136,14 +159,14 @@ async def capacity(bench: Bench) -> Figure:
     if bench.limit is not None:
         return unknown("cache capacity", path, "the rate limit lets too few requests pass")
     begun_s = bench.now()
-    stored = [await bench.ask() for _ in range(ENTRIES)]
+    stored = [await ask(bench) for _ in range(ENTRIES)]
     looks = 0
 
     async def kept(place: int) -> bool:
         nonlocal looks
         looks += 1
         before = len((await bench.attempts_of([stored[place]]))[stored[place].prompt])
-        await bench.ask(prompt=stored[place].prompt)
+        await ask(bench, stored[place].prompt)
         return len((await bench.attempts_of([stored[place]]))[stored[place].prompt]) == before
 
     if await kept(0):

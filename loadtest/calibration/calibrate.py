@@ -6,7 +6,7 @@ import asyncio
 import json
 import shutil
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from importlib import import_module
@@ -17,7 +17,7 @@ from typing import Any
 from loadtest.calibration import EXPERIMENTS
 from loadtest.calibration.bench import Bench, open_bench
 from loadtest.calibration.calibration import Calibration, Identity, declared_at, gateway_of, gateway_sha256
-from loadtest.calibration.figure import Figure, unknown
+from loadtest.calibration.figure import FOUND, Figure, nothing, unknown
 from loadtest.calibration.probe_scenario import probe_scenario
 from loadtest.calibration.rate_limits import limit_in
 from loadtest.generator.plan import LoadPlan
@@ -32,9 +32,13 @@ from sim.data.temp_folders import make_work_folder
 from sim.results.provenance import host
 from sim.scenario.errors import Problem, ScenarioError
 from sim.scenario.load import Loaded
+from sim.scenario.targets import target_names
 
+BOTH_WAYS = ("costs", "streaming")
+"""Experiments that set streams beside whole answers; the others ask as the scenario's clients do."""
 WORK_PREFIX = "tenfold-calibration-"
-FIRST_ASKED = 2
+FIRST_ASKED = 2  # requests for each provider
+SAME = 0.02
 Say = Callable[[str], None]
 Declared = Mapping[str, Any]
 
@@ -73,9 +77,10 @@ def calibrate(order: Order, say: Say) -> Calibration:
             say(f"starting the target {order.target}")
             running = target.start(Place(order.loaded, scenario_file, mocks, crew, order.url, order.port, order.client))
             asked = order.loaded.scenario.workload.requests[0].needs or DEFAULT_MODEL
-            client = running.client
+            client, asked_before = running.client, 0
             if not running.ours:
                 say("asking the target a first time")
+                asked_before = len(target_names(mocked.scenario)) * len({each.needs for each in mocked.scenario.workload.requests})
                 plan = LoadPlan("", mocked.sha256, running.url, str(folder), headers=dict(client.headers), models=dict(client.models))
                 probe(mocked.scenario, plan, client.key, mocks)
 
@@ -87,6 +92,7 @@ def calibrate(order: Order, say: Say) -> Calibration:
                     for name, provider in mocked.scenario.providers.items()
                     if provider.dialect == "openai"
                 }
+                bench.asked = [time.monotonic()] * asked_before
                 try:
                     await experiments(order, bench, identity, done, say)
                 finally:
@@ -96,7 +102,7 @@ def calibrate(order: Order, say: Say) -> Calibration:
             running.check()
     finally:
         shutil.rmtree(folder, ignore_errors=True)
-    figures = tuple(figure for each in EXPERIMENTS for figure in done.get(each, ()))
+    figures = told_apart([figure for each in EXPERIMENTS for figure in done.get(each, ())])
     paths = sorted({figure.path for figure in figures if figure.path is not None})
     tree = order.loaded.tree()
     declared = {path: value for path in paths if (value := declared_at(tree, path)) is not None}
@@ -106,8 +112,9 @@ def calibrate(order: Order, say: Say) -> Calibration:
 async def experiments(order: Order, bench: Bench, identity: Identity, done: dict[str, list[Figure]], say: Say) -> None:
     """Those that are not done; each one's figures are kept as it ends."""
     declared = hints(order.loaded)
+    streams = order.loaded.scenario.workload.client.stream
     await bench.begin()
-    bench.usual = frozenset(await bench.targets(FIRST_ASKED))
+    bench.usual = frozenset(await bench.targets(FIRST_ASKED * len(bench.mocks)))
     bench.limit = limit_in(done.get("rate_limits", []), globally=True)
     for number, (module, subject) in enumerate(EXPERIMENTS.items(), 1):
         bench.places = next((figure.value for figure in done.get("admission", []) if figure.name == "concurrency"), None)
@@ -115,6 +122,7 @@ async def experiments(order: Order, bench: Bench, identity: Identity, done: dict
             continue
         say(f"{number}/{len(EXPERIMENTS)}: {subject}")
         started = time.monotonic()
+        bench.stream = streams and module not in BOTH_WAYS
         await bench.begin()
         if not await bench.recovers():
             done[module] = [unknown(subject, None, "the gateway refuses every request, and did not come back")]
@@ -124,6 +132,20 @@ async def experiments(order: Order, bench: Bench, identity: Identity, done: dict
         await bench.heal()
         say(f"    {len(done[module])} figures in {time.monotonic() - started:.0f} s")
         keep(order.kept, identity, done)
+
+
+def told_apart(figures: Sequence[Figure]) -> tuple[Figure, ...]:
+    """Without what one experiment took for a policy of its own and another one explains: a timeout of the whole ends waiting, too."""
+    by_name = {figure.name: figure for figure in figures}
+    wait, whole = by_name.get("queue timeout"), by_name.get("timeout of the whole")
+    if wait is None or whole is None or wait.state != FOUND or whole.low is None or whole.high is None:
+        return tuple(figures)
+    assert wait.low is not None
+    assert wait.high is not None
+    if wait.high < whole.low - SAME * whole.low or wait.low > whole.high + SAME * whole.high:
+        return tuple(figures)
+    with_it = nothing(wait.name, wait.path, f"{wait.evidence}, as the timeout of the whole says")
+    return tuple(with_it if figure is wait else figure for figure in figures)
 
 
 def identity_of(loaded: Loaded, target: str) -> Identity:

@@ -121,12 +121,16 @@ def overlay_of(figures: Sequence[Figure], declared: Mapping[str, Any]) -> dict[s
     """
     values = {each.path: each.value for each in figures if each.path is not None and each.state == FOUND and each.path not in NOT_LAID}
     values |= endless_rooms(figures, declared)
+    emptied: set[str] = set()
     for figure in figures:
         if figure.path is None or figure.state != NONE:
             continue
         block = next((block for block in BLOCKS if figure.path.startswith(f"{block}.")), figure.path)
+        if block in emptied:
+            continue
         if not any(path == block or path.startswith(f"{block}.") for path in values):
             values[block] = EMPTY.get(block)
+            emptied.add(block)
         elif figure.path not in values and figure.path not in BLOCKS and block != figure.path:
             values[figure.path] = None
     return with_whole_caches(values)

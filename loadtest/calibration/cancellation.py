@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from loadtest.calibration.bench import Attempt, Bench
@@ -15,14 +16,16 @@ SERVICE_S, PATIENCE_S, SETTLE_S = 2.5, 0.5, 0.4
 
 async def experiment(bench: Bench, declared: Mapping[str, Any]) -> list[Figure]:
     await bench.room(2)
-    probes = await asyncio.gather(*(bench.ask(SERVICE_S, stream=stream, patience_s=PATIENCE_S) for stream in (False, True)))
+    whole, stream = await asyncio.gather(*(bench.ask(SERVICE_S, stream=stream, patience_s=PATIENCE_S) for stream in (False, True)))
     await asyncio.sleep(SERVICE_S - PATIENCE_S + SETTLE_S)
-    attempts = await bench.attempts_of(probes)
-    return [estimate(*(attempts[probe.prompt] for probe in probes))]
+    attempts = await bench.attempts_of([whole, stream])
+    return [estimate(attempts[whole.prompt], attempts[stream.prompt], bench.stream)]
 
 
-def estimate(whole: list[Attempt], stream: list[Attempt]) -> Figure:
-    """From the attempts of a whole answer and of a stream, both left by their client after PATIENCE_S."""
+def estimate(whole: list[Attempt], stream: list[Attempt], streams: bool = True) -> Figure:
+    """From the attempts of a whole answer and of a stream, both left by their client after PATIENCE_S. ``streams``: which of them the
+    scenario's clients ask for.
+    """
     if not whole or not stream:
         return unknown("cancellation upstream", PATH, "not both requests reached a provider")
     lasted = [attempts[0].ended_s - attempts[0].started_s for attempts in (whole, stream)]
@@ -32,5 +35,7 @@ def estimate(whole: list[Attempt], stream: list[Attempt]) -> Figure:
         f"{lasted[1]:.2f} s for a stream"
     )
     if cut[0] != cut[1]:
-        return unknown("cancellation upstream", PATH, f"{evidence}: not alike, and a scenario has one word for both")
+        asked, others = ("streams", "whole answers") if streams else ("whole answers", "streams")
+        warning = f"true of {asked}, which the scenario's clients ask for, and not of {others}: a scenario has one word for both"
+        return replace(found("cancellation upstream", PATH, cut[streams], evidence), warning=warning)
     return found("cancellation upstream", PATH, cut[0], evidence)

@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from itertools import pairwise
 from math import ceil
 from typing import Any, NamedTuple
 
@@ -19,6 +21,9 @@ ASKED_FOR_S, MOST_ASKED = 4.0, 600
 PATIENT_S = 75.0  # how long a refused user goes on asking
 SHORT_WINDOW_S = 20.0  # windows up to here are worth two more of them to tell a calendar from an anchor
 REFILLS, REFILLS_FOR_S = 8, 1.0
+LONG_BURST = 0.1  # of a window
+FULL_TOKEN = 2.0
+"""A bucket that refuses has less than one token; and one more may be late, since some are filled by a timer."""
 SHAPELESS = 4  # requests in a window, below which all algorithms look alike
 POLL, SHORTEST_POLL_S = 0.012, 0.02  # share of the time since the first request
 
@@ -39,7 +44,7 @@ class Watch(NamedTuple):
 
 
 async def experiment(bench: Bench, declared: Mapping[str, Any]) -> list[Figure]:
-    user, before = bench.prompt(), len(bench.sent)
+    user, before = bench.prompt(), [sent - bench.zero_s for sent in bench.asked]
     first = await burst(bench, user, MOST_ASKED, ASKED_FOR_S)
     if first[-1].passed:
         spent_s = first[-1].ended_s - first[0].sent_s
@@ -47,7 +52,7 @@ async def experiment(bench: Bench, declared: Mapping[str, Any]) -> list[Figure]:
     others = [await bench.ask() for _ in range(2)]  # of two more users
     who = "per_user" if all(other.ok for other in others) else "global"
     watch = await watch_refills(bench, user, first)
-    figures = estimate(watch, who, before if who == "global" else 0)
+    figures = estimate(watch, who, before if who == "global" else [])
     if who == "global" and (limit := limit_in(figures)) is not None:
         bench.limit = limit
     return figures
@@ -113,8 +118,8 @@ async def poll(bench: Bench, user: int, tries: list[Try]) -> bool:
     return False
 
 
-def estimate(watch: Watch, who: str, before: int = 0) -> list[Figure]:
-    """``who``: per_user or global. ``before``: requests shortly before the first one, which may have counted."""
+def estimate(watch: Watch, who: str, before: Sequence[float] = ()) -> list[Figure]:
+    """``who``: per_user or global. ``before``: when requests before the first one were sent, which counted as well."""
     path, algorithm_path = f"gateway.limits.{who}.requests", f"gateway.limits.{who}.algorithm"
     tries, bursts = watch
     count = next(place for place, each in enumerate(tries) if not each.passed)
@@ -126,8 +131,9 @@ def estimate(watch: Watch, who: str, before: int = 0) -> list[Figure]:
         return [unknown("rate limit", path, why)]
     sizes = [passed_from(tries, start) for start in bursts]
     after = tries[bursts[1] :]
-    if len(bursts) == 2 and sizes[1] <= max(1, count // 4) and sum(each.passed for each in after) >= REFILLS:
-        return bucket(tries[:count], after, before, path, algorithm_path, whom)
+    few = sizes[1] < max(2, count // 2)  # of the burst after the refusal, which both kinds of window let pass
+    if len(bursts) == 2 and few and sum(each.passed for each in after) >= REFILLS:
+        return bucket(tries[: count + 1], after, before, path, algorithm_path, whom)
     if len(bursts) < 3:
         return [unknown("rate limit", path, f"{count} requests passed at once; what gave them back kept to no window and no steady rate")]
     return windows(watch, sizes, count, path, algorithm_path, whom)
@@ -138,8 +144,10 @@ def passed_from(tries: Sequence[Try], start: int) -> int:
     return next((place for place, each in enumerate(tries[start:]) if not each.passed), len(tries) - start)
 
 
-def bucket(first: Sequence[Try], after: Sequence[Try], before: int, path: str, algorithm_path: str, whom: str) -> list[Figure]:
-    """The steady rate from the span of the refills; each came between the refusal before it and its own passing."""
+def bucket(first: Sequence[Try], after: Sequence[Try], before: Sequence[float], path: str, algorithm_path: str, whom: str) -> list[Figure]:
+    """The steady rate from the span of the refills; each came between the refusal before it and its own passing. ``first``: up to the first
+    refusal.
+    """
     emptied = passed_from(after, 0)  # what had gathered while nobody asked is gone
     passed = [place for place, each in enumerate(after) if each.passed and place > emptied]
     start, end = after[passed[0]], after[passed[-1]]
@@ -148,18 +156,32 @@ def bucket(first: Sequence[Try], after: Sequence[Try], before: int, path: str, a
     blur_s = max(after[place].ended_s - after[place - 1].sent_s for place in (passed[0], passed[-1]))
     low, high = intervals / (span_s + blur_s), intervals / max(span_s - blur_s, 1e-3)
     spent_s = first[-1].ended_s - first[0].sent_s
-    # What passed was there at first, or has come meanwhile; one more had not come whole when the next request was refused.
-    least, most = ceil(len(first) - high * spent_s), ceil(len(first) + before + 1 - low * spent_s) - 1
-    count = round(roundest(max(1, min(least, most)), max(1, most)))
+    sizes = bucket_sizes([*before, *(each.sent_s for each in first)], low, high)
+    count = round(roundest(min(sizes), max(sizes)))
     window_s = roundest(count / high, count / low)
     evidence = (
-        f"{len(first)} passed in {spent_s:.2f} s, then one every {1 / ((low + high) / 2):.3g} s "
+        f"{len(first) - 1} passed in {spent_s:.2f} s, then one every {1 / ((low + high) / 2):.3g} s "
         f"({low:.3g} to {high:.3g} a second): a bucket, for {whom}"
     )
     return [
         found("rate limit", path, written(count, window_s), evidence, count / window_s * 0.999, high),
         found("rate limit window", algorithm_path, "token-bucket", f"single requests passed while {len(after) - len(passed)} were refused"),
     ]
+
+
+def bucket_sizes(sent_s: Sequence[float], low: float, high: float) -> list[int]:
+    """Of a bucket that was full at first and gets ``low`` to ``high`` tokens a second: those that let all requests but the last pass."""
+    sizes = range(1, len(sent_s) + 1)
+    fitting = [size for size in sizes if min(levels(sent_s, size, high)[:-1]) > 0.9 and levels(sent_s, size, low)[-1] < FULL_TOKEN]
+    return fitting or [max(1, ceil(len(sent_s) - 1 - high * (sent_s[-1] - sent_s[0])))]
+
+
+def levels(sent_s: Sequence[float], size: int, rate: float) -> list[float]:
+    """Tokens in the bucket as each request comes."""
+    found = [float(size)]
+    for before_s, now_s in pairwise(sent_s):
+        found.append(min(size, found[-1] - 1.0 + rate * (now_s - before_s)))
+    return found
 
 
 def windows(watch: Watch, sizes: list[int], count: int, path: str, algorithm_path: str, whom: str) -> list[Figure]:
@@ -179,6 +201,10 @@ def windows(watch: Watch, sizes: list[int], count: int, path: str, algorithm_pat
         "rate limit", path, written(count, window_s),
         f"{count} passed at once, and again {low:.2f} to {high:.2f} s after the window before had opened, for {whom}", low, high,
     )  # fmt: skip
+    if (spent_s := tries[passed_from(tries, 0)].sent_s - tries[0].sent_s) > LONG_BURST * low:
+        limit = replace(
+            limit, warning=f"asking took {spent_s:.2f} s: if a window of the calendar ended meanwhile, it is two that were counted"
+        )
     returned = f"of {count} requests in two halves, {sizes[2]} passed at the next opening"
     if sizes[2] <= 0.75 * count and count >= SHAPELESS:
         return [limit, found("rate limit window", algorithm_path, "sliding-log", f"{returned}: each is given back a window after itself")]

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 from loadtest.calibration.backoff import estimate_backoff
 from loadtest.calibration.bench import Attempt, Bench
-from loadtest.calibration.figure import Figure, found, unknown
+from loadtest.calibration.figure import Figure, found, nothing, unknown
 
 MOST_ATTEMPTS = 12
 CLEAN = 8  # requests that succeed before each that fails
@@ -35,7 +35,7 @@ async def experiment(bench: Bench, declared: Mapping[str, Any]) -> list[Figure]:
     counted = await count_attempts(bench, "outage")
     if not counted[-1].healthy and await bench.recovers():  # a breaker had its say: a status that most of them do not count
         counted = await count_attempts(bench, "rate-limit")
-    figures = attempts_figures(counted)
+    figures = attempts_figures(counted, len(bench.mocks))
     if figures[0].value is None or figures[0].value < 2:
         return figures
     seconds = int(figures[0].value) > 2
@@ -75,7 +75,8 @@ def targets_of(failing: Failing) -> list[str]:
     return list(dict.fromkeys(attempt.target for attempt in failing.attempts))
 
 
-def attempts_figures(counted: Sequence[Failing]) -> list[Figure]:
+def attempts_figures(counted: Sequence[Failing], targets: int = 2) -> list[Figure]:
+    """``targets``: how many there are. A failure that is passed on to each of them in turn is a fallback; to some only, attempts."""
     last = counted[-1]
     path = f"{PATH}.attempts"
     tried = len(last.attempts)
@@ -91,9 +92,13 @@ def attempts_figures(counted: Sequence[Failing]) -> list[Figure]:
         again = where[0] in {attempt.target for attempt in last.attempts[first:]}
         if first == 1 and len(counted) == 1:
             how = f"the first failure sent a request on to another target ({words})"
+            if not again and not last.ok and len(where) < targets:
+                return [found("attempts", path, tried, how, tried, tried), found("target of a retry", f"{PATH}.to", "next", how)]
             return [
                 found("attempts", path, max(tried, 2) if again else 1, how, 1, tried) if again else found("attempts", path, 1, how, 1, 1),
-                found("target of a retry", f"{PATH}.to", "next", how) if again else unknown("target of a retry", f"{PATH}.to", how),
+                found("target of a retry", f"{PATH}.to", "next", how)
+                if again
+                else nothing("target of a retry", None, f"{how}: a fallback"),
             ]
         how = f"{first} attempts failed at {where[0]} before another target was asked ({words})"
         return [found("attempts", path, first, how, first, first), found("target of a retry", f"{PATH}.to", "same", how)]

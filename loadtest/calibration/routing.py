@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from loadtest.calibration.bench import Bench
+from loadtest.calibration.bench import Bench, Probe
 from loadtest.calibration.figure import Figure, found, nothing, unknown
 
 KIND, FALLBACK = "gateway.routing.kind", "gateway.fallback"
@@ -83,10 +83,13 @@ async def fallback(bench: Bench, first: str, stated: Sequence[str]) -> Figure:
     provider = first.partition("/")[0]
     await bench.room(FAILED)
     await bench.strike("outage", [provider])
-    probes = [await bench.ask() for _ in range(FAILED)]
+    probes: list[Probe] = []
+    struck: list[Probe] = []
+    while len(struck) < FAILED / 2 and len(probes) < FAILED * len(bench.mocks):  # how often it has its turn is not known
+        probes += [await bench.ask() for _ in range(FAILED)]
+        attempts = await bench.attempts_of(probes)
+        struck = [probe for probe in probes if any(attempt.target.startswith(f"{provider}/") for attempt in attempts[probe.prompt])]
     await bench.heal()
-    attempts = await bench.attempts_of(probes)
-    struck = [probe for probe in probes if any(attempt.target.startswith(f"{provider}/") for attempt in attempts[probe.prompt])]
     ways = {" → ".join(dict.fromkeys(attempt.target for attempt in attempts[probe.prompt])) for probe in struck}
     rescued = sum(attempts[probe.prompt][-1].status == 200 for probe in struck)
     evidence = (

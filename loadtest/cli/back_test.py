@@ -61,10 +61,11 @@ class Figure:
 
 @dataclass(frozen=True)
 class BackTest:
-    """Figures by metric; ``calls`` of the log that they are about."""
+    """Figures by metric; ``calls`` of the log that they are about. ``drift``: what changed in the log before them, of a hold-out."""
 
     figures: dict[str, Figure]
     calls: int
+    drift: tuple[str, ...] = ()
 
     @property
     def held(self) -> dict[str, Figure]:
@@ -78,12 +79,6 @@ class BackTest:
     def inside(self) -> bool:
         """Every figure with a bar is within it, or within what chance allows."""
         return all(figure.overlaps or abs(figure.error) <= BARS[name] for name, figure in self.held.items())
-
-    @property
-    def moved(self) -> list[str]:
-        """What of the traffic itself is plainly different: ``input tokens -5 %``."""
-        sizes = {name: figure.error for name, figure in self.figures.items() if name.startswith("tokens")}
-        return [f"{WORDS[name]} {-error / (1 + error) * 100:+.0f} %" for name, error in sizes.items() if abs(error) > 0.02 and error > -1]
 
     @property
     def worst(self) -> float:
@@ -111,6 +106,7 @@ class BackTest:
             "calls": self.calls,
             "ok": self.ok,
             "within_interval": self.inside,
+            "drift": list(self.drift),
             "figures": {name: figure.as_dict() for name, figure in self.figures.items()},
         }
 

@@ -13,7 +13,6 @@ import click
 
 from loadtest.cli import options
 from loadtest.cli.options import examples
-from sim.formatting import listed
 
 if TYPE_CHECKING:
     import numpy as np
@@ -28,7 +27,8 @@ if TYPE_CHECKING:
 
 KINDS = ("litellm", "otel", "langfuse", "helicone", "portkey", "openai-usage", "nginx", "envoy", "mooncake", "burstgpt", "dynamo", "table")
 SCHEMA_VERSION = 2
-MOST_HELD_OUT = 2_000_000
+MOST_HELD_OUT = 1_000_000
+"""Rows; of a longer log its last ones."""
 WORTH_PROCESSES = 200_000
 CONFIGS = (".yaml", ".yml")
 HEADING = (
@@ -173,8 +173,7 @@ class Import:
                 again = self.back_test(plain)
                 if again.worst < at_1x.worst:
                     drafted, at_1x = plain, again
-            if len(self.attempts) <= MOST_HELD_OUT:
-                held_out = self.hold_out(self.attempts, drafted.log_cost_usd)
+            held_out = self.hold_out(self.attempts.where(slice(-MOST_HELD_OUT, None)), drafted.log_cost_usd[-MOST_HELD_OUT:])
         heading = self.heading(drafted, at_1x, held_out)
         self.write(drafted, self.out, heading)
         loaded = load(self.out)
@@ -224,9 +223,12 @@ class Import:
 
     def hold_out(self, attempts: Calls, cost_usd: np.ndarray) -> BackTest | None:
         """Fit on the first part of the log's time, predict the rest. Without times the parts are drawn."""
+        from dataclasses import replace
+
         import numpy as np
 
         from loadtest.cli.back_test import FEWEST_CALLS, FIRST_PART
+        from loadtest.cli.drift import drift
         from sim.importing.calls import folded
         from sim.importing.skipped import Skipped
 
@@ -237,7 +239,8 @@ class Import:
         first = self.draft(attempts.where(np.sort(order[:cut])), "fit")
         rest = np.sort(order[cut:])
         first.data["faults"] = [fault for fault in first.data.get("faults", ()) if fault["at"] == "0s"]
-        return self.back_test(first, folded(attempts.where(rest), Skipped(), ""), cost_usd[rest])
+        tested = self.back_test(first, folded(attempts.where(rest), Skipped(), ""), cost_usd[rest])
+        return replace(tested, drift=tuple(drift(attempts.where(np.sort(order[:cut])), attempts.where(rest))))
 
     def heading(self, drafted: Draft, at_1x: BackTest | None, held_out: BackTest | None) -> list[str]:
         lines = [f"Imported by `tenfold import {self.kind}` from {', '.join(shlex.quote(Path(each).name) for each in self.sources)}."]
@@ -256,9 +259,10 @@ class Import:
         told = f"{verdict}: {at_1x.says()} over {at_1x.calls:,} calls{priced}{missing}"
         if held_out is not None:
             inside = "within" if held_out.inside else "NOT within"
-            told += f"; fitted on the first 70 %, the rest came out {inside} its interval: {held_out.says(bars=False)}"
-            if not held_out.inside and held_out.moved:
-                told += f" (the traffic itself changed: {listed(held_out.moved)})"
+            part = f" of the last {MOST_HELD_OUT:,} calls" if self.attempts is not None and len(self.attempts) > MOST_HELD_OUT else ""
+            told += f"; fitted on the first 70 %{part}, the rest came out {inside} its interval: {held_out.says(bars=False)}"
+            if not held_out.inside:
+                told += f"; the log drifts: {'; '.join(held_out.drift)}" if held_out.drift else "; no drift is seen in the log"
         return told + "."
 
     def answer(

@@ -34,6 +34,7 @@ VERBS: dict[str, tuple[str, str]] = {
     "check": ("loadtest.cli.check", "Hold a scenario to its budgets: a gate for CI."),
     "chaos": ("loadtest.cli.chaos", "Break it on purpose: what happens, and does it recover?"),
     "audit": ("loadtest.cli.audit", "Hold a scenario beside the field guide: its mistakes, its checklists."),
+    "dashboard": ("loadtest.cli.dashboard", "Write a Grafana dashboard and Prometheus alerts for a scenario."),
     "guide": ("loadtest.cli.guide", "Run the field guide: its tables and thresholds beside the model."),
     "compare": ("loadtest.cli.compare", "Is a changed scenario better, and by how much?"),
     "report": ("loadtest.cli.report", "Write report.html for a run directory."),

@@ -48,6 +48,10 @@ class Agenda:
         if at_s < inf:
             self.push((at_s, FIRST + number, number, TIMER))
 
+    def drop_timers(self) -> None:
+        self.entries = [entry for entry in self.entries if entry[3] != TIMER]
+        heapify(self.entries)
+
     def push(self, entry: Entry) -> None:
         heappush(self.entries, entry)
         if len(self.entries) > self.most:

@@ -111,6 +111,13 @@ class AsyncioDriver:
             verdict = self.abort(c, now_s)
         self.obey(c, verdict, now_s)
 
+    def go_on(self, c: Any, ticket: int) -> None:
+        """What the call has waited for since it had this ticket has come; without effect on one that has gone on meanwhile."""
+        if c.ticket == ticket:
+            now_s = self.now_s()
+            self.resume(c, now_s)
+            self.go_on_ready(now_s)
+
     def obey(self, c: Any, verdict: int, now_s: float) -> None:
         if verdict >= 0:
             self.call_ended(c, now_s)
@@ -243,6 +250,9 @@ class AsyncioDriver:
     def start_clock(self, ago_s: float) -> None:
         """The run has started ``ago_s`` seconds ago (in the future, if negative)."""
         self.start_s, self.latest_s = self.clock() - ago_s, -inf
+        self.agenda.drop_timers()
+        for number in range(len(self.g.timers)):
+            self.agenda.add_timer(0.0, number)
         self.agenda.set_alarm()
 
     def ring(self) -> None:

@@ -15,7 +15,7 @@ from loadtest.gateway.asyncio_driver import AsyncioDriver
 from sim.data.schema import TIMELINE
 from sim.engine.row_log import RowLog
 from sim.engine.sampling import look, sampling
-from sim.gateway.events import KINDS
+from sim.gateway.events import described
 from sim.gateway.rows import ATTEMPT_FIELDS, ATTEMPTS, REQUEST_FIELDS, REQUESTS
 from sim.kernel.refusals import NOT_REFUSED
 from sim.scenario.targets import target_names
@@ -66,11 +66,7 @@ class Log:
         return rows[np.argsort(rows["started_s"], kind="stable")]
 
     def events(self, g: Any) -> list[dict[str, Any]]:
-        described = []
-        for at_s, kind, subject, value in g.events:
-            name, values = KINDS[kind]
-            described.append({"at_s": at_s, "replication": 0, "event": name, "target": self.targets[subject], "state": values[value]})
-        return described
+        return [described(at_s, 0, kind, subject, value, self.targets) for at_s, kind, subject, value in g.events]
 
     def archive(self, g: Any) -> bytes:
         """Everything as one npz document: requests, attempts, timeline, and the events as JSON."""

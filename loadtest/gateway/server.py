@@ -22,7 +22,9 @@ from loadtest.gateway.embeddings import Embeddings
 from loadtest.gateway.log import Log
 from loadtest.gateway.metrics import Metrics
 from loadtest.gateway.parsing import BadRequest, ChatRequest, Names, decode, parse
+from loadtest.gateway.redis_store import RedisStore, redis_url
 from loadtest.gateway.upstream import HttpUpstream, upstream_session
+from loadtest.gateway.usage_log import UsageLog
 from sim.data.outcomes import CACHE_HIT, CANNED, ERROR, FAILURES, OK, STALE
 from sim.data.outcomes import NAMES as OUTCOMES
 from sim.engine.sampling import look
@@ -41,9 +43,13 @@ log = logging.getLogger("tenfold.gateway")
 
 
 class GatewayServer:
-    """One scenario's gateway. ``upstreams``: base URL by provider. Times count from ``t0`` (unix), at first the start of the process."""
+    """One scenario's gateway. ``upstreams``: base URL by provider. ``redis``: the URL of one, where the scenario wants one and names none.
+    ``usage_log``: the file of ``loadtest.gateway.usage_log``. Times count from ``t0`` (unix), at first the start of the process.
+    """
 
-    def __init__(self, scenario: Any, sha256: str, upstreams: dict[str, str]) -> None:
+    def __init__(
+        self, scenario: Any, sha256: str, upstreams: dict[str, str], redis: str | None = None, usage_log: str | None = None
+    ) -> None:
         missing = [name for name in scenario.providers if name not in upstreams]
         if missing:
             raise ValueError(f"no upstream URL for {', '.join(missing)}")
@@ -62,8 +68,11 @@ class GatewayServer:
         if self.g.semantic_cache is not None:
             self.embeddings = Embeddings()
             self.g.path.nearest = self.embeddings.nearest
+        url = redis_url(scenario, redis)
+        self.redis = None if url is None else RedisStore(self.g, scenario, url, self.bodies, lambda: self.t0)
         self.log = Log(scenario)
-        self.metrics = Metrics(lambda: look(self.g))
+        self.metrics = Metrics(lambda: look(self.g), scenario)
+        self.usage_log = None if usage_log is None else UsageLog(usage_log, scenario)
         self.number = UNMARKED
         self.t0 = time.time()
         self.running: set[asyncio.Task[web.StreamResponse]] = set()
@@ -84,13 +93,19 @@ class GatewayServer:
     async def _lifetime(self, _: web.Application) -> Any:
         async with upstream_session() as session:
             upstream = HttpUpstream(session, self.scenario, self.urls)
-            self.driver = AsyncioDriver(self.g, upstream.begin, self.call_ended, self.log.attempt_ended)
+            self.driver = AsyncioDriver(self.g, upstream.begin, self.call_ended, self.attempt_ended)
+            if self.redis is not None:
+                self.redis.driver = self.driver
             self.start_clock(time.time())
             yield
             if self.sampler is not None:
                 self.sampler.cancel()
             if self.running:
                 await asyncio.wait(self.running, timeout=SHUTDOWN_S)
+            if self.redis is not None:
+                await self.redis.close()
+            if self.usage_log is not None:
+                self.usage_log.close()
 
     def start_clock(self, t0: float) -> None:
         self.t0 = t0
@@ -139,6 +154,8 @@ class GatewayServer:
         if c.outcome == OK:
             request.stored = collected(request)
             self.bodies.put(c.prompt, request.stored)
+            if self.redis is not None:
+                self.redis.keep(c, request.stored)
             if self.embeddings is not None:
                 self.embeddings.keep(self.g, c)
         elif c.outcome in (CACHE_HIT, STALE):
@@ -147,6 +164,12 @@ class GatewayServer:
             request.stored = CANNED_ANSWER
         self.log.call_ended(c)
         self.metrics.call_ended(c)
+        if self.usage_log is not None:
+            self.usage_log.call_ended(c, self.t0)
+
+    def attempt_ended(self, c: Any) -> None:
+        self.log.attempt_ended(c)
+        self.metrics.attempt_ended(c)
 
     async def respond(self, request: ChatRequest, c: Any) -> web.StreamResponse:
         """What the outcome means on the wire."""

@@ -16,7 +16,7 @@ import orjson
 from yarl import URL
 
 from loadtest.gateway.asyncio_driver import AsyncioDriver
-from loadtest.gateway.context import messages_for
+from loadtest.gateway.context import Summaries, messages_for, summary_request
 from loadtest.gateway.dialects import DIALECTS
 from loadtest.gateway.dialects.base import StreamReader
 from loadtest.gateway.parsing import ChatRequest
@@ -63,26 +63,29 @@ class HttpUpstream:
 
     def __init__(self, session: aiohttp.ClientSession, scenario: Any, urls: dict[str, str]) -> None:
         self.session = session
+        self.summaries = Summaries()
         names = target_names(scenario)
         self.targets = [HttpTarget(name, scenario.providers[name.split("/", 1)[0]], urls[name.split("/", 1)[0]]) for name in names]
 
     def begin(self, driver: AsyncioDriver, c: Any) -> HttpAttempt:
-        return HttpAttempt(self.session, self.targets[c.target], driver, c)
+        kind = SummaryAttempt if driver.g.summary is not None and c.summarizing else HttpAttempt
+        return kind(self.session, self.targets[c.target], driver, c, self.summaries)
 
 
 class HttpAttempt:
     """Leaving ``run`` early closes the connection: the provider sees that it is cancelled."""
 
-    __slots__ = ("_c", "_driver", "_reader", "_session", "_target")
+    __slots__ = ("_c", "_driver", "_reader", "_session", "_summaries", "_target")
 
-    def __init__(self, session: aiohttp.ClientSession, target: HttpTarget, driver: AsyncioDriver, c: Any) -> None:
-        self._session, self._target, self._driver, self._c = session, target, driver, c
+    def __init__(self, session: aiohttp.ClientSession, target: HttpTarget, driver: AsyncioDriver, c: Any, summaries: Summaries) -> None:
+        self._session, self._target, self._driver, self._c, self._summaries = session, target, driver, c, summaries
         self._reader: StreamReader | None = None  # from the head of an answer on
 
     async def run(self) -> int:
         c, target = self._c, self._target
         request: ChatRequest = c.exchange
-        body = orjson.dumps(target.dialect.ask(request.document, target.model, messages_for(self._driver.g, c, request)))
+        document, messages = self.asked()
+        body = orjson.dumps(target.dialect.ask(document, target.model, messages))
         headers = {**target.headers[c.key], "x-tenfold-request": str(request.number)}
         try:
             answer = await self._session.post(target.url, data=body, headers=headers)
@@ -98,6 +101,20 @@ class HttpAttempt:
             return answer.status
         finally:
             answer.close()  # one that was read to its end has given its connection back already
+
+    def asked(self) -> tuple[dict[str, Any], list[dict[str, Any]]]:
+        """(document, messages) to send."""
+        g, c, request = self._driver.g, self._c, self._c.exchange
+        document = request.document
+        most = most_answer(g, c)
+        if most:
+            limit = "max_completion_tokens" if "max_completion_tokens" in document else "max_tokens"
+            document = {**document, limit: min(most, document.get(limit) or most)}
+        return document, messages_for(g, c, request, self._summaries)
+
+    def answered(self, reader: StreamReader) -> None:
+        """It is whole."""
+        self._c.exchange.reader = reader
 
     async def _read(self, answer: aiohttp.ClientResponse, request: ChatRequest) -> int:
         """Pass the stream on, piece by piece, from the first content on; from a fork, once it has won."""
@@ -124,7 +141,7 @@ class HttpAttempt:
                 request.failure = f"{self._target.name} ended its answer without saying why"
             else:
                 status = 200
-                request.reader = reader
+                self.answered(reader)
         except (aiohttp.ClientError, BrokenAnswer, ValueError) as error:
             request.failure = f"{self._target.name} broke its answer off: {error}"
         self.cut()
@@ -136,6 +153,24 @@ class HttpAttempt:
         if reader is not None:
             c.billed_tokens = c.input_tokens if reader.input_tokens is None else reader.input_tokens
             c.produced_tokens, c.attempt_cached = reader.output_tokens, reader.cached_tokens
+
+
+def most_answer(g: Any, c: Any) -> int:
+    """Tokens that the answer may have by the gateway's own policies; 0: as many as its client asked for."""
+    most = [c.answer_tokens] if g.overload is not None and c.shortened else []
+    return min([*most, *([c.most_answer] if g.token_budget is not None else [])], default=0)
+
+
+class SummaryAttempt(HttpAttempt):
+    """Asks for a summary of the conversation, which its next requests bring along."""
+
+    __slots__ = ()
+
+    def asked(self) -> tuple[dict[str, Any], list[dict[str, Any]]]:
+        return summary_request(self._driver.g, self._c, self._c.exchange, self._summaries)
+
+    def answered(self, reader: StreamReader) -> None:
+        self._summaries.keep(self._c.conversation, reader.message.build()["content"] or "")
 
 
 async def read_error(answer: aiohttp.ClientResponse) -> bytes:

@@ -14,6 +14,7 @@ import aiohttp
 
 from loadtest.generator.samples import outcome_of
 from loadtest.protocol.chat_stream import BrokenAnswer, ChatStream, error_text, read_whole
+from mockprovider.dialects.answer_text import version_in
 from sim.data.outcomes import ABANDONED, ERROR, TIMEOUT, name_of
 
 # Shorter than any server's own keep-alive (uvicorn: 5 s), so that no request is sent into a connection that is about to be closed.
@@ -27,7 +28,7 @@ class Exchange:
 
     __slots__ = (
         "deltas", "dropped", "due", "ended", "error", "first_content", "headers", "input_tokens", "outcome", "output_tokens", "sent",
-        "status", "tag",
+        "status", "tag", "version",
     )  # fmt: skip
 
     def __init__(self, due: float, tag: Any) -> None:
@@ -35,6 +36,7 @@ class Exchange:
         self.tag = tag
         self.sent = self.headers = self.first_content = self.ended = math.nan
         self.status = self.deltas = self.input_tokens = self.output_tokens = self.dropped = 0
+        self.version = -1  # of the content that the answer rests on, where it says
         self.outcome = ERROR
         self.error = ""
 
@@ -130,6 +132,7 @@ class Client:
                 exchange.ended = now
         finally:
             self._count(exchange, stream.usage)
+            exchange.version = version_in(stream.opening)
         stream.end()
 
     @staticmethod

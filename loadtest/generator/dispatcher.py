@@ -187,7 +187,7 @@ def _columns(exchanges: list[Exchange], origin: float) -> dict[str, Any]:
     columns: dict[str, Any] = {
         name: [getattr(call, name) for call in calls] for name in ("request", "kind", "user", "conversation", "turn", "prompt")
     }
-    for name in ("outcome", "status", "deltas", "dropped", "input_tokens", "output_tokens"):
+    for name in ("outcome", "status", "deltas", "dropped", "input_tokens", "output_tokens", "version"):
         columns[name] = [getattr(exchange, name) for exchange in exchanges]
     whole = np.array([exchange.outcome != ABANDONED and exchange.status == 200 for exchange in exchanges])
     return {

@@ -21,6 +21,7 @@ EXTRA_COLUMNS: dict[str, tuple[str, str]] = {
     "status": ("i2", "HTTP status; 0: no answer"),
     "deltas": ("i4", "content deltas received"),
     "dropped": ("i1", "1: never sent, the generator had no room for it"),
+    "version": ("i4", "of the content that the answer rests on, as a mock's first token tells; -1: it does not"),
     "error": ("S160", "what went wrong, in words"),
 }
 SAMPLES = np.dtype([(name, code) for name, (code, _) in {**REQUEST_COLUMNS, **EXTRA_COLUMNS}.items()])
@@ -49,7 +50,7 @@ def blank_row() -> np.ndarray:
             row[name] = np.nan
     for name in (*WAITS, "cost_usd"):
         row[name] = 0.0
-    row["target"] = row["key"] = -1
+    row["target"] = row["key"] = row["version"] = -1
     return row
 
 

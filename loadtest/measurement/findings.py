@@ -16,6 +16,7 @@ from loadtest.processes.usage import summary
 from sim.analysis.utilization import own_work_s
 from sim.data.outcomes import OK
 from sim.data.run import Run
+from sim.data.table import Rows
 from sim.gateway.stages.cpu import works
 
 OVERLAP_S = 0.005
@@ -54,8 +55,7 @@ def at_once(run: Run) -> list[Finding]:
     if queue is None or queue.concurrency == "unlimited" or not len(run.attempts):
         return []
     declared = int(queue.concurrency)
-    started, ended = run.attempts["started_s"], run.attempts["started_s"] + np.maximum(0.0, run.attempts["duration_s"] - OVERLAP_S)
-    _, seen = under_way(started, ended)
+    _, seen = under_way(*calls_upstream(run.attempts))
     most = int(seen.max())
     if most > declared:
         return [Finding("behaves differently", f"the scenario says {declared} calls at once; the mocks saw {most}")]
@@ -68,6 +68,19 @@ def at_once(run: Run) -> list[Finding]:
         says = f"the scenario says {declared} calls at once; the mocks never saw more than {most}"
         return [Finding("behaves differently", f"{says}, while more waited for {crowded:.0%} of the time")]
     return []
+
+
+def calls_upstream(attempts: Rows) -> tuple[np.ndarray, np.ndarray]:
+    """(starts, ends) of times at which a call is at a provider; attempts of one call side by side, a hedge, are one."""
+    rows = attempts[np.lexsort((attempts["started_s"], attempts["request"]))]
+    started, ended = rows["started_s"], rows["started_s"] + np.maximum(0.0, rows["duration_s"] - OVERLAP_S)
+    begins = np.ones(len(rows), bool)
+    latest_s = -np.inf
+    for place in range(len(rows)):
+        begins[place] = place == 0 or rows["request"][place] != rows["request"][place - 1] or started[place] >= latest_s
+        latest_s = ended[place] if begins[place] else max(latest_s, ended[place])
+        ended[place] = latest_s
+    return started[begins], ended[np.append(np.flatnonzero(begins)[1:], len(rows)) - 1]
 
 
 def under_way(started: np.ndarray, ended: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -12,11 +12,13 @@ from loadtest.generator.samples import to_requests
 from loadtest.targets.base import GatewayLog
 from mockprovider.delivery.playback import End
 from sim.analysis.utilization import add_usage
-from sim.data.outcomes import OK
+from sim.data.outcomes import CACHE_HIT, OK, STALE
 from sim.data.run import Run
 from sim.data.schema import ATTEMPTS, TIMELINE
 from sim.data.statuses import CANCELLED, REFUSED, TIMED_OUT
+from sim.gateway.contents import Contents
 from sim.gateway.rows import COSTS, STAGE_COLUMNS
+from sim.gateway.stages.freshness import SEMANTIC
 from sim.kernel.refusals import names_in
 from sim.provider.pricing import cached_prices, unit_prices
 from sim.scenario.model import Scenario
@@ -41,6 +43,7 @@ def measured_run(
     if gateway is not None:
         overlay(requests, gateway.requests)
         name_cuts(attempts, gateway.attempts)
+    see_versions(scenario, requests, samples)
     spend(requests, attempts)
     time_answers(requests, attempts)
     run = Run(
@@ -118,6 +121,17 @@ def overlay(requests: np.ndarray, told: np.ndarray) -> None:
     _, mine, theirs = np.intersect1d(requests["request"], told["request"], return_indices=True)
     for name in FROM_GATEWAY:
         requests[name][mine] = told[name][theirs]
+
+
+def see_versions(scenario: Scenario, requests: np.ndarray, samples: np.ndarray) -> None:
+    """Which answers of caches were outdated, by the version that they tell themselves: the gateway's word does not count where they do. A
+    semantic cache may have answered with another prompt's, which only the gateway knows.
+    """
+    contents = Contents(scenario, scenario.seed)
+    told = (samples["version"] >= 0) & np.isin(requests["outcome"], (CACHE_HIT, STALE)) & (requests["cache_layer"] != SEMANTIC)
+    for place in np.flatnonzero(told):
+        now = contents.version(int(samples["prompt"][place]), float(samples["ended_s"][place]))
+        requests["outdated"][place] = now is not None and samples["version"][place] != now % 1000
 
 
 def name_cuts(attempts: np.ndarray, told: np.ndarray) -> None:

@@ -102,7 +102,7 @@ def measure(order: Order, say: Say, progress: Progress) -> Measured:
         if order.mock_port:
             say("mock providers: " + ", ".join(f"{name} at {url}" for name, url in mocks.items()))
         say(f"starting the target {order.target}")
-        running = target.start(Place(order.loaded, scenario_file, mocks, crew, order.url, order.port, order.client))
+        running = target.start(Place(order.loaded, scenario_file, mocks, crew, order.url, order.port, order.client, order.scale))
         client = running.client
         plan = LoadPlan(
             dump(order.loaded), order.loaded.sha256, running.url, str(folder), order.scale, headers=dict(client.headers),

@@ -11,6 +11,9 @@ from loadtest.protocol.sse import EventParser
 CONTENT_FIELDS = ("content", "reasoning_content", "reasoning", "tool_calls", "function_call", "refusal")
 
 
+OPENING = 4  # characters of an answer that are kept: the first token of a mock's
+
+
 class BrokenAnswer(Exception):
     """The answer is no chat completion: garbage, an error event, or cut short. ``kind`` is the error's type as the other side named it."""
 
@@ -58,12 +61,13 @@ class ChatStream:
     A stream that ends cleanly without a finish reason was cut: client libraries accept it silently, we do not.
     """
 
-    __slots__ = ("_parser", "deltas", "done", "finish_reason", "usage")
+    __slots__ = ("_parser", "deltas", "done", "finish_reason", "opening", "usage")
 
     def __init__(self) -> None:
         self._parser = EventParser()
         self.deltas = 0
         self.done = False
+        self.opening = ""  # its first words
         self.finish_reason: str | None = None
         self.usage: dict[str, Any] = {}
 
@@ -82,6 +86,8 @@ class ChatStream:
             raise error_of(document)
         chunk = read_chunk(document)
         self.deltas += len(chunk.deltas)
+        if len(self.opening) < OPENING:
+            self.opening += "".join(delta.get("content") or "" for delta in chunk.deltas)[:OPENING]
         self.finish_reason = chunk.finish_reason or self.finish_reason
         self.usage = chunk.usage or self.usage
 

@@ -63,6 +63,7 @@ class Place:
     url: str | None = None
     port: int = 0
     client: ClientSide = field(default_factory=ClientSide)
+    scale: float = 1.0
 
     @property
     def folder(self) -> Path:

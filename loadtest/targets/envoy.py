@@ -1,4 +1,9 @@
-"""Envoy 1.40 as a target: one cluster for each target of the routing, the scenario's policies as its circuit breakers and retry policy."""
+"""Envoy 1.40 as a target: a cluster of the routing's targets, the scenario's policies as its circuit breakers, retry policy and outlier
+detection.
+
+A header for each provider needs a cluster for each. Where calls are drawn by weight, the route chooses one. Where targets take turns, they
+are one cluster, in which Envoy retries and ejects, and whose endpoints are listeners of its own that lead to the providers' clusters.
+"""
 
 from __future__ import annotations
 
@@ -22,12 +27,13 @@ from sim.scenario.load import Loaded
 
 CAN = {
     "queue", "timeout.first_token", "timeout.total", "retry", "retry.backoff", "retry.to: same", "workers", "limits.global.requests",
-    "routing: round-robin", "routing: weighted", "cancel_on_disconnect: true",
+    "retry.to: next", "routing: round-robin", "routing: weighted", "cancel_on_disconnect: true", "ejection: envoy",
 }  # fmt: skip
 UNLIMITED = 2**31
 SHORTEST_FILL_S = 0.05
 """Envoy refills a token bucket no more often."""
 ROUTER = {"@type": "type.googleapis.com/envoy.extensions.filters.http.router.v3.Router"}
+ALL = "providers"
 MANAGER = "type.googleapis.com/envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager"
 FILTER = "type.googleapis.com/envoy.config.route.v3.FilterConfig"
 RATE_LIMIT = "type.googleapis.com/envoy.extensions.filters.http.local_ratelimit.v3.LocalRateLimit"
@@ -40,10 +46,12 @@ class Envoy(Program):
         scenario = loaded.scenario
         gateway, several = scenario.gateway, len(upstreams(scenario)) > 1
         found = [*refused(scenario, CAN), *one_key_each(scenario), *only_openai(scenario), *one_model(scenario)]
-        if several and gateway.routing.kind == "round-robin":
-            found.append(
-                "gateway.routing: each provider has a key of its own, which Envoy gives to a cluster; write weighted: it draws one"
-            )
+        in_turn = several and gateway.routing.kind == "round-robin"
+        if gateway.retry.attempts > 1 and (gateway.retry.to == "next") != in_turn:
+            found.append("gateway.retry.to: Envoy retries on the next of targets that take turns, else on the same; write next with "
+                         "several targets and round-robin, same otherwise")  # fmt: skip
+        if gateway.ejection is not None and several and not in_turn:
+            found.append("gateway.ejection: Envoy ejects among the targets of a cluster; write routing: round-robin")
         if gateway.queue is not None and gateway.queue.concurrency != "unlimited":
             if several or gateway.workers > 1:
                 found.append(
@@ -67,54 +75,59 @@ class Envoy(Program):
 
 def configuration(place: Place, port: int) -> dict[str, Any]:
     scenario = place.loaded.scenario
-    pool = upstreams(scenario)
+    gateway, pool = scenario.gateway, upstreams(scenario)
+    healthy = {"match": {"path": "/healthy"}, "direct_response": {"status": 200}, "typed_per_filter_config": unlimited(scenario)}
+    in_turn = len(pool) > 1 and gateway.routing.kind == "round-robin"
+    calls = {"match": {"prefix": "/"}, "route": route(gateway, pool, in_turn)}
+    listeners = [listener("clients", address("127.0.0.1", port), [healthy, calls], rate_limit(gateway))]
+    clusters = [cluster(each.name, [address_of(place, each)], None if in_turn else gateway) for each in pool]
+    if in_turn:
+        sockets = [{"pipe": {"path": f"@tenfold-{port}-{each.name}"}} for each in pool]
+        clusters.append(cluster(ALL, sockets, gateway))
+        for each, socket in zip(pool, sockets, strict=True):
+            relayed = {"match": {"prefix": "/"}, "route": {"cluster": each.name, "timeout": "0s"}, "request_headers_to_add": [key(each)]}
+            listeners.append(listener(each.name, socket, [relayed]))
+    return {"static_resources": {"listeners": listeners, "clusters": clusters}}
+
+
+def listener(name: str, where: dict[str, Any], routes: list[dict[str, Any]], filters: list[dict[str, Any]] | None = None) -> dict[str, Any]:
     manager = {
         "@type": MANAGER,
-        "stat_prefix": "clients",
+        "stat_prefix": name,
         "stream_idle_timeout": "3600s",
-        "http_filters": [*rate_limit(scenario.gateway), {"name": "envoy.filters.http.router", "typed_config": ROUTER}],
-        "route_config": {
-            "virtual_hosts": [
-                {
-                    "name": "clients",
-                    "domains": ["*"],
-                    "routes": [
-                        {"match": {"path": "/healthy"}, "direct_response": {"status": 200}, "typed_per_filter_config": unlimited(scenario)},
-                        {"match": {"prefix": "/"}, "route": route(scenario.gateway, pool)},
-                    ],
-                }
-            ]
-        },
+        "http_filters": [*(filters or []), {"name": "envoy.filters.http.router", "typed_config": ROUTER}],
+        "route_config": {"virtual_hosts": [{"name": name, "domains": ["*"], "routes": routes}]},
     }
-    listener = {
-        "address": address("127.0.0.1", port),
-        "filter_chains": [{"filters": [{"name": "envoy.filters.network.http_connection_manager", "typed_config": manager}]}],
-    }
-    return {"static_resources": {"listeners": [listener], "clusters": [cluster(place, each) for each in pool]}}
+    chain = {"filters": [{"name": "envoy.filters.network.http_connection_manager", "typed_config": manager}]}
+    return {"name": name, "address": where, "filter_chains": [chain]}
 
 
-def route(gateway: Any, pool: list[Upstream]) -> dict[str, Any]:
-    found: dict[str, Any] = {
-        "timeout": seconds(gateway.timeout.total or 0.0),  # 0: none; Envoy's own default is 15 s
-        "weighted_clusters": {
+def key(each: Upstream) -> dict[str, Any]:
+    return {"header": {"key": "Authorization", "value": f"Bearer {each.key}"}, "append_action": "OVERWRITE_IF_EXISTS_OR_ADD"}
+
+
+def route(gateway: Any, pool: list[Upstream], in_turn: bool) -> dict[str, Any]:
+    found: dict[str, Any] = {"timeout": seconds(gateway.timeout.total or 0.0)}  # 0: none; Envoy's own default is 15 s
+    if in_turn:
+        found["cluster"] = ALL
+    else:
+        found["weighted_clusters"] = {
             "clusters": [
                 {
                     "name": each.name,
                     "weight": max(1, round(1000 * each.weight / max(one.weight for one in pool))) if each.weight else 0,
-                    "request_headers_to_add": [
-                        {
-                            "header": {"key": "Authorization", "value": f"Bearer {each.key}"},
-                            "append_action": "OVERWRITE_IF_EXISTS_OR_ADD",
-                        }
-                    ],
+                    "request_headers_to_add": [key(each)],
                 }
                 for each in pool
             ]
-        },
-    }
+        }
     retry: dict[str, Any] = {"num_retries": gateway.retry.attempts - 1}
     if gateway.timeout.first_token is not None:
         retry["per_try_idle_timeout"] = seconds(gateway.timeout.first_token)
+    if gateway.retry.attempts > 1 and in_turn:
+        predicate = {"@type": "type.googleapis.com/envoy.extensions.retry.host.previous_hosts.v3.PreviousHostsPredicate"}
+        retry["retry_host_predicate"] = [{"name": "envoy.retry_host_predicates.previous_hosts", "typed_config": predicate}]
+        retry["host_selection_retry_max_attempts"] = len(pool)
     if gateway.retry.attempts > 1:
         backoff = {"base_interval": seconds(gateway.retry.backoff.base), "max_interval": seconds(gateway.retry.backoff.cap)}
         retry |= {"retry_on": "5xx,reset,connect-failure,retriable-status-codes", "retriable_status_codes": [408, 409, 429]}
@@ -125,16 +138,18 @@ def route(gateway: Any, pool: list[Upstream]) -> dict[str, Any]:
     return found | ({"retry_policy": retry} if len(retry) > 1 else {})
 
 
-def cluster(place: Place, each: Upstream) -> dict[str, Any]:
-    """HTTP/1.1: a connection carries one call, so calls in service are connections, and those that wait for one are pending."""
-    queue = place.loaded.scenario.gateway.queue
-    host, _, port = place.address(each.provider).rpartition(":")
-    endpoint = {"endpoint": {"address": address(host, int(port))}}
+def cluster(name: str, places: list[dict[str, Any]], gateway: Any) -> dict[str, Any]:
+    """HTTP/1.1: a connection carries one call, so calls in service are connections, and those that wait for one are pending. Without a
+    ``gateway``: no policies.
+    """
+    queue, ejection = (None, None) if gateway is None else (gateway.queue, gateway.ejection)
+    endpoints = [{"endpoint": {"address": where}} for where in places]
     return {
-        "name": each.name,
+        "name": name,
         "connect_timeout": "5s",
         "type": "STATIC",
-        "load_assignment": {"cluster_name": each.name, "endpoints": [{"lb_endpoints": [endpoint]}]},
+        "load_assignment": {"cluster_name": name, "endpoints": [{"lb_endpoints": endpoints}]},
+        **({} if ejection is None else outliers(ejection)),
         "circuit_breakers": {
             "thresholds": [
                 {
@@ -144,6 +159,24 @@ def cluster(place: Place, each: Upstream) -> dict[str, Any]:
                     "max_retries": UNLIMITED,  # at once; Envoy's own default is 3
                 }
             ]
+        },
+    }
+
+
+def outliers(ejection: Any) -> dict[str, Any]:
+    """Consecutive 5xx alone: Envoy's other detectors are switched off."""
+    return {
+        "common_lb_config": {
+            "healthy_panic_threshold": {"value": 100 * ejection.panic_threshold},
+            "update_merge_window": seconds(ejection.update_merge_window),
+        },
+        "outlier_detection": {
+            "consecutive_5xx": ejection.consecutive_5xx,
+            "interval": seconds(ejection.interval),
+            "base_ejection_time": seconds(ejection.base_ejection_time),
+            "max_ejection_time": seconds(ejection.max_ejection_time),
+            "max_ejection_percent": round(100 * ejection.max_ejection_percent),
+            "enforcing_success_rate": 0,
         },
     }
 
@@ -174,6 +207,11 @@ def unlimited(scenario: Any) -> dict[str, Any]:
     if not rate_limit(scenario.gateway):
         return {}
     return {"envoy.filters.http.local_ratelimit": {"@type": FILTER, "disabled": True, "config": {}}}
+
+
+def address_of(place: Place, each: Upstream) -> dict[str, Any]:
+    host, _, port = place.address(each.provider).rpartition(":")
+    return address(host, int(port))
 
 
 def address(host: str, port: int) -> dict[str, Any]:

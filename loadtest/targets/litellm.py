@@ -1,6 +1,6 @@
 """LiteLLM's proxy 1.108 as a target: a model group for each pool of the routing, a deployment for each target.
 
-Its own defaults that no word of a scenario stands for are switched off: the cool-down of deployments, and the fetch of a price list.
+What no word of a scenario asks for is switched off: the cool-down of deployments, and the fetch of a price list.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from sim.scenario.load import Loaded
 CAN = {
     "cache", "queue", "retry", "retry.backoff", "retry.to: same", "retry.to: next", "workers", "fallback: next-provider",
     "timeout.first_token", "timeout.total", "cancel_on_disconnect: true", "cancel_on_disconnect: false", "routing: round-robin",
-    "routing: least-busy", "routing: weighted", "routing: capability",
+    "routing: least-busy", "routing: weighted", "routing: capability", "ejection: litellm",
 }  # fmt: skip
 STRATEGY = {"least-busy": "least-busy"}  # the others: simple-shuffle, a random deployment by weight
 ITEMS = 200
@@ -51,6 +51,7 @@ class LiteLLM(Program):
                 "LITELLM_MASTER_KEY": key,
                 "LITELLM_LOCAL_MODEL_COST_MAP": "True",
                 "LITELLM_LOG": "ERROR",
+                **thresholds(scenario.gateway.ejection),
             },
             ClientSide(key=key),
         )
@@ -101,9 +102,9 @@ def queue(scenario: Any) -> list[str]:
     if queue is None or queue.concurrency == "unlimited":
         return []
     found = []
-    if queue.waiting != "unlimited" or queue.timeout is not None:
+    if queue.waiting != 0:
         found.append(
-            "gateway.queue: behind max_parallel_requests of a deployment any number waits; write waiting: unlimited, timeout: null"
+            "gateway.queue.waiting: nobody waits for max_parallel_requests of a deployment, LiteLLM refuses (429); write waiting: 0"
         )
     if any(len(pool) > 1 for pool in pools_of(scenario).values()) or len(pools_of(scenario)) > 1:
         found.append("gateway.queue: max_parallel_requests is one of each deployment, not of all; name one target in routing")
@@ -142,10 +143,27 @@ def configuration(place: Place) -> dict[str, Any]:
         "router_settings": {
             "routing_strategy": STRATEGY.get(gateway.routing.kind, "simple-shuffle"),
             "num_retries": gateway.retry.attempts - 1,
-            "disable_cooldowns": True,
+            **cool_down(gateway.ejection),
             **({"fallbacks": fallbacks} if fallbacks else {}),
         },
         "general_settings": {"cancel_on_disconnect": gateway.cancel_on_disconnect},
+    }
+
+
+def cool_down(ejection: Any) -> dict[str, Any]:
+    if ejection is None:
+        return {"disable_cooldowns": True}
+    allowed = {} if ejection.allowed_fails is None else {"allowed_fails": ejection.allowed_fails}
+    return {"cooldown_time": ejection.cooldown_time, **allowed}
+
+
+def thresholds(ejection: Any) -> dict[str, str]:
+    """What LiteLLM reads from the environment alone."""
+    if ejection is None:
+        return {}
+    return {
+        "DEFAULT_FAILURE_THRESHOLD_PERCENT": str(ejection.failure_threshold_percent),
+        "DEFAULT_FAILURE_THRESHOLD_MINIMUM_REQUESTS": str(ejection.minimum_requests),
     }
 
 

@@ -12,6 +12,7 @@ from pwd import getpwuid
 
 from loadtest.targets.base import Launch, Place, Program
 from loadtest.targets.wanted import (
+    Upstream,
     as_the_model_is_called,
     not_retried,
     number,
@@ -27,7 +28,7 @@ from sim.scenario.load import Loaded
 
 CAN = {
     "queue", "timeout.first_token", "retry", "retry.to: next", "workers", "limits.global.requests", "routing: round-robin",
-    "routing: least-busy", "routing: weighted", "cancel_on_disconnect: true",
+    "routing: least-busy", "routing: weighted", "cancel_on_disconnect: true", "ejection: nginx",
 }  # fmt: skip
 BALANCE = {"round-robin": "", "least-busy": "least_conn;", "weighted": "random;"}
 RETRIED = (429, 500, 502, 503, 504)
@@ -61,6 +62,7 @@ http {{
     limit_req_status 429;
 
     upstream providers {{
+        zone providers 256k;    # its workers count together
         {balance}
 {servers}
         keepalive 1000;
@@ -78,7 +80,7 @@ http {{
 {relays}
 }}
 """
-SERVER = "        server unix:{folder}/{name}.sock weight={weight} max_fails=0;"
+SERVER = "        server unix:{folder}/{name}.sock weight={weight} {fails};"
 RELAY = """\
     upstream {name} {{
         server {address} max_fails=0;
@@ -119,7 +121,8 @@ def configuration(place: Place, port: int) -> str:
     scenario = place.loaded.scenario
     gateway, pool, folder = scenario.gateway, upstreams(scenario), str(place.folder)
     files = raise_file_limit()
-    heaviest = max(each.weight for each in pool)
+    ejection = gateway.ejection
+    fails = "max_fails=0" if ejection is None else f"max_fails={ejection.max_fails} fail_timeout={int(ejection.fail_timeout)}s"
     limits, rate = [], "1r/s"
     if gateway.queue is not None and isfinite(number(gateway.queue.concurrency)):
         limits.append(f"limit_conn calls {gateway.queue.concurrency};")
@@ -137,7 +140,7 @@ def configuration(place: Place, port: int) -> str:
         rate=rate,
         balance=BALANCE[gateway.routing.kind],
         servers="\n".join(
-            SERVER.format(folder=folder, name=each.name, weight=max(1, round(100 * each.weight / heaviest))) for each in pool if each.weight
+            SERVER.format(folder=folder, name=each.name, weight=weight_of(each, pool), fails=fails) for each in pool if each.weight
         ),
         port=port,
         limits="\n            ".join(limits),
@@ -145,6 +148,12 @@ def configuration(place: Place, port: int) -> str:
         attempts=gateway.retry.attempts,
         relays="\n".join(RELAY.format(name=each.name, folder=folder, address=place.address(each.provider), key=each.key) for each in pool),
     )
+
+
+def weight_of(each: Upstream, pool: list[Upstream]) -> int:
+    """Equal ones are 1: after a failure nginx takes a target's weight away and gives back one for each call."""
+    heaviest, lightest = max(one.weight for one in pool), min(one.weight for one in pool)
+    return 1 if heaviest == lightest else max(1, round(100 * each.weight / heaviest))
 
 
 TARGET = Nginx()

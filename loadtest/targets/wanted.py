@@ -9,6 +9,8 @@ from typing import Any, NamedTuple
 from loadtest.gateway.upstream import keys_of
 from loadtest.generator.request_bodies import DEFAULT_MODEL
 from loadtest.targets.base import ClientSide
+from sim.gateway.stages.ejection import KINDS as EJECTIONS
+from sim.gateway.stages.redis import in_redis
 from sim.gateway.stages.route import pool_of, pools_of
 
 
@@ -27,6 +29,10 @@ def routes_by(kind: str) -> Callable[[Any], bool]:
     return lambda gateway: gateway.routing.kind == kind
 
 
+def ejects_as(kind: str) -> Callable[[Any], bool]:
+    return lambda gateway: gateway.ejection is not None and gateway.ejection.kind == kind
+
+
 def has_cache(kind: str) -> Callable[[Any], bool]:
     return lambda gateway: any(cache.kind == kind for cache in gateway.cache)
 
@@ -37,11 +43,15 @@ WORDS: dict[str, Word] = {
     "context": Word(lambda g: g.context.kind != "full", "context: full"),
     "validation": Word(lambda g: g.validation is not None, "leave it out"),
     "classifier": Word(lambda g: g.classifier is not None, "leave it out"),
+    "token_budget": Word(lambda g: g.token_budget is not None, "leave it out"),
+    "overload": Word(lambda g: g.overload is not None, "leave it out"),
     "cache": Word(has_cache("exact"), "leave it out"),
     "cache: semantic": Word(has_cache("semantic"), "leave it out"),
     "cache: cdn": Word(has_cache("cdn"), "leave it out"),
+    "redis": Word(lambda g: any(in_redis(cache) for cache in g.cache), "store: memory at the cache"),
     "hedge": Word(lambda g: g.hedge is not None, "leave it out"),
     "breaker": Word(lambda g: g.breaker is not None, "leave it out"),
+    **{f"ejection: {kind}": Word(ejects_as(kind), "the kind of this gateway, or leave it out") for kind in EJECTIONS},
     "fallback: stale-cache": Word(lambda g: "stale-cache" in g.fallback, "take it out of the list"),
     "fallback: canned": Word(lambda g: "canned" in g.fallback, "take it out of the list"),
     "fallback: next-provider": Word(lambda g: "next-provider" in g.fallback, "leave it out"),
@@ -59,12 +69,17 @@ WORDS: dict[str, Word] = {
     "retry.backoff": Word(lambda g: g.retry.attempts > 1 and g.retry.backoff.kind != "none", "backoff: none"),
     "retry.to: same": Word(lambda g: g.retry.attempts > 1 and g.retry.to == "same", "to: next"),
     "retry.to: next": Word(lambda g: g.retry.attempts > 1 and g.retry.to == "next", "to: same"),
+    "queue.per: worker": Word(
+        lambda g: g.queue is not None and g.queue.per == "worker", "per: gateway, with the concurrency of all workers"
+    ),
+    "regions": Word(lambda g: g.regions is not None, "leave it out: one machine is one region"),
+    "autoscale": Word(lambda g: g.autoscale is not None, "leave it out, and write the number of workers"),
     "workers": Word(lambda g: g.workers > 1, "workers: 1"),
     "cancel_on_disconnect: false": Word(lambda g: not g.cancel_on_disconnect, "true"),
     "cancel_on_disconnect: true": Word(lambda g: g.cancel_on_disconnect, "false"),
     **{
         f"routing: {kind}": Word(routes_by(kind), "choose another kind")
-        for kind in ("round-robin", "least-busy", "cheapest", "fastest", "weighted", "capability")
+        for kind in ("round-robin", "least-busy", "cheapest", "fastest", "weighted", "capability", "nearest")
     },
 }
 

@@ -8,7 +8,7 @@ from typing import Any, Protocol
 
 import orjson
 
-from mockprovider.dialects.answer_text import passage, token
+from mockprovider.dialects.answer_text import passage, token, version_token
 from sim.stochastics.random_streams import MASK, mix
 
 CREATED = 1_767_225_600
@@ -72,17 +72,21 @@ class Answer:
     written_tokens: int = 0  # of the input, written to the prompt cache
     filtered: bool = False
     context: int = 0  # the model's context window; 0: not limited
+    version: int | None = None  # of the content that it rests on, told by its first token
 
     def piece(self, k: int) -> bytes:
         """Token k as the inside of a JSON string."""
         script = self.call.arguments
         if script is None:
-            return token(self.identity, k)
+            return version_token(self.version) if k == 0 and self.version is not None else token(self.identity, k)
         size = -(-len(script) // self.tokens)
         return orjson.dumps(script[k * size : (k + 1) * size])[1:-1]
 
     def text(self) -> str:
-        return passage(self.identity, self.tokens).decode() if self.call.arguments is None else self.call.arguments
+        if self.call.arguments is not None:
+            return self.call.arguments
+        first = b"" if self.version is None else version_token(self.version)
+        return (first + passage(self.identity, self.tokens)[len(first) :]).decode()
 
     def name(self, prefix: str, salt: int = 0) -> str:
         """An identifier as providers give them, a function of ``identity``."""

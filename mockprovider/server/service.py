@@ -23,6 +23,7 @@ from mockprovider.server.connection import BODY_BYTES, CLOSE, KEEP, Connection, 
 from mockprovider.server.identity import Identifier
 from mockprovider.server.quotas import quotas
 from mockprovider.server.routes import FAMILIES, Route, clean
+from sim.gateway.contents import Contents
 from sim.provider.behaviour import Plan, ProviderState
 from sim.provider.fault_timeline import Ending
 from sim.scenario.model import Fault, Scenario
@@ -54,6 +55,7 @@ class Service:
         """A run begins at ``t0_s`` on the monotonic clock: fresh limits and counts, an empty truth log, a new certificate."""
         self.t0_s = t0_s
         self.state = ProviderState(self.scenario, self.provider, self.seed)
+        self.contents = Contents(self.scenario, self.seed)
         self.pace = Pace(self.state, self.deadlines, t0_s)
         self.metrics = Metrics(self.provider, self.gauges(), lambda: self.certificate.ledger.tokens)
         self.injected = 0
@@ -193,6 +195,7 @@ class Service:
         return Answer(
             call, mix((self.seed ^ visit ^ (self.models[call.model] << 48)) & MASK), plan.input_tokens, plan.cached_tokens,
             plan.output_tokens, cut_at_limit, plan.duration_s, requests, tokens, input_tokens, output_tokens,
+            version=self.contents.version(plan.prompt, monotonic() - self.t0_s + plan.duration_s),
             filtered=plan.ending is Ending.FILTERED, context=self.state.windows.get(call.model, 0), written_tokens=self.written(plan),
         )  # fmt: skip
 

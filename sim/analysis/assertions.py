@@ -46,12 +46,12 @@ def observe_one(run: Run, assertion: Assertion) -> Observation:
 
 def observe_figure(run: Run, assertion: Figure) -> Observation:
     budget = assertion.budget
-    classes = budget.classes(run.scenario)
-    window = Window(run, budget.spans(run.scenario), classes)
+    chosen = budget.classes(run.scenario), budget.targets(run.scenario)
+    window = Window(run, budget.spans(run.scenario), *chosen)
     value = METRICS[budget.metric.name].of(window).times(budget.times)
     said = say(value.value, budget.metric.unit)
     if assertion.relative:
-        before = METRICS[budget.metric.name].of(Window(run, phase_spans(run.scenario, "before", None, assertion.text), classes)).value
+        before = METRICS[budget.metric.name].of(Window(run, phase_spans(run.scenario, "before", None, assertion.text), *chosen)).value
         said = f"{said} after {say(before, budget.metric.unit)}" if before else said
         value = value.times(1.0 / before) if before else INSUFFICIENT
         said = f"{value.value:.2f}x: {said}" if value.value is not None else "too few samples to say"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -38,12 +39,22 @@ def count_refusals(window: Window, codes: np.ndarray) -> dict[str, int]:
 
 def cost_by_model(window: Window) -> dict[str, Estimate]:
     """USD per 30 days of this traffic, by provider/model."""
-    attempts, targets = window.attempts, window.run.targets
+    return cost_by(window, window.run.targets)
+
+
+def cost_by_provider(window: Window) -> dict[str, Estimate]:
+    """USD per 30 days of this traffic, by provider."""
+    return cost_by(window, [target.split("/", 1)[0] for target in window.run.targets])
+
+
+def cost_by(window: Window, names: Sequence[str]) -> dict[str, Estimate]:
+    """USD per 30 days of this traffic, by what each target is called here."""
+    attempts, targets = window.attempts, list(dict.fromkeys(names))
     sent = attempts["target"] >= 0
     if window.seconds <= 0 or not sent.any():
         return {}
     factor = DAY_S * MONTH_DAYS / window.seconds
-    target = attempts["target"][sent]
+    target = np.array([targets.index(name) for name in names])[attempts["target"][sent]]
     place = attempts["replication"][sent].astype(np.int64) * len(targets) + target
     cells = window.run.replications * len(targets)
     spent = np.bincount(place, weights=attempts["cost_usd"][sent], minlength=cells).reshape(-1, len(targets))

@@ -48,8 +48,8 @@ def judge_one(whole: Window, budget: Budget) -> Judgement:
     run = whole.run
     if budget.metric is RECOVERY:
         return judge_recovery(time_to_recover(run, budget.fault), budget)
-    spans, classes = budget.spans(run.scenario), budget.classes(run.scenario)
-    window = whole if spans is None and classes is None else Window(run, spans, classes)
+    selected = budget.spans(run.scenario), budget.classes(run.scenario), budget.targets(run.scenario)
+    window = whole if selected == (None, None, None) else Window(run, *selected)
     return judge_value(budget, METRICS[budget.metric.name].of(window).times(budget.times))
 
 

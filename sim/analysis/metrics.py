@@ -15,6 +15,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from sim.analysis.batch_latency import has_batches
+from sim.analysis.capacity import LEVELS, capacity_usd
 from sim.analysis.estimators import INSUFFICIENT, Estimate, mean_estimate, quantile_estimate, ratio_estimate, share_estimate
 from sim.analysis.objectives import objectives
 from sim.analysis.window import Window
@@ -24,7 +25,7 @@ from sim.data.statuses import CANCELLED
 from sim.gateway.chain import declared
 from sim.gateway.stages.breaker import IS_OPEN
 from sim.gateway.stages.retry import NO_TARGET
-from sim.scenario.metric_names import BATCHES, CLIENT, METRIC_NAMES, QUANTILES, MetricName, StageFigure
+from sim.scenario.metric_names import BATCHES, CAPACITY, CLIENT, METRIC_NAMES, QUANTILES, MetricName, StageFigure
 from sim.workload.calls import stated_population
 
 DAY_S = 86_400.0
@@ -134,7 +135,8 @@ def completed(window: Window) -> np.ndarray:
 
 
 def spending(window: Window) -> np.ndarray:
-    return window.sum(window["cost_usd"])
+    """All that is paid: for the requests, and for what is paid by the hour."""
+    return window.sum(window["cost_usd"]) + capacity_usd(window)
 
 
 def cost_per_answer(window: Window) -> Estimate:
@@ -145,6 +147,59 @@ def cost_per_answer(window: Window) -> Estimate:
 def cost_per_conversation(window: Window) -> Estimate:
     """Cost over conversations *begun* in the window: unbiased although conversations reach over its edges."""
     return ratio_estimate(spending(window), window.count(window["turn"] == 0))
+
+
+def conversations(window: Window) -> tuple[np.ndarray, np.ndarray]:
+    """Conversations begun in the window, and those of them all of whose turns in it were answered, per replication.
+
+    With clients that send again, a turn is answered if any of its sendings is.
+    """
+    number, turn = window["conversation"], window["turn"]
+    if len(number) and (number.min() < 0 or number.max() >= 4 * len(number) + 1000):  # as a trace calls them
+        number = np.unique(number, return_inverse=True)[1]
+    begun = turn == 0
+    if not len(number) or window.run.scenario.workload.conversations is None:
+        return window.count(begun & False), window.count(begun & False)
+    key = window.replication.astype(np.int64) * (int(number.max()) + 1) + number
+    unanswered = ~window.available
+    if window.run.scenario.workload.client.retries is not None:
+        turns = key * (int(turn.max()) + 1) + turn
+        unanswered &= ~np.isin(turns, turns[window.available])
+    failed = np.bincount(key[unanswered], minlength=int(key.max()) + 1) > 0
+    first = first_of_request(window, begun) if window.run.scenario.workload.client.retries is not None else begun
+    return window.count(first), window.count(first & ~failed[key])
+
+
+def task_completion(window: Window) -> Estimate:
+    """A proxy for the user's goal: that everything asked was answered, before the client's patience ended."""
+    begun, whole = conversations(window)
+    return share_estimate(whole, begun)
+
+
+def cost_per_completed_conversation(window: Window) -> Estimate:
+    """Everything spent over the conversations that came to their end."""
+    return ratio_estimate(spending(window), conversations(window)[1])
+
+
+def apdex(window: Window) -> Estimate:
+    """Apdex of T seconds (workload.client.satisfied): answers within T count 1, within 4 T a half; later ones, and failures, nothing.
+
+    The wait is until the first content for clients that stream, otherwise until the whole answer. Source: Application Performance Index,
+    Apdex Technical Specification 1.1 (2007), https://www.apdex.org.
+    """
+    client = window.run.scenario.workload.client
+    if client.satisfied is None:
+        return INSUFFICIENT
+    wait_s = window["ttft_s" if client.stream else "latency_s"]
+    satisfied = window.available & (wait_s <= client.satisfied)
+    tolerating = window.available & (wait_s <= 4 * client.satisfied) & ~satisfied
+    return ratio_estimate(window.count(satisfied) + 0.5 * window.count(tolerating), window.count())
+
+
+def projected_month(window: Window) -> Estimate:
+    """Thirty days of cost that grows exponentially, by ``workload.growth`` in as many days, from now on."""
+    growth = window.run.scenario.workload.growth
+    return per_second(spending, DAY_S * MONTH_DAYS * (growth / math.log1p(growth) if growth else 1.0))(window)
 
 
 def cost_per_user_month(window: Window) -> Estimate:
@@ -239,7 +294,11 @@ def delays(family: str, of: Callable[[Window], np.ndarray]) -> dict[str, Formula
 
 
 def stage_figure(figure: StageFigure) -> Formula:
-    """What a stage adds: the mean of a column where it is known, or the share of requests with a code in it, or that its limit refused."""
+    """What a stage adds: a level of the workers over time, the mean of a column where it is known, or the share of requests with a
+    code in it, or that its limit refused.
+    """
+    if figure.workers:
+        return LEVELS[figure.workers]
     if figure.equals is not None:
         return share_of(lambda window: window[figure.column] == figure.equals)
     if figure.column:
@@ -282,9 +341,14 @@ FORMULAS: dict[str, Formula] = {
     "cost_usd.per_request": per_request("cost_usd"),
     "cost_usd.per_answer": cost_per_answer,
     "cost_usd.per_conversation": cost_per_conversation,
+    "cost_usd.per_completed_conversation": cost_per_completed_conversation,
     "cost_usd.per_user_month": cost_per_user_month,
     "cost_usd.per_day": per_second(spending, DAY_S),
     "cost_usd.per_month": per_second(spending, DAY_S * MONTH_DAYS),
+    CAPACITY: per_second(capacity_usd, DAY_S * MONTH_DAYS),
+    "cost_usd.projected_month": projected_month,
+    "task_completion": task_completion,
+    "apdex": apdex,
 }
 FORMULAS |= {name: stage_figure(each) for name, each in declared("FIGURES").items()}
 METRICS: dict[str, Metric] = {

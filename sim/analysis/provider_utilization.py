@@ -72,17 +72,18 @@ def key_rows(name: str, provider: Provider, sent: Sent, mine: np.ndarray, refuse
     """What all keys of a provider may do together."""
     limits = provider.limits
     tokens_in, tokens_out = sent.tokens(mine)
+    answer = tokens_out if limits.reserve is None else limits.reserve
     cached = sent.average("cached_tokens", mine & (sent.status == 200))
     charged = {
         "request": (limits.requests, 1.0, REQUESTS),
-        "token": (limits.tokens, tokens_in + (tokens_out if limits.reserve is None else limits.reserve), TOKENS),
+        "token": (limits.tokens, tokens_in + limits.output_weight * answer, TOKENS),
         "input token": (limits.input_tokens, tokens_in - cached, INPUT_TOKENS),
         "output token": (limits.output_tokens, tokens_out, OUTPUT_TOKENS),
     }
     return [
         row(
-            f"{name}'s {what} limit", limit.rps * provider.keys * 60, f"{what.split()[-1]}s/min", sent.per_second(mine) * each * 60,
-            refused, (code,), places,
+            f"{name}'s {what} limit", limit.rps * provider.keys * provider.units * 60, f"{what.split()[-1]}s/min",
+            sent.per_second(mine) * each * 60, refused, (code,), places,
         )
         for what, (limit, each, code) in charged.items()
         if limit is not None

@@ -17,20 +17,23 @@ from sim.analysis.breakdowns import (
     by_class,
     cost_by_feature,
     cost_by_model,
+    cost_by_provider,
     latency_by_outcome,
     outcomes,
     refused_by,
 )
 from sim.analysis.budgets import Judgement, judge
+from sim.analysis.capacity import is_priced
 from sim.analysis.estimators import Estimate
 from sim.analysis.latency_breakdown import where_time_went
 from sim.analysis.metrics import METRICS
 from sim.analysis.window import Window
 from sim.data.run import Run
 from sim.gateway.chain import unused_figures
-from sim.scenario.metric_names import BATCHES, CLIENT
+from sim.scenario.metric_names import BATCHES, CAPACITY, CLIENT
 
 SCHEMA_VERSION = 2
+OF_CONVERSATIONS = ("task_completion", "cost_usd.per_completed_conversation")
 PLAIN = ("attempts_per_request", "queue_depth.max")
 """Metrics that the document gives as a bare number, without an interval."""
 
@@ -56,14 +59,21 @@ def summarize_run(run: Run) -> dict[str, Any]:
     for name, metric in METRICS.items():
         if name in unused:
             continue
+        if name == CAPACITY and not is_priced(run.scenario):
+            continue
         if name.startswith(BATCHES) and not has_batches(run.scenario.workload):
+            continue
+        if name in OF_CONVERSATIONS and run.scenario.workload.conversations is None:
+            continue
+        if name == "apdex" and run.scenario.workload.client.satisfied is None:
             continue
         if name.startswith(CLIENT) and run.scenario.workload.client.retries is None:
             continue
         estimate = metric.of(window)
         put(figures, name, whole(estimate.value) if name in PLAIN else estimate.as_dict())
     figures["latency_s"]["by_outcome"] = plain(latency_by_outcome(window))
-    figures["cost_usd"] |= {"by_model": plain(cost_by_model(window)), "by_feature": plain(cost_by_feature(window))}
+    figures["cost_usd"] |= {"by_model": plain(cost_by_model(window)), "by_provider": plain(cost_by_provider(window))}
+    figures["cost_usd"]["by_feature"] = plain(cost_by_feature(window))
     return {
         "kind": run.kind,
         "scale": whole(run.scale),

@@ -61,6 +61,8 @@ def usage(
         in_service_s = requests["latency_s"] - requests["queue_wait_s"] - requests["coalesced_s"] - requests["cpu_s"]
         service_s = float(in_service_s.mean(where=asked)) if asked.any() else 0.0
         slots, demand = float(gateway.queue.concurrency), needing_rps * service_s
+        if gateway.queue.per == "worker":
+            slots *= most_workers(gateway)
         rows.append(row("the gateway's concurrency", slots, "requests in service", demand, refused, (FULL, TOO_LONG)))
     rows += refused.rest(refusals)
     if asked.any():
@@ -71,15 +73,29 @@ def usage(
 def cpu_rows(
     scenario: Any, offered_rps: float, needing_rps: float, requests: Columns, asked: np.ndarray, refused: Refusals
 ) -> Iterator[Row]:
-    """Of the workers: demand before and after the provider and for each streamed token; stalls take from what they can do."""
+    """Of serial work, and of the workers: demand before and after the provider and for each streamed token. Stalls take from what workers
+    can do.
+    """
+    if (law := scenario.gateway.serial_per_request) is not None:
+        yield row("the gateway's serial work", 1.0, "calls at a time", offered_rps * mean(law), refused, ())
     if not works(scenario):
         return
-    workers, stalls = scenario.gateway.workers, scenario.gateway.stalls
+    workers, stalls = most_workers(scenario.gateway), scenario.gateway.stalls
     tokens = float(requests["output_tokens"].mean(where=asked)) if asked.any() else 0.0
+    pace = 1.0 - scenario.gateway.parallel + scenario.gateway.parallel / scenario.gateway.cores
     capacity = workers if stalls is None or stalls.every is None else workers * stalls.every / (stalls.every + stalls.for_)
     yield row(
-        "the gateway's CPU", float(capacity), "cores", offered_rps * own_work_s(scenario, needing_rps / offered_rps, tokens), refused, ()
+        "the gateway's CPU",
+        float(capacity),
+        "cores",
+        offered_rps * pace * own_work_s(scenario, needing_rps / offered_rps, tokens),
+        refused,
+        (),
     )
+
+
+def most_workers(gateway: Any) -> int:
+    return int(gateway.workers if gateway.autoscale is None else gateway.autoscale.max)
 
 
 def own_work_s(scenario: Any, sent: float, tokens: float) -> float:

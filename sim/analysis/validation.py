@@ -20,6 +20,7 @@ from sim.analysis.summary import SCHEMA_VERSION
 from sim.analysis.window import Window
 from sim.data.outcomes import name_of
 from sim.data.run import Run
+from sim.gateway.chain import declared, unused_figures
 
 Verdict = Literal["pass", "fail", "invalid"]
 FIGURES = (
@@ -192,7 +193,8 @@ def compare(
     if closed != is_closed(measurement):
         raise NotComparable("one run has a closed workload, the other has not")
     left, right = pair(predicted, measured)
-    figures = {name: Figure(measure(predicted, name), measure(measured, name)) for name in FIGURES}
+    names = (*FIGURES, *stage_figures(measurement))
+    figures = {name: Figure(measure(predicted, name), measure(measured, name)) for name in names}
     figures[COST] = Figure(spent(predicted), spent(measured))
     paired = Paired(0, None, 0, NO_DIFFERENCE, why_not=WHY_CLOSED) if closed else paired_figures(predicted, measured, left, right)
     alike = outcomes_in_common(predicted, measured) if closed else paired.same_outcome
@@ -206,6 +208,14 @@ def compare(
         verdict, tuple(reasons), checks, figures, paired, certificate or {}, shares, past,
         explained(verdict, checks, findings, bool((certificate or {}).get("target"))), tuple(errors),
     )  # fmt: skip
+
+
+def stage_figures(measurement: Run) -> list[str]:
+    """Those of the stages that the scenario uses, where the gateway has told of its stages: only one of ours keeps a timeline."""
+    if measurement.kind == "measurement" and not len(measurement.timeline):
+        return []
+    unused = unused_figures(measurement.scenario)
+    return [name for name in declared("FIGURES") if name not in unused]
 
 
 def explained(verdict: Verdict, checks: Sequence[Check], findings: Sequence[dict[str, Any]], cpu_known: bool) -> tuple[dict[str, Any], ...]:

@@ -19,18 +19,20 @@ from sim.workload.calls import population
 
 class Window:
     """Columns of the requests whose intended arrival lies in ``spans`` (default: from the end of the warm-up to the end of the run), of all
-    classes or of some: ``classes``, places in ``workload.requests``.
+    classes or of some: ``classes``, places in ``workload.requests``; and of those whose last attempt went to ``targets``, if given.
 
     Columns lie ordered by replication, and stay at hand for the next figure, so that 2.4 million rows are measured in seconds.
     Figures "per second" divide by ``seconds``, the length of the spans; a request counts where it arrives, wherever it ends.
     """
 
-    def __init__(self, run: Run, spans: Sequence[Span] | None = None, classes: Sequence[int] | None = None) -> None:
+    def __init__(
+        self, run: Run, spans: Sequence[Span] | None = None, classes: Sequence[int] | None = None, targets: Sequence[int] | None = None
+    ) -> None:
         self.run = run
         self.spans: tuple[Span, ...] = ((run.warmup_s, end_of(run)),) if spans is None else tuple(spans)
         # The last arrivals of a measured run may be stamped a hair after the end: the default window is open there.
         arrival_s = run.requests["arrival_s"]
-        self.classes = classes
+        self.classes, self.targets = classes, targets
         counted = arrival_s >= run.warmup_s if spans is None else within(arrival_s, self.spans)
         self.requests = Columns(run.requests, counted & self.selected)
         self.replication = self.requests.made("replication")
@@ -42,8 +44,9 @@ class Window:
 
     @property
     def selected(self) -> np.ndarray | np.bool_:
-        """Mask over all requests of the run: of these classes."""
-        return np.True_ if self.classes is None else np.isin(self.run.requests["kind"], self.classes)
+        """Mask over all requests of the run: of these classes and targets."""
+        of_class = np.True_ if self.classes is None else np.isin(self.run.requests["kind"], self.classes)
+        return of_class if self.targets is None else of_class & np.isin(self.run.requests["target"], self.targets)
 
     def __len__(self) -> int:
         return len(self.replication)
@@ -116,7 +119,7 @@ class Window:
         counted[self.replication, self["request"]] = True
         inside = counted[attempts["replication"], request]
         if unknown.any():
-            inside[unknown] = within(attempts["started_s"][unknown], self.spans) if self.classes is None else False
+            inside[unknown] = within(attempts["started_s"][unknown], self.spans) if self.classes is None and self.targets is None else False
         return Columns(attempts, inside)
 
     @cached_property

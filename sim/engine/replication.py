@@ -11,7 +11,7 @@ from sim.data.table import Rows
 from sim.engine.invariants import Inside, Leftovers, Replication, hold
 from sim.engine.row_log import as_clients_saw
 from sim.engine.sampling import rows_of
-from sim.gateway.events import KINDS
+from sim.gateway.events import described
 from sim.kernel.containers import NOBODY
 from sim.kernel.refusals import names_in
 from sim.scenario.model import Scenario
@@ -70,7 +70,10 @@ def leftovers_of(g: Any, p: Any, scenario: Scenario) -> Leftovers:
     if g.admission is None:
         return left
     names = ("in_service", "waiting", "waited_s", "concurrency", "capacity")
-    return left._replace(**{name: np.asarray(getattr(g.admission, name)).item() for name in names})
+    left = left._replace(**{name: np.asarray(getattr(g.admission, name)).item() for name in names})
+    if scenario.gateway.autoscale is not None and scenario.gateway.queue.per == "worker":
+        left = left._replace(concurrency=float(g.admission.per_worker * scenario.gateway.autoscale.max))
+    return left
 
 
 def column_of(table: Any, name: str) -> np.ndarray:
@@ -89,9 +92,4 @@ def seen_by(p: Any) -> int:
 
 def events_of(happened: Iterable[Any], targets: tuple[str, ...], replication: int) -> list[dict[str, Any]]:
     """Events as in events.jsonl, from (at_s, kind, subject, value)."""
-    events = []
-    for at_s, kind, subject, value in happened:
-        name, values = KINDS[int(kind)]
-        what = {"target": targets[int(subject)], "state": values[int(value)]}
-        events.append({"at_s": float(at_s), "replication": replication, "event": name, **what})
-    return events
+    return [described(float(at_s), replication, int(kind), int(subject), int(value), targets) for at_s, kind, subject, value in happened]

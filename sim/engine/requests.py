@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -32,6 +33,7 @@ class RequestMaker:
         self.draws = {name: (purpose, law(scenario)) for name, (purpose, law) in chain.declared("DRAWS").items()}
         classes = scenario.workload.requests
         self.of_class = {name: np.array([value(scenario, each) for each in classes]) for name, value in chain.declared("CLASS").items()}
+        self.of_user = {name: partial(value, scenario, seed) for name, value in chain.declared("USERS").items()}
         timeout_s = scenario.workload.client.timeout
         leaves = timeout_s is not None and scenario.gateway.cancel_on_disconnect
         self.leaves_after_s = timeout_s if leaves and timeout_s is not None else np.inf
@@ -47,6 +49,8 @@ class RequestMaker:
                 rows[name] = quantile(law, uniforms(self.seed, purpose, numbers))
         for name, values in self.of_class.items():
             rows[name] = values[rows["kind"]]
+        for name, of_users in self.of_user.items():
+            rows[name] = of_users(rows["user"])
         rows["leaves_s"] = rows["arrival_s"] + self.leaves_after_s
         return rows
 

@@ -9,13 +9,14 @@ A stage is a module. Like a ``try`` block around the stages below it:
     hold(g, c, now_s)     whatever comes up from below, shown or not: let it pass (``c.outcome``), or WAIT; ``woken`` lets it pass then
     leave(g, c, now_s)    ``finally``: let go of what the call holds here, whatever ended it. Never waits, never changes the outcome
     tick(g, now_s)        a timer that belongs to no call. Called at time 0; returns when it is to be called again
-    permits(g, target, now_s), stale(g, c, now_s)    answers to what other stages ask: see ``sim.gateway.hooks``
+    permits(g, target, now_s), stale(g, c, now_s), load(g, signal, now_s), busy_s(g, number, now_s), resized(g, workers, now_s)
+                          answers to what other stages ask or say: see ``sim.gateway.hooks``
 
 All are optional. ``g.<stage>`` is the stage's State, ``g.<table>`` one of its TABLES. Nothing here waits, reads a clock or does I/O.
 Around its hooks a stage declares, where it has them: Config (its words in the scenario), build(scenario, seed) (its State; None where the
-scenario does not use it), Request and Call (fields), COLUMNS (of the rows), PARTS (of the latency), FIGURES (of a run), DRAWS and CLASS
-(fields of requests that are drawn, or follow from the request's class), COSTS (its columns in USD, beside the attempts' own), OPTIONAL (no
-other stage reads its Call, so a scenario that does not use it has neither these fields nor its columns).
+scenario does not use it), Request and Call (fields), COLUMNS (of the rows), PARTS (of the latency), FIGURES (of a run), DRAWS, CLASS and
+USERS (fields of requests that are drawn, or follow from the request's class or user), COSTS (its columns in USD, beside the attempts'
+own), OPTIONAL (no other stage reads its Call, so a scenario that does not use it has neither these fields nor its columns).
 ``docs/how-to/add-a-policy.md`` walks through one.
 """
 
@@ -34,23 +35,32 @@ from sim.gateway.call import CONTINUE
 from sim.gateway.stages import (
     admission,
     api_keys,
+    autoscale,
+    backbone,
     breaker,
     cdn,
     context,
     cpu,
     deadline,
     degrade,
+    ejection,
     exact_cache,
     freshness,
     hedge,
+    overload,
     rate_limit,
+    redis,
+    regions,
     retry,
     route,
     semantic_cache,
+    serial,
     sessions,
     spend_limit,
     streamed,
+    summary,
     tiering,
+    token_budget,
     upstream,
     validation,
 )
@@ -62,23 +72,32 @@ from sim.scenario.metric_names import METRIC_NAMES, MetricName
 STAGES: tuple[ModuleType, ...] = (
     cdn,  # the same prompt again, at the edge
     freshness,  # how old what a cache serves is
+    regions,  # to the nearest gateway that is up
     degrade,  # an earlier answer or a prepared text instead of a failure
     rate_limit,  # requests and tokens, for every user and for all
     spend_limit,  # dollars, for every user
+    autoscale,  # as many workers as the load asks for
     cpu,  # the gateway's own work, before and after all that follows
+    serial,  # what is done for one call at a time
     validation,  # malformed requests and prompt injections
+    redis,  # where sessions and answers may be kept
     sessions,  # what is remembered of the conversation
     context,  # how much of it goes along
+    token_budget,  # and how much of that, and of the answer, fits
     deadline,  # the whole call may take so long
     exact_cache,  # the same prompt again; one asks for all that ask the same
     semantic_cache,  # a prompt much like one before
     tiering,  # a classifier chooses the tier
+    overload,  # less for everybody, while there is too much to do
     admission,  # so many at once, the others in line
+    summary,  # of the conversation, by a call of its own
     route,  # the targets in their order
     retry,  # again after a pause, then the next target
     hedge,  # a second attempt beside a slow one
     breaker,  # none to a target that fails too often
+    ejection,  # nor to one that a real gateway would leave out
     api_keys,  # with a key that is not refused
+    backbone,  # from the gateway's region to the provider's
     streamed,  # the gateway's own work for what it streams
     upstream,  # one attempt
 )
@@ -111,8 +130,9 @@ HOOKS = ("enter", "woken", "rescue", "leave")
 class Path:
     """The hooks of the stages that calls pass, by place; a stage without the hook has None there.
 
-    ``ways_out[place]`` are the ``leave`` hooks from there on upwards; ``permits`` and ``stale`` those of all stages that have them;
-    ``nearest`` is what ``hooks.nearest`` asks, which a real gateway replaces. ``review`` and ``hold`` are empty where no stage has them.
+    ``ways_out[place]`` are the ``leave`` hooks from there on upwards; ``permits``, ``stale``, ``load`` and those from ``busy_s`` on are all
+    stages'; ``nearest`` and ``ask`` are what the hooks of these names call, which a real gateway replaces. ``review`` and ``hold`` are
+    empty where no stage has them.
     """
 
     enter: tuple[Any, ...]
@@ -122,9 +142,14 @@ class Path:
     ways_out: tuple[tuple[Callable[..., None], ...], ...]
     permits: tuple[Callable[..., bool], ...]
     stale: tuple[Callable[..., bool], ...]
+    load: tuple[Callable[..., float], ...] = ()
     nearest: Callable[..., Any] | None = None
     review: tuple[Any, ...] = ()
     hold: tuple[Any, ...] = ()
+    busy_s: tuple[Callable[..., float], ...] = ()
+    resized: tuple[Callable[..., None], ...] = ()
+    trip_s: tuple[Callable[..., float], ...] = ()
+    ask: Callable[..., Any] | None = None
 
 
 TABLES = {table.__name__: stage for stage in STAGES for table in getattr(stage, "TABLES", ())}
@@ -193,8 +218,9 @@ def path(used: list[ModuleType]) -> Path:
     nearest = next(iter(hooks_of(used, "nearest_by_law")), None)
     review, hold = (tuple(hook_of(stage, hook) for stage in passed) for hook in ("review", "hold"))
     return Path(
-        enter, woken, rescue, leave, ways_out, hooks_of(used, "permits"), hooks_of(used, "stale"), nearest,
+        enter, woken, rescue, leave, ways_out, hooks_of(used, "permits"), hooks_of(used, "stale"), hooks_of(used, "load"), nearest,
         review if any(review) else (), hold if any(hold) else (),
+        hooks_of(used, "busy_s"), hooks_of(used, "resized"), hooks_of(used, "trip_s"), next(iter(hooks_of(used, "ask_by_law")), None),
     )  # fmt: skip
 
 

@@ -108,7 +108,11 @@ def of_keys(model: type[BaseModel]) -> Iterator[str]:
 def of_kinds(models: list[type[BaseModel]]) -> Iterator[str]:
     for model in models:
         own = ", ".join(key for key in model.model_fields if key != "kind") or "says all"
-        yield f"  {', '.join(map(str, kinds(model)))} ({own}): {said_of(model)}"
+        if len(kinds(model)) > 1:
+            yield f"  {', '.join(map(str, kinds(model)))}: {said_of(model)}"
+            yield from of_keys(model)
+        else:
+            yield f"  {', '.join(map(str, kinds(model)))} ({own}): {said_of(model)}"
 
 
 def said_of(model: type[BaseModel] | None) -> str:

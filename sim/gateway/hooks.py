@@ -1,12 +1,15 @@
 """What a stage may ask of the others, without knowing which of them there are. Compiled, these become comparisons of numbers.
 
-``permits`` and ``stale`` are hooks like ``enter`` and ``leave``: any stage may have them.
+``permits``, ``stale``, ``load``, ``busy_s`` and ``resized`` are hooks like ``enter`` and ``leave``: any stage may have them.
 """
 
 from __future__ import annotations
 
 from copy import copy
 from typing import Any
+
+WAITING, WAITED, SPENDING = range(3)
+"""Signals of load: calls that wait in line, seconds that the first of them has waited, share of the budget of all that is spent."""
 
 
 def permits(g: Any, target: int, now_s: float) -> bool:
@@ -30,6 +33,41 @@ def nearest(g: Any, c: Any, now_s: float) -> Any:
     by the semantic cache's law; a real gateway compares embeddings of the texts.
     """
     return g.path.nearest(g, c, now_s)
+
+
+def load(g: Any, signal: int, now_s: float) -> float:
+    """How much there is of what ``signal`` counts; every stage adds what it knows of. Changes nothing."""
+    level = 0.0
+    for hook in g.path.load:
+        level += hook(g, signal, now_s)
+    return level
+
+
+def busy_s(g: Any, number: int, now_s: float) -> float:
+    """Seconds that a worker has been busy, until now."""
+    seconds = 0.0
+    for hook in g.path.busy_s:
+        seconds += hook(g, number, now_s)
+    return seconds
+
+
+def trip_s(g: Any, c: Any, target: int) -> float:
+    """Seconds of the round trip between the call's gateway and a target, where regions are told apart."""
+    seconds = 0.0
+    for hook in g.path.trip_s:
+        seconds += hook(g, c, target)
+    return seconds
+
+
+def resized(g: Any, workers: int, now_s: float) -> None:
+    """So many workers are ready from now on: every stage that goes by their number is told."""
+    for hook in g.path.resized:
+        hook(g, workers, now_s)
+
+
+def ask(g: Any, c: Any, shelf: int, now_s: float) -> int:
+    """Ask Redis for what it keeps of a call: WAIT. The model goes by the law of a round trip; a real gateway asks a real Redis."""
+    return int(g.path.ask(g, c, shelf, now_s))
 
 
 def take_slot(g: Any) -> int:

@@ -1,7 +1,8 @@
 """From which monthly volume fine-tuning, a server of one's own, provisioned capacity and a cache pay, solved from the model.
 
 What a request costs at the API, how many tokens it has, what a server bears and what a cache saves come from predictions. What the other
-way costs is stated here with its source. A way pays from the volume at which its fixed cost is earned back by what each request saves.
+way costs is stated here, or in its scenario, with its source. A way pays from the volume at which its fixed cost is earned back by what
+each request saves.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from sim.analysis.capacity import reserved_usd_per_hour
 from sim.analysis.estimators import Estimate
 from sim.analysis.metrics import DAY_S, MONTH_DAYS, measure
 from sim.formatting import dollars
@@ -18,6 +20,7 @@ from sim.guide.cases import Cases
 from sim.provider.pricing import MILLION
 
 MONTH_S = DAY_S * MONTH_DAYS
+MONTH_HOURS = MONTH_S / 3600
 GPT_4 = (30.0, 60.0)
 """USD per million tokens in and out in 2023, the guide's "GPT-4 API, 30-60"."""
 GUIDE = (500_000, 1_000_000)
@@ -25,11 +28,6 @@ GUIDE = (500_000, 1_000_000)
 ANSWERED = 0.99
 """Share of requests that a server of one's own has to answer."""
 MOST_SCALE = 64.0
-GPU_USD_AN_HOUR = 2.5
-"""An H100 by the hour [assumed: offers of 2025 lay between 2 and 4]."""
-UNITS, UNIT_USD_A_MONTH, UNIT_INPUT_TPM, OUTPUT_COUNTS = 15, 260.0, 2500.0, 3.0
-"""Azure OpenAI, gpt-4o: least number of provisioned units, reserved by the month; input tokens a minute of each; an output token counts
-as so many input tokens (Azure's documentation of provisioned throughput; the reservation's price: Azure OpenAI Essentials, 2025)."""
 REDIS_USD_A_MONTH = 11.5
 """The smallest managed node, 0.016 USD an hour (AWS ElastiCache cache.t4g.micro, list price) for 720 hours."""
 
@@ -109,10 +107,13 @@ def ways(cases: Cases) -> list[Way]:
     tokens_in, tokens_out = inputs.value or 0.0, outputs.value or 0.0
     gpt_4 = price_of(inputs, outputs, *GPT_4)
     whole = (tokens_in + tokens_out) / MILLION
-    bears = server_bears(cases)
-    rent = GPU_USD_AN_HOUR * MONTH_S / 3600
-    units_bear = UNITS * UNIT_INPUT_TPM / (tokens_in + OUTPUT_COUNTS * tokens_out) * MONTH_S / 60
-    reserved = Terms(UNITS * UNIT_USD_A_MONTH, 0.0, UNITS * UNIT_USD_A_MONTH, units_bear)
+    bears, gpu_usd = server_bears(cases), reserved_usd_per_hour(cases.of("break_even/own_server").scenario)
+    rent = gpu_usd * MONTH_HOURS
+    provisioned = cases.of("capacity/provisioned").scenario
+    provider, units_usd = provisioned.providers["dedicated"], reserved_usd_per_hour(provisioned) * MONTH_HOURS
+    unit_tpm, weight = provider.limits.tokens.rps * 60, provider.limits.output_weight
+    units_bear = provider.units * unit_tpm / (tokens_in + weight * tokens_out) * MONTH_S / 60
+    reserved = Terms(units_usd, 0.0, units_usd, units_bear)
     hosted, own = (Terms(500, 3 * whole), Terms(2000, 12 * whole)), (Terms(5000, 0.1 * whole), Terms(20_000, whole))
     guides = "set-up and price per token: the guide's table; the set-up earned back in one month"
     return [
@@ -125,7 +126,7 @@ def ways(cases: Cases) -> list[Way]:
             today,
             Terms(rent + 5_000 / 12, 0.0, rent, bears),
             Terms(rent + 20_000 / 12, 0.0, rent, bears),
-            f"{dollars(GPU_USD_AN_HOUR)} an hour for a GPU that bears {bears / MONTH_S:.1f} requests/s by the model with {ANSWERED:.0%} "
+            f"{dollars(gpu_usd)} an hour for a GPU that bears {bears / MONTH_S:.1f} requests/s by the model with {ANSWERED:.0%} "
             "answered; the guide's set-up earned back in a year",
         ),
         Way(
@@ -133,8 +134,8 @@ def ways(cases: Cases) -> list[Way]:
             today,
             reserved,
             reserved,
-            f"{UNITS} units at {dollars(UNIT_USD_A_MONTH)} a month, each {UNIT_INPUT_TPM:,.0f} input tokens a minute, an output token "
-            f"counting {OUTPUT_COUNTS:g}: {units_bear:,.0f} requests a month when full",
+            f"{provider.units} units at {dollars(units_usd / provider.units)} a month, each {unit_tpm:,.0f} input tokens a minute, an "
+            f"output token counting {weight:g}: {units_bear:,.0f} requests a month when full",
         ),
         cache_way(cases),
     ]

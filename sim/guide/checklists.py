@@ -147,9 +147,13 @@ def weekly(seen: Seen) -> Line:
 
 # ---- at 100,000 users -------------------------------------------------------------------------------------------------
 def regions(seen: Seen) -> Line:
+    placed = seen.scenario.gateway.regions
+    if placed is not None:
+        said = f"gateways in {listed(list(placed.gateways))}"
+        return Line(len(placed.gateways) > 1, said, "add a second region to gateway.regions.gateways")
     trips = {seen.scenario.providers[name].rtt for name in used_providers(seen.scenario)}
     said = "providers at different distances (rtt)" if len(trips) > 1 else "all providers at one distance: one region"
-    return Line(len(trips) > 1, said, "a provider entry for each region, with its rtt")
+    return Line(len(trips) > 1, said, "add gateway.regions, workload.users.regions and the providers' region")
 
 
 def cost_aware(seen: Seen) -> Line:
@@ -158,13 +162,28 @@ def cost_aware(seen: Seen) -> Line:
 
 
 def predictive(seen: Seen) -> Line:
-    return Line(None, "the language has no scaling that follows a forecast; `tenfold predict` of the busiest hour says what it needs")
+    scaler = seen.scenario.gateway.autoscale
+    if scaler is None:
+        return Line(False, "the workers stay as many as they are", "add gateway.autoscale with forecast: a little more than start_up")
+    if scaler.forecast is None:
+        return Line(
+            False, f"{scaler.kind} follows what it sees", "add forecast to gateway.autoscale: a little more than start_up and every"
+        )
+    most = measure(seen.runs[PEAK], "workers.max").value or 0.0
+    return Line(True, f"{scaler.kind} looks {scaler.forecast:g} s ahead: up to {most:g} workers at {PEAK:g}x")
 
 
 def dedicated(seen: Seen) -> Line:
-    own = [target for target in used_targets(seen.scenario) if model_of(seen.scenario, target).batching is not None]
+    own = [target for target in used_targets(seen.scenario) if is_dedicated(seen.scenario, target)]
     said = f"{listed(own)} has capacity of its own" if own else "every model is shared with others and limited by the minute"
-    return Line(bool(own), said, "model your own server with batching; `tenfold guide` says from which volume it pays")
+    return Line(
+        bool(own), said, "add a provider with reserved: {usd_per_hour: …, units: …}; `tenfold guide` says from which volume it pays"
+    )
+
+
+def is_dedicated(scenario: Any, target: str) -> bool:
+    provider = scenario.providers[target.partition("/")[0]]
+    return provider.reserved is not None or model_of(scenario, target).batching is not None
 
 
 def quarterly(seen: Seen) -> Line:

@@ -15,7 +15,7 @@ DAILY_FROM_S = 1.5 * DAY_S
 MOST_STAGES = 24
 PER_BIN = 50
 LOCAL = 32
-MOST_CALLS = 500_000
+MOST_CALLS = 250_000
 """Of a scenario's run; the log of more is represented by a part of its time."""
 
 

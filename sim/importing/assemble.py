@@ -19,7 +19,7 @@ from sim.importing.routes import route
 from sim.importing.skipped import Skipped
 from sim.importing.targets import STAND_IN, Targets, clean, targets_of
 
-MOST_REPLAYED = 2_000_000
+MOST_REPLAYED = 500_000
 PLACEHOLDER_RATE = 1.0
 
 

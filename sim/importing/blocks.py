@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -10,14 +12,17 @@ import orjson
 import pyarrow as pa
 import pyarrow.json
 
-from sim.importing.files import BLOCK, Lines, container, csv_rows, document, line_blocks, parquet_rows
+from sim.importing.files import BLOCK, Lines, ahead, container, csv_rows, document, line_blocks, parquet_rows
 from sim.importing.mapping import Block
 from sim.importing.skipped import Skipped, refuse
 
 Flatten = Callable[[dict[str, Any]], Iterable[dict[str, Any]]]
+NO_OBJECT = "not a JSON object"
 SCALARS = (str, int, float, bool)
 LISTS = ("data", "results", "items", "rows", "observations", "resourceSpans", "spans", "logs")
 """Where a JSON document that is an object keeps its rows."""
+WRAPS = ("log", "message", "msg", "line", "jsonPayload", "payload", "event", "_source", "body", "attributes")
+"""Where collectors of logs keep the line that they were given."""
 
 
 def blocks_of(path: Path, names: set[str], skipped: Skipped, flatten: Flatten | None = None, slow_if: bytes = b"") -> Iterator[Block]:
@@ -44,27 +49,38 @@ def numbered(first: int, count: int) -> pa.Array:
     return pa.array(np.arange(first, first + count, dtype=np.int64))
 
 
+@dataclass
+class Seen:
+    """Of the rows so far: names that are one key in some, dots and all; whether some stood in others."""
+
+    dotted: set[str] = field(default_factory=set)
+    wrapped: bool = False
+
+
 def json_blocks(path: Path, names: set[str], skipped: Skipped, flatten: Flatten | None, slow_if: bytes) -> Iterator[Block]:
     """JSON lines. The first block, and any that Arrow refuses, is read line by line; the rest by Arrow, with the types seen so far."""
     schema: pa.Schema | None = None
-    for block in line_blocks(path, skipped):
-        fast = None
-        if flatten is None and schema is not None and not (slow_if and slow_if in block.data) and not unseen(names, schema, block.data):
-            fast = by_arrow(block, schema)
-        if fast is None:
-            fast = by_line(block, str(path), names, skipped, flatten)
-            schema = merged(schema, fast.table.schema)
-        yield fast
+    seen = Seen()
+
+    def typed_blocks() -> Iterator[tuple[Lines, pa.Schema | None]]:
+        for block in line_blocks(path, skipped):
+            yield block, None if slow(block) else schema
+
+    def slow(block: Lines) -> bool:
+        return flatten is not None or seen.wrapped or bool(slow_if and slow_if in block.data)
+
+    for (block, types), found in ahead(typed_blocks(), lambda given: None if given[1] is None else by_arrow(*given, seen.dotted)):
+        if found is None and types is not schema and not slow(block):
+            found = by_arrow(block, schema, seen.dotted)  # more is known than when its turn came
+        if found is None:
+            found = by_line(block, str(path), names, skipped, flatten, seen)
+            schema = merged(schema, found.table.schema)
+        yield found
 
 
-def unseen(names: set[str], schema: pa.Schema, data: bytes) -> bool:
-    """Whether a column appears that no block before had."""
-    known = set(schema.names)
-    return any(name not in known and b'"' + name.rpartition(".")[2].encode() + b'":' in data for name in names if "." not in name)
-
-
-def by_arrow(block: Lines, schema: pa.Schema) -> Block | None:
-    options = pyarrow.json.ParseOptions(explicit_schema=nested(schema), unexpected_field_behavior="ignore")
+def by_arrow(block: Lines, schema: pa.Schema, dotted: set[str]) -> Block | None:
+    """None where a value does not have the type that its column had so far, or a line is no object."""
+    options = pyarrow.json.ParseOptions(explicit_schema=present(schema, block.data, dotted), unexpected_field_behavior="ignore")
     try:
         table = pyarrow.json.read_json(pa.BufferReader(block.data), pyarrow.json.ReadOptions(block_size=2 * BLOCK), options)
     except pa.ArrowInvalid:
@@ -73,8 +89,26 @@ def by_arrow(block: Lines, schema: pa.Schema) -> Block | None:
     return Block(table, numbered(block.first, table.num_rows)) if table.num_rows == lines else None
 
 
+def present(schema: pa.Schema, data: bytes, dotted: set[str]) -> pa.Schema:
+    """The columns that a block may have. ``dotted``: names that are one key, dots and all (``gen_ai.request.model``); others are paths.
+
+    A column that was empty so far is null, and its first value an error. A path that was never met is asked for only where its last key
+    stands in the block: what it would lead through may be no object.
+    """
+
+    def met(each: pa.Field) -> bool:
+        return not pa.types.is_null(each.type) or b'"' + each.name.rpartition(".")[2].encode() + b'"' in data
+
+    def alone(name: str) -> bool:
+        return "." not in name or name in dotted
+
+    paths = [each for each in schema if not alone(each.name) and met(each)]
+    unmet = [each for each in schema if not alone(each.name) and pa.types.is_null(each.type) and b'"' + each.name.encode() + b'"' in data]
+    return pa.schema([*(each for each in schema if alone(each.name)), *unmet, *nested(pa.schema(paths))])
+
+
 def nested(schema: pa.Schema) -> pa.Schema:
-    """``usage.input`` and ``usage.output`` as a struct ``usage``. A column that was empty so far is null: its first value is an error."""
+    """``usage.input`` and ``usage.output`` as a struct ``usage``."""
     plain: list[pa.Field] = []
     structs: dict[str, list[pa.Field]] = {}
     for each in schema:
@@ -96,25 +130,57 @@ def merged(schema: pa.Schema | None, other: pa.Schema) -> pa.Schema:
     return pa.schema([pa.field(name, types.get(name, pa.null())) for name in dict.fromkeys([*schema.names, *other.names])])
 
 
-def by_line(block: Lines, file: str, names: set[str], skipped: Skipped, flatten: Flatten | None) -> Block:
+def by_line(block: Lines, file: str, names: set[str], skipped: Skipped, flatten: Flatten | None, seen: Seen) -> Block:
     rows: list[dict[str, Any]] = []
     lines: list[int] = []
     for number, line in enumerate(block.data.split(b"\n"), start=block.first):
         text = line.strip().rstrip(b",")
         if not text or text in (b"[", b"]"):
             continue
-        try:
-            row = orjson.loads(text)
-        except orjson.JSONDecodeError:
-            skipped.line("not a JSON object", file, number)
+        row = object_in(text)
+        if row is None:
+            skipped.line(NO_OBJECT, file, number)
             continue
-        if not isinstance(row, dict):
-            skipped.line("not a JSON object", file, number)
-            continue
-        made = [row] if flatten is None else list(flatten(row))
+        made = unwrapped(row, names) if flatten is None else list(flatten(row))
+        seen.wrapped |= len(made) != 1 or made[0] is not row
         rows += made
         lines += [number] * len(made)
+    seen.dotted |= {name for name in names if "." in name and any(name in row for row in rows)}
     return Block(table_of(rows, names), pa.array(lines, pa.int64()))
+
+
+def object_in(text: bytes) -> dict[str, Any] | None:
+    """The JSON object of a line, also behind what a collector of logs has put before it; None where there is none."""
+    if text[:1] != b"{":
+        text = text[text.find(b"{") :] if b"{" in text else b""
+    try:
+        row = orjson.loads(text)
+    except orjson.JSONDecodeError:
+        try:
+            row = json.loads(text.decode("utf-8", "replace"))  # which also takes NaN
+        except ValueError:
+            return None
+    return row if isinstance(row, dict) else None
+
+
+def unwrapped(row: dict[str, Any], names: set[str]) -> list[dict[str, Any]]:
+    """The rows that stand in a row: lists of an API's answer, or one as Docker, CloudWatch or a cloud's logging hands it on."""
+
+    def known(each: dict[str, Any]) -> int:
+        return sum(name in each for name in tops)
+
+    tops = {name.partition(".")[0] for name in names} | names
+    for key in LISTS:
+        inside = row.get(key)
+        if isinstance(inside, list) and inside and isinstance(inside[0], dict) and known(inside[0]) > known(row):
+            return [each for each in inside if isinstance(each, dict)]
+    for key in WRAPS:
+        inside = row.get(key)
+        if isinstance(inside, str) and inside.lstrip()[:1] == "{":
+            inside = object_in(inside.encode())
+        if isinstance(inside, dict) and known(inside) > known(row):
+            return [inside]
+    return [row]
 
 
 def document_blocks(path: Path, names: set[str], skipped: Skipped, flatten: Flatten | None) -> Iterator[Block]:

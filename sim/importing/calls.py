@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
 
+from sim.importing.hashing import mixed
 from sim.importing.skipped import Skipped
 
 TEXTS = ("group", "model", "provider", "feature")
@@ -31,6 +33,8 @@ SCHEMA = pa.schema(
 )
 """Null is what the log does not say. Texts and keys themselves are nowhere: hashes only, and those in memory only."""
 OK = 200
+MOST_NAMES = 30_000
+OTHERS = "others"
 
 
 @dataclass(frozen=True)
@@ -74,9 +78,9 @@ class Calls:
 
     def where(self, rows: np.ndarray | slice) -> Calls:
         """Some of the rows, by mask, by order or by slice."""
-        columns = {name: getattr(self, name)[rows] for name in COLUMNS}
-        texts = {name: column[rows] for name, column in self.texts.items()}
-        return replace(self, **columns, texts=texts, hashes={name: column[rows] for name, column in self.hashes.items()})
+        columns: dict[str, Any] = {name: taken(getattr(self, name), rows) for name in COLUMNS}
+        texts = {name: taken(column, rows) for name, column in self.texts.items()}
+        return replace(self, **columns, texts=texts, hashes={name: taken(column, rows) for name, column in self.hashes.items()})
 
     def text(self, name: str, code: int) -> str:
         return self.names[name][code] if code >= 0 else ""
@@ -121,52 +125,98 @@ def gather(batches: Iterable[tuple[str, pa.RecordBatch]], skipped: Skipped) -> C
             column = batch.column(name)
             if name in ("cache_hit", "attempts", "status"):
                 column = column.fill_null({"cache_hit": False, "attempts": 1, "status": OK}[name])
-            kept[name].append(column.to_numpy(zero_copy_only=False).astype(DTYPES.get(name, np.float32), copy=False))
+            kept[name].append(thin(column.to_numpy(zero_copy_only=False).astype(DTYPES.get(name, np.float32), copy=False)))
         for name in TEXTS:
-            kept[name].append(coded(batch.column(name), codes[name]))
+            kept[name].append(thin(coded(batch.column(name), codes[name])))
         for name in HASHES:
-            kept[name].append(batch.column(name).fill_null(0).to_numpy(zero_copy_only=False))
+            kept[name].append(thin(batch.column(name).fill_null(0).to_numpy(zero_copy_only=False)))
     arrays = {name: joined(kept, name) for name in list(kept)}
-    names = {name: tuple(known) for name, known in codes.items()}
-    calls = Calls(
+    if unordered:
+        skipped.note("rows stand before earlier ones: sorted by their start", files[0], None, unordered)
+    start_s = arrays["start_s"]
+    if len(start_s) and (np.diff(start_s) < 0).any():
+        rearrange(arrays, np.argsort(start_s, kind="stable"))
+    without_duplicates(arrays, skipped, files)
+    return Calls(
         **{name: arrays[name] for name in COLUMNS},
         texts={name: arrays[name] for name in TEXTS},
         hashes={name: arrays[name] for name in HASHES},
-        names=names,
+        names={name: tuple(known) for name, known in codes.items()},
     )
-    if unordered:
-        skipped.note("rows stand before earlier ones: sorted by their start", files[0], None, unordered)
-    if len(calls) and (np.diff(calls.start_s) < 0).any():
-        calls = calls.where(np.argsort(calls.start_s, kind="stable"))
-    return without_duplicates(calls, skipped, files)
+
+
+def thin(column: np.ndarray) -> np.ndarray:
+    """A column that says the same in every row takes no memory: a view of one value. Such are columns that a log does not have."""
+    first = column[:1]
+    same = len(column) and (column == first) if not np.isnan(first).any() else np.isnan(column)
+    return np.broadcast_to(first, column.shape) if np.all(same) else column
+
+
+def taken(column: np.ndarray, rows: np.ndarray | slice) -> np.ndarray:
+    if len(column) > 1 and column.strides == (0,):
+        count = len(range(*rows.indices(len(column)))) if isinstance(rows, slice) else rows.sum() if rows.dtype == bool else len(rows)
+        return np.broadcast_to(column[:1], int(count))
+    return column[rows]
+
+
+def rearrange(arrays: dict[str, np.ndarray], rows: np.ndarray) -> None:
+    """In place, one column after the other, so that no more than one stands twice in memory."""
+    for name, column in arrays.items():
+        arrays[name] = taken(column, rows)
 
 
 def joined(kept: dict[str, list[np.ndarray]], name: str) -> np.ndarray:
     pieces = kept.pop(name)
     kinds = DTYPES | dict.fromkeys(TEXTS, np.int32) | dict.fromkeys(HASHES, np.uint64)
-    return np.concatenate(pieces) if pieces else np.zeros(0, kinds.get(name, np.float32))
+    if not pieces:
+        return np.zeros(0, kinds.get(name, np.float32))
+    heads = thin(np.concatenate([piece[:1] for piece in pieces]))
+    if all(piece.strides == (0,) for piece in pieces) and (heads.strides == (0,) or len(pieces) == 1):
+        return np.broadcast_to(heads[:1], sum(map(len, pieces)))
+    return np.concatenate(pieces)
 
 
 def coded(column: pa.Array, known: dict[str, int]) -> np.ndarray:
-    """Codes (int32) of a text column, -1 for null; ``known`` grows."""
+    """Codes of a text column, -1 for null; ``known`` grows."""
     encoded = column.dictionary_encode()
-    numbers = np.array([known.setdefault(word, len(known)) for word in encoded.dictionary.to_pylist()], np.int32)
+    words = encoded.dictionary.to_pylist()
+    if len(known) + len(words) > MOST_NAMES:  # free text: no model, and no feature of a product, has so many
+        words = [word if word in known else OTHERS for word in words]
+    numbers = np.array([known.setdefault(word, len(known)) for word in words], np.int32)
     index = encoded.indices.fill_null(-1).to_numpy(zero_copy_only=False)
-    return np.where(index >= 0, numbers[index], -1).astype(np.int32) if len(numbers) else np.full(len(column), -1, np.int32)
+    return np.where(index >= 0, numbers[index], -1).astype(np.int16) if len(numbers) else np.full(len(column), -1, np.int16)
 
 
-def without_duplicates(calls: Calls, skipped: Skipped, files: list[str]) -> Calls:
-    """The first of rows with the same id (exports overlap)."""
-    ids = calls.hashes["id"]
-    if not ids.any():
-        return calls
-    order = np.argsort(ids, kind="stable")
-    again = np.zeros(len(ids), bool)
-    again[order[1:]] = (ids[order][1:] == ids[order][:-1]) & (ids[order][1:] != 0)
-    if not again.any():
-        return calls
-    skipped.line("a row with the same id stands before", files[0], None, int(again.sum()))
-    return calls.where(~again)
+def without_duplicates(arrays: dict[str, np.ndarray], skipped: Skipped, files: list[str]) -> None:
+    """The first of rows with the same id (exports overlap); without ids, of rows that are equal in every column, where the clock is fine
+    enough that chance does not make such.
+    """
+    ids = arrays["id"]
+    why = "a row with the same id stands before"
+    if not ids.any() and len(ids) and fine_clock(arrays["start_s"]) and np.isfinite(arrays["duration_s"]).any():
+        ids, why = whole_rows(arrays), "a row equal in every column stands before"
+    if ids.strides != (0,) or len(ids) == 1:
+        order = np.argsort(ids, kind="stable")
+        same = (ids[order[1:]] == ids[order[:-1]]) & (ids[order[1:]] != 0)
+        if same.any():
+            again = np.zeros(len(ids), bool)
+            again[order[1:]] = same
+            skipped.line(why, files[0], None, int(again.sum()))
+            rearrange(arrays, ~again)
+    arrays["id"] = np.broadcast_to(np.uint64(0), len(arrays["start_s"]))  # has told what it can
+
+
+def fine_clock(start_s: np.ndarray) -> bool:
+    return bool((start_s % 1 != 0).mean() > 0.5)
+
+
+def whole_rows(arrays: dict[str, np.ndarray]) -> np.ndarray:
+    """A hash of every row over all its columns."""
+    found = mixed(arrays["start_s"].view(np.uint64))
+    for name, column in arrays.items():
+        if name != "start_s" and column.strides != (0,):
+            found = mixed(found ^ column.astype(np.float64).view(np.uint64) if column.dtype != np.uint64 else found ^ column)
+    return found | np.uint64(1)
 
 
 def folded(calls: Calls, skipped: Skipped, file: str) -> Calls:

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from sim.importing.calls import Calls
+from sim.importing.hashing import mixed
 from sim.importing.laws import FEWEST, Fit, fit
 from sim.importing.noted import Evidence, law_data
 from sim.importing.targets import Targets, clean
@@ -17,6 +18,8 @@ MOST_CLASSES = 24
 SMALLEST_SHARE = 0.005
 REPEATED_FROM = 0.01
 MOST_CATALOG = 300_000
+EXACT = 1000
+"""Ranks of a catalog that are counted singly."""
 
 
 @dataclass
@@ -71,16 +74,17 @@ def lone_target(calls: Calls, targets: Targets) -> np.ndarray:
 def split(group: np.ndarray, feature: np.ndarray, target: np.ndarray) -> list[tuple[tuple[int, int, int], np.ndarray]]:
     """Rows by (group, feature, target), largest first. Small parts lose their feature, then join the largest."""
     n = len(group)
-    keys = np.stack([group, feature, target], axis=1).astype(np.int64)
-    for column, least in ((1, SMALLEST_SHARE), (None, 0.0)):
-        found, index, counts = np.unique(keys, axis=0, return_inverse=True, return_counts=True)
-        index = index.ravel()
+    places = (int(target.max()) + 2, int(feature.max()) + 2) if n else (1, 1)
+    keys = ((group.astype(np.int64) + 1) * places[1] + feature + 1) * places[0] + target + 1
+    for least in (SMALLEST_SHARE, 0.0):
+        numbers, index, counts = np.unique(keys, return_inverse=True, return_counts=True)
+        found = np.stack([numbers // places[0] // places[1], numbers // places[0] % places[1], numbers % places[0]], axis=1) - 1
         order = np.argsort(-counts, kind="stable")
         small = np.ones(len(found), bool)
         small[order[:MOST_CLASSES]] = False
         small |= counts < max(least * n, 1)
-        if column is not None and small.any():
-            keys[small[index], column] = -1
+        if least and small.any():
+            keys = (numbers - np.where(small, (found[:, 1] + 1) * places[0], 0))[index]  # without a feature
     keep = order[:MOST_CLASSES]
     place = np.full(len(found), int(keep[0]), np.int64)
     place[keep] = keep
@@ -139,19 +143,27 @@ def sizes_for(distinct: int, count: int) -> np.ndarray:
     return np.unique(np.geomspace(distinct, max(most, distinct + 1), count).astype(np.int64))
 
 
+def shares(catalog: int, zipf: float) -> tuple[np.ndarray, np.ndarray]:
+    """Zipf's shares by rank, and how many ranks each stands for: one up to EXACT, then narrow spans, so that millions cost as thousands."""
+    edges = np.concatenate([np.arange(1, min(catalog, EXACT) + 1), np.geomspace(EXACT + 1, catalog + 1, 2000).astype(np.int64)])
+    edges = np.unique(edges) if catalog > EXACT else np.arange(1, catalog + 2)
+    width = np.diff(edges)
+    p = ((edges[:-1] + edges[1:] - 1) / 2.0) ** -zipf
+    return p / (p * width).sum(), width
+
+
 def expected(catalog: int, zipf: float, n: int) -> float:
     """Different prompts among n calls."""
-    p = np.arange(1, catalog + 1, dtype=np.float64) ** -zipf
-    return float(-np.expm1(-n * p / p.sum()).sum())
+    p, width = shares(catalog, zipf)
+    return float(-(np.expm1(-n * p) * width).sum())
 
 
 def miss(catalog: int, zipf: float, n: int, distinct: int, counts: np.ndarray) -> float:
     """How far off the number of different prompts and the shares of the most asked ones are."""
-    p = np.arange(1, int(catalog) + 1, dtype=np.float64) ** -zipf
-    p /= p.sum()
+    p, _ = shares(int(catalog), zipf)
     tops = [k for k in (1, 10, 100) if k <= len(counts)]
     head = sum(abs(float(p[:k].sum()) - counts[:k].sum() / n) for k in tops) / len(tops)
-    return abs(float(-np.expm1(-n * p).sum()) - distinct) / n * 4 + head
+    return abs(expected(int(catalog), zipf, n) - distinct) / n * 4 + head
 
 
 def fit_users(calls: Calls) -> tuple[int | None, float | None, Evidence | None]:
@@ -162,7 +174,7 @@ def fit_users(calls: Calls) -> tuple[int | None, float | None, Evidence | None]:
     known = users != 0
     count = len(np.unique(users[known]))
     days = (calls.start_s[known] // 86_400).astype(np.int64)
-    pairs = np.unique(np.stack([days.astype(np.uint64), users[known]], axis=1), axis=0)
+    pairs = np.unique(mixed(days.astype(np.uint64)) ^ users[known])
     a_day = len(pairs) / max(1.0, calls.span_s / 86_400)
     most = np.sort(np.unique(users[known], return_counts=True)[1])[::-1]
     busiest = most[:10].sum() / known.sum()

@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
+import numpy as np
+import orjson
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from sim.importing.calls import HASHES, SCHEMA, TEXTS
 from sim.importing.skipped import Skipped
-from sim.importing.values import CONVERTERS, flat
+from sim.importing.values import CONVERTERS, flat, is_text
 
 
 class Field(NamedTuple):
@@ -55,7 +57,27 @@ def column_of(table: pa.Table, name: str) -> pa.Array | None:
     if rest and top in table.column_names and pa.types.is_struct(table.column(top).type):
         inside = flat(table.column(top))
         return column_of(pa.Table.from_arrays(inside.flatten(), names=[each.name for each in inside.type]), rest)
+    if rest and top in table.column_names and is_text(flat(table.column(top)).type):
+        return in_text(flat(table.column(top)), rest)
     return None
+
+
+def in_text(column: pa.Array, path: str) -> pa.Array | None:
+    """A path into JSON that stands in a column as text, as exports of databases have it. What is no JSON says nothing."""
+    keys = path.split(".")
+    rows = np.flatnonzero(np.asarray(pc.fill_null(pc.match_substring(column, f'"{keys[-1]}"'), False)))
+    if not len(rows):
+        return None
+    values: list[str | None] = [None] * len(column)
+    for row, text in zip(rows.tolist(), column.take(pa.array(rows)).to_pylist(), strict=True):
+        try:
+            found = orjson.loads(text)
+        except orjson.JSONDecodeError:
+            continue
+        for key in keys:
+            found = found.get(key) if isinstance(found, dict) else None
+        values[row] = None if found is None or isinstance(found, (dict, list)) else str(found)
+    return pa.array(values, pa.string())
 
 
 def converted(table: pa.Table, each: Field) -> pa.Array | None:

@@ -12,7 +12,7 @@ import pyarrow as pa
 
 from sim.importing.blocks import blocks_of
 from sim.importing.calls import Calls, gather
-from sim.importing.files import container
+from sim.importing.files import BROKEN, container, opened
 from sim.importing.formats import FORMATS
 from sim.importing.formats.format import Format
 from sim.importing.mapping import KINDS, Block, Field, Fields, rows_in, wanted
@@ -49,7 +49,10 @@ def read(kind: str, paths: Sequence[Path], mapping: Mapping[str, str], skipped: 
     if missing:
         raise refuse("--map", unknown_columns(sorted(missing), own, seen), hint=guesses(seen))
     if not len(calls):
-        raise refuse(files, "holds no call that could be used", hint="; ".join(skipped.says()[:3]) or guesses(seen))
+        said = [*skipped.says()[:3], other_kind(paths[0], kind) or guesses(seen)]
+        raise refuse(
+            files, "holds no call that could be used", hint="; ".join(filter(None, said)) or f"a log of {kind} is that of {layout.log_of}"
+        )
     return calls, layout
 
 
@@ -93,7 +96,10 @@ def with_times(blocks: Iterator[Block], fields: Fields, file: str, skipped: Skip
             if not timed:
                 if not any(name in table.column_names and not pa.types.is_null(table.column(name).type) for name in wanted(fields)):
                     columns = dict.fromkeys(table.column_names)
-                    raise refuse(file, f"has none of the columns of a log; it has {', '.join(columns)[:200]}", hint=guesses(columns))
+                    raise refuse(
+                        file, f"has none of the columns of a log; it has {', '.join(columns)[:200]}",
+                        hint=other_kind(Path(file)) or guesses(columns),
+                    )  # fmt: skip
                 skipped.note(NO_TIMES, file, None)
         yield Block(table, line) if timed or not table.num_rows else Block(table.append_column(next(iter(clocks)), seconds_of(line)), line)
 
@@ -118,6 +124,22 @@ def guesses(columns: Mapping[str, None]) -> str:
         if hits:
             found.append(f"--map {ours}={hits[0]}")
     return f"perhaps: {' '.join(found)}" if found else ""
+
+
+def other_kind(path: Path, kind: str = "") -> str:
+    """The format whose columns the head of a file names best, where that is another one."""
+    with opened(path) as file:
+        try:
+            head = file.read(1 << 16)
+        except BROKEN:
+            return ""
+
+    def named(layout: Format) -> int:
+        return sum(any(b'"' + name.rpartition(".")[2].encode() + b'"' in head for name in each.names) for each in layout.fields.values())
+
+    best = max(FORMATS, key=lambda name: named(FORMATS[name]))
+    least = named(FORMATS[kind]) if kind else 0
+    return f"it looks like a log of {best}: tenfold import {best}" if best != kind and named(FORMATS[best]) > max(3, least) else ""
 
 
 def counted_from_zero(calls: Calls) -> Calls:

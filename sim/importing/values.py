@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import hashlib
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -10,8 +10,12 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from sim.importing.hashing import hashes_of
+
 NUMBER = r"^\s*[-+]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][-+]?[0-9]+)?\s*$"
-ISO = r"^(?P<day>\d{4}-\d\d-\d\d)[T ](?P<time>\d\d:\d\d:\d\d)(?P<part>[.,]\d+)?\s*(?P<zone>Z|z|UTC|[+-]\d\d:?\d\d|[+-]\d\d)?$"
+ISO = (
+    r"^(?P<day>\d{4}-\d\d-\d\d)[T ](?P<time>\d\d:\d\d:\d\d)(?P<part>[.,]\d+)?\s*(?P<zone>Z|z|UTC|[+-]\d\d:?\d\d|[+-]\d\d)?(?: [A-Z]{2,5})?$"
+)
 APACHE = r"^\[?(?P<day>\d\d)/(?P<month>[A-Z][a-z]{2})/(?P<year>\d{4}):(?P<time>\d\d:\d\d:\d\d) (?P<zone>[+-]\d{4})\]?$"
 MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 EPOCH_UNITS = ((1e17, 1e-9), (1e14, 1e-6), (1e11, 1e-3))
@@ -100,15 +104,17 @@ def times(column: pa.Array) -> pa.Array:
         return pc.divide(pc.cast(pc.cast(pc.cast(column, pa.timestamp("us", column.type.tz), safe=False), pa.int64()), pa.float64()), 1e6)
     if not is_text(column.type):
         return from_epoch(floats(column))
+    first = next((str(each) for each in column if each.is_valid), "")
+    if re.match(r"\d{4}-\d\d-\d\d[T ]", first):  # most logs have one format throughout, which Arrow reads at once
+        zone = "UTC" if re.search(r"(Z|[+-]\d\d:?\d\d)$", first) else None
+        try:
+            stamped = pc.cast(column, pa.timestamp("ns", zone))
+            return pc.divide(pc.cast(pc.cast(stamped, pa.int64()), pa.float64(), safe=False), 1e9)
+        except pa.ArrowInvalid:
+            pass
     numbers = from_epoch(floats(column))
     if numbers.null_count == column.null_count:
         return numbers
-    for zone in ("UTC", None):
-        try:
-            stamped = pc.cast(column, pa.timestamp("ns", zone))
-            return pc.divide(pc.cast(pc.cast(stamped, pa.int64()), pa.float64()), 1e9)
-        except pa.ArrowInvalid:
-            continue
     return pc.coalesce(numbers, from_iso(column), from_apache(column))
 
 
@@ -171,11 +177,9 @@ def hashed(column: pa.Array) -> pa.Array:
     if pa.types.is_null(column.type) or pa.types.is_nested(column.type):
         return pa.nulls(len(column), pa.uint64())
     column = pc.cast(column, pa.string())
-    column = pc.if_else(pc.is_in(pc.utf8_trim_whitespace(column), pa.array(NULLS)), None, column).dictionary_encode()
-    codes = [int.from_bytes(hashlib.blake2b(word.encode(), digest_size=8).digest(), "little") | 1 for word in column.dictionary.to_pylist()]
-    if not codes:
-        return pa.nulls(len(column), pa.uint64())
-    return pc.take(pa.array(codes, pa.uint64()), column.indices)
+    column = pc.if_else(pc.is_in(pc.utf8_trim_whitespace(column), pa.array(NULLS)), None, column)
+    found = hashes_of(column)
+    return pa.array(found, mask=found == 0)
 
 
 def flags(column: pa.Array) -> pa.Array:

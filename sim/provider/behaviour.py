@@ -114,7 +114,11 @@ class ProviderState:
         self.calls: list[Plan | None] = []
         self.free: list[int] = []
         self.p = build(scenario, seed, self.calls, Line(), only=provider)
-        self.faults = [(n, fault) for n, fault in enumerate(scenario.faults) if fault.provider == provider or provider in fault.also]
+        self.faults = [
+            (number, fault)
+            for number, fault in enumerate(scenario.faults)
+            if isinstance(fault, Fault) and fault.strikes(provider, self.config.region)
+        ]
         self.provider = self.p.providers[0]
         self.has_prompt_cache = self.config.prompt_cache is not None
         self.windows = {name: model.context for name, model in self.config.models.items() if model.context is not None}

@@ -11,9 +11,11 @@ from sim.provider.fault_timeline import fault_of
 from sim.provider.rate_limiter import Limit, limit_of, ring_of
 from sim.provider.rate_limits import in_windows
 from sim.provider.state import Fault, Model, Prefix, Provider, Providers, ProvidersInPython, Server
+from sim.scenario.faults import Fault as ProviderFault
 from sim.scenario.model import Provider as Config
 from sim.scenario.model import ProviderModel, Scenario
 from sim.scenario.units import Rate
+from sim.workload.rates import busy_spans
 
 RETRY_AFTER_STEP_S = {"anthropic": 1.0}
 """Anthropic tells retry-after in whole seconds; the others have a header in milliseconds."""
@@ -41,6 +43,7 @@ def build(scenario: Scenario, seed: int, calls: Any, ready: Any, history: Any = 
         provider.faults = len(faults) - provider.first_fault
         for model_name, model in config.models.items():
             models.append(model_of(config, model, len(providers), servers))
+            keep_warm(models[-1], model, scenario, changes)
             draws.append(ModelDraws(seed, f"{name}/{model_name}", model, config.errors.after if config.errors else None))
         providers.append(provider)
     return ProvidersInPython(
@@ -62,7 +65,7 @@ def provider_of(config: Config, limits: list[Limit], rings: list[list[float]]) -
     def place(rate: Rate | None) -> int:
         if rate is None:
             return NOBODY
-        rate = in_windows(rate, config.limits.window)
+        rate = in_windows(rate.times(config.units), config.limits.window)
         limits.extend(limit_of(rate, config.limits.algorithm) for _ in range(config.keys))
         rings.extend(ring_of(rate, config.limits.algorithm) for _ in range(config.keys))
         return len(limits) - config.keys
@@ -71,7 +74,8 @@ def provider_of(config: Config, limits: list[Limit], rings: list[list[float]]) -
     provider = Provider(
         keys=config.keys, rtt_s=config.rtt, retry_after_step_s=RETRY_AFTER_STEP_S.get(config.dialect, 0.001),
         requests_limit=place(given.requests), tokens_limit=place(given.tokens), input_limit=place(given.input_tokens),
-        output_limit=place(given.output_tokens), reserve=NOBODY if given.reserve is None else given.reserve,
+        output_limit=place(given.output_tokens), output_weight=given.output_weight,
+        reserve=NOBODY if given.reserve is None else given.reserve,
     )  # fmt: skip
     provider.limited = any((given.requests, given.tokens, given.input_tokens, given.output_tokens))
     if config.concurrency is not None:
@@ -105,10 +109,22 @@ def model_of(config: Config, model: ProviderModel, provider: int, servers: list[
     return row
 
 
+def keep_warm(row: Model, model: ProviderModel, scenario: Scenario, changes: list[float]) -> None:
+    """``changes`` grow by the times at which a model begins and ends to be kept warm for what is foreseen."""
+    cold, workload = model.cold_start, scenario.workload
+    if cold is None or cold.prewarm is None:
+        return
+    spans = busy_spans(workload.arrivals, workload.duration, 1.0 / cold.idle, cold.prewarm)
+    row.first_change, row.changes = len(changes), len(spans)
+    changes.extend(spans)
+
+
 def faults_at(scenario: Scenario, provider: str, targets: dict[str, int], seed: int, changes: list[float]) -> list[Fault]:
     """The faults that strike a provider. A cause shared by several providers strikes them at the same times."""
     return [
         fault_of(number, fault, NOBODY if fault.model is None else targets[fault.model], seed, changes)
         for number, fault in enumerate(scenario.faults)
-        if (fault.provider == provider or provider in fault.also) and (fault.model is None or fault.model in targets)
+        if isinstance(fault, ProviderFault)
+        and fault.strikes(provider, scenario.providers[provider].region)
+        and (fault.model is None or fault.model in targets)
     ]

@@ -47,7 +47,7 @@ ENDINGS = {
 OUTAGES = {"error": ERROR, "refused": CONNECTION_REFUSED, "hang": HANG}
 REFUSED_BY = {kind: refusal(f"fault: {kind}") for kind in get_args(Config.model_fields["kind"].annotation)}
 """Of every kind, so that a process which only reads rows knows the names of their codes."""
-EFFECTS = {"brownout": SLOWS, "errors": ERROR, "rate-limit": ERROR, "slow-headers": LATE_HEADERS}
+EFFECTS = {"brownout": SLOWS, "errors": ERROR, "rate-limit": ERROR, "slow-headers": LATE_HEADERS, "region-outage": CONNECTION_REFUSED}
 
 
 def find_faults(p: Any, c: Any, provider: Any, now_s: float) -> int:

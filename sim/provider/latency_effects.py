@@ -5,13 +5,22 @@ from __future__ import annotations
 from typing import Any
 
 from sim.provider.draws import cold_delay_s
+from sim.provider.fault_timeline import changes_until
 
 
 def enter(p: Any, c: Any, model: Any, now_s: float) -> None:
-    """An attempt comes into service; after an idle time it begins a cold start, for which those that come meanwhile wait too."""
+    """An attempt comes into service; after an idle time it begins a cold start, for which those that come meanwhile wait too. Where the
+    model is kept warm at that time, its cold start has begun with that.
+    """
     if model.in_service == 0 and now_s - model.idle_since_s > model.idle_s and now_s >= model.ready_s:
-        model.ready_s = now_s + cold_delay_s(p, c.target, c.prompt, c.occurrence)
+        model.ready_s = warmed_s(p, model, now_s) + cold_delay_s(p, c.target, c.prompt, c.occurrence)
     model.in_service += 1
+
+
+def warmed_s(p: Any, model: Any, now_s: float) -> float:
+    """Since when the model has been kept warm; now, if it is not."""
+    count = 0 if model.changes == 0 else changes_until(p, model, now_s)
+    return float(p.changes[model.first_change + count - 1]) if count % 2 == 1 else now_s
 
 
 def leave(model: Any, now_s: float) -> None:

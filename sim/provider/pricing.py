@@ -8,7 +8,7 @@ from functools import lru_cache
 from typing import NamedTuple
 
 from sim.scenario.errors import Problem, ScenarioError
-from sim.scenario.model import Scenario
+from sim.scenario.model import Provider, Scenario
 
 # List prices as of this moment, so that a prediction gives the same cost whenever it is replayed with the same genai-prices.
 PRICED_AT = datetime(2026, 11, 1, tzinfo=UTC)
@@ -18,7 +18,8 @@ MILLION = 1_000_000
 def unit_prices(scenario: Scenario) -> dict[str, tuple[float, float]]:
     """(USD per input token, USD per output token) of every target ``provider/model``, in the scenario's order.
 
-    An explicit ``price`` wins, and with it nothing is looked up. Tokens are billed at the standard, uncached, synchronous rate. Where
+    An explicit ``price`` wins, and with it nothing is looked up; otherwise tokens of reserved capacity cost nothing. A provider's
+    discount is off all of that. Tokens are billed at the standard, uncached, synchronous rate. Where
     a list price rises with the length of the prompt, the price of short ones holds for all (most rise at 128,000 tokens or beyond).
     Raises ScenarioError naming every model whose price nobody knows.
     """
@@ -27,10 +28,13 @@ def unit_prices(scenario: Scenario) -> dict[str, tuple[float, float]]:
     for provider, config in scenario.providers.items():
         for model, behaviour in config.models.items():
             if behaviour.price is not None:
-                prices[f"{provider}/{model}"] = behaviour.price.input / MILLION, behaviour.price.output / MILLION
+                prices[f"{provider}/{model}"] = discounted(config, behaviour.price.input / MILLION, behaviour.price.output / MILLION)
+                continue
+            if config.reserved is not None:
+                prices[f"{provider}/{model}"] = (0.0, 0.0)
                 continue
             try:
-                prices[f"{provider}/{model}"] = list_price(provider, model, config.dialect)
+                prices[f"{provider}/{model}"] = discounted(config, *list_price(provider, model, config.dialect))
             except LookupError:
                 problems.append(unknown(scenario.name, provider, model))
     if problems:
@@ -46,12 +50,19 @@ def cached_prices(scenario: Scenario) -> dict[str, float]:
     for provider, config in scenario.providers.items():
         for model, behaviour in config.models.items() if config.prompt_cache is not None else ():
             name = f"{provider}/{model}"
-            if behaviour.price is None:
-                known[name] = list_prices(provider, model, config.dialect).cached_input or prices[name][0]
-            else:
+            if behaviour.price is not None:
                 cached = behaviour.price.cached_input
-                known[name] = prices[name][0] if cached is None else cached / MILLION
+                cached_usd = None if cached is None else cached / MILLION
+            elif config.reserved is not None:
+                cached_usd = None
+            else:
+                cached_usd = list_prices(provider, model, config.dialect).cached_input or None
+            known[name] = prices[name][0] if cached_usd is None else cached_usd * (1.0 - config.discount)
     return known
+
+
+def discounted(config: Provider, input_usd: float, output_usd: float) -> tuple[float, float]:
+    return input_usd * (1.0 - config.discount), output_usd * (1.0 - config.discount)
 
 
 def unknown(scenario: str, provider: str, model: str) -> Problem:

@@ -24,8 +24,8 @@ def charge(p: Any, c: Any, provider: Any, now_s: float) -> bool:
         c.plan_refused_by = REQUESTS
         return False
     if provider.tokens_limit != NOBODY:
-        tokens = c.input_tokens + (c.answer_tokens if provider.reserve == NOBODY else provider.reserve)
-        if not charge_one(p, c, provider.tokens_limit + c.key, now_s, float(tokens)):
+        answer = c.answer_tokens if provider.reserve == NOBODY else provider.reserve
+        if not charge_one(p, c, provider.tokens_limit + c.key, now_s, c.input_tokens + provider.output_weight * answer):
             c.plan_refused_by = TOKENS
             return False
     if provider.input_limit != NOBODY:

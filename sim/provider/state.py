@@ -29,6 +29,7 @@ class Provider:
     tokens_limit: int = NOBODY
     input_limit: int = NOBODY
     output_limit: int = NOBODY
+    output_weight: float = 1.0  # of an output token in tokens_limit
     reserve: Wide = NOBODY  # output tokens charged to tokens_limit; NOBODY: those that an attempt produces
     first_fault: int = 0  # its place in p.faults
     faults: int = 0
@@ -50,6 +51,8 @@ class Model:
     idle_s: float = inf  # after which it is cold
     idle_since_s: float = 0.0
     ready_s: float = -inf  # the end of its last cold start
+    first_change: int = 0  # in p.changes: when it begins and ends to be kept warm, as the traffic's pattern says
+    changes: int = 0
     # prompt cache
     cached: bool = False  # it has one
     ttl_s: float = 0.0

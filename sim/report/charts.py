@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from sim.analysis.capacity import worker_samples
 from sim.analysis.estimators import student_t
 from sim.analysis.validation import pair
 from sim.analysis.window import Window
@@ -259,7 +260,17 @@ def latency_over_time(shown: Shown, name: str, other: Shown | None = None) -> st
 
 def sampled_over_time(run: Run, name: str, columns: Sequence[tuple[str, str, str]], says: str) -> str:
     """Timeline columns (column, words, colour role): mean over replications, and the highest of any as a thin line."""
-    rows = run.timeline
+    return levels_over_time(run, name, run.timeline, columns, says)
+
+
+def workers_over_time(run: Run, name: str) -> str:
+    """The gateway's workers, those that are starting included, where they are scaled."""
+    if run.scenario.gateway.autoscale is None:
+        return ""
+    return levels_over_time(run, name, worker_samples(run), (("workers", "workers", "series-2"),), "workers of the gateway")
+
+
+def levels_over_time(run: Run, name: str, rows: np.ndarray, columns: Sequence[tuple[str, str, str]], says: str) -> str:
     if not rows.dtype.names or not len(rows) or not any(np.any(rows[column]) for column, *_ in columns):
         return ""
     from matplotlib.ticker import MaxNLocator

@@ -20,7 +20,7 @@ from sim.report.panels import Shown, shown_runs
 from sim.report.terminal import at, beside, compared, error, figures_of, share_of, survivors
 from sim.report.verdicts import budget_value, imprecise, verdict
 from sim.results.results import Results
-from sim.scenario.model import Fault
+from sim.scenario.model import Fault, RedisFault
 
 FOLDER = Path(__file__).parent
 STATES = {"pass": "Holds", "partly": "Holds in part", "fail": "Does not hold", "invalid": "Invalid", "unknown": "Note"}
@@ -190,15 +190,18 @@ def timeline(one: Shown, index: int, shown: Sequence[Shown]) -> dict[str, Markup
         "In service and waiting": charts.sampled_over_time(
             run, name, (("in_service", "in service", "series-0"), ("waiting", "waiting", "series-3")), "requests in service and waiting"
         ),
+        "Workers": charts.workers_over_time(run, name),
         "Circuit breakers open": charts.sampled_over_time(run, name, (("open_breakers", "open", "series-4"),), "breakers open"),
     }
     return {title: Markup(svg) for title, svg in drawn.items() if svg}
 
 
-def fault_words(fault: Fault) -> str:
+def fault_words(fault: Fault | RedisFault) -> str:
     """In the durations of the scenario: ``outage of openai, from 5m for 90s``."""
     written = fault.model_dump(mode="json", by_alias=True)
-    target = f"{fault.provider}/{fault.model}" if fault.model else fault.provider
+    if isinstance(fault, RedisFault):
+        return f"{fault.kind}, from {written['at']} for {written['for']}"
+    target = f"{fault.provider}/{fault.model}" if fault.model else fault.provider or fault.region
     return f"{fault.kind} of {target}, from {written['at']} for {written['for']}"
 
 

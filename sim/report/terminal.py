@@ -46,8 +46,12 @@ FIGURES: tuple[tuple[str, str, str], ...] = (
     ("clients served in the end", "client.availability", "share"),
     ("goodput", "goodput", "share"),
     ("cache hits", "cache_hit_rate", "share"),
+    ("workers", "workers.mean", "workers"),
+    ("most workers", "workers.max", "workers"),
     ("cost per request", "cost_usd.per_request", "USD"),
     ("cost per conversation", "cost_usd.per_conversation", "USD"),
+    ("tasks completed", "task_completion", "share"),
+    ("Apdex", "apdex", "share"),
     ("cost per user and month", "cost_usd.per_user_month", "USD"),
     ("cost per month", "cost_usd.per_month", "USD"),
 )

@@ -14,16 +14,19 @@ from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import NamedTuple, get_args
 
-from sim.scenario.metric_names import METRIC_NAMES, OF_THE_WHOLE, RECOVERY, MetricName
-from sim.scenario.model import Fault, RequestClass, Scenario, Stages
+from sim.scenario.metric_names import CAPACITY, METRIC_NAMES, OF_THE_WHOLE, RECOVERY, MetricName
+from sim.scenario.model import Fault, RedisFault, RequestClass, Scenario, Stages
+from sim.scenario.targets import target_names
 from sim.scenario.units import NUMBER, finite, parse_duration, parse_rate
 from sim.scenario.words import METRICS
 
 Span = tuple[float, float]
 BUDGET = re.compile(r"\s*([A-Za-z_][\w.]*?)\s*(?:\{([^{}]*)\}\s*)?(<=|>=|<|>|==?)\s*([^@]+?)\s*(?:@\s*(\S.*?))?\s*")
 COMPARISONS: dict[str, Callable[[float, float], bool]] = {"<": operator.lt, "<=": operator.le, ">": operator.gt, ">=": operator.ge}
-SELECTORS = ("class", "feature", "needs")
+CLASS_SELECTORS = ("class", "feature", "needs")
 """What tells requests apart before they are sent: words of ``workload.requests``."""
+SELECTORS = (*CLASS_SELECTORS, "provider", "model")
+"""And by where their last attempt went: ``provider=openai``, ``model=openai/gpt-4o``."""
 FAMILIES = {
     "latency": "latency_s", "batch_latency": "batch_latency_s", "ttft": "ttft_s", "added_latency": "added_latency_s",
     "queue_wait": "queue_wait_s", "cost": "cost_usd",
@@ -32,10 +35,12 @@ SHORT = {
     "cost.request": "cost_usd.per_request",
     "cost.answer": "cost_usd.per_answer",
     "cost.conversation": "cost_usd.per_conversation",
+    "cost.completed_conversation": "cost_usd.per_completed_conversation",
     "cost.user": "cost_usd.per_user_month",
     "cost.user_month": "cost_usd.per_user_month",
     "cost.day": "cost_usd.per_day",
     "cost.month": "cost_usd.per_month",
+    "cost.capacity": CAPACITY,
     "cost.per_1k": "cost_usd.per_request",
     "error_rate": "error_rate.total",
     "throughput": "throughput_rps",
@@ -44,7 +49,7 @@ TIMES = {"cost.per_1k": 1000.0}
 PHASES = ("before", "during", "after")
 SPIKE = "spike"
 """A disturbance that is no fault: stages of arrivals at more than the first one's rate."""
-FAULT_KINDS: tuple[str, ...] = get_args(Fault.model_fields["kind"].annotation)
+FAULT_KINDS: tuple[str, ...] = tuple(kind for each in (Fault, RedisFault) for kind in get_args(each.model_fields["kind"].annotation))
 EXAMPLES = {
     "s": "a duration such as 8s or 250ms",
     "share": "a share such as 99.5% or 0.995",
@@ -96,24 +101,41 @@ class Budget:
 
     def classes(self, scenario: Scenario) -> tuple[int, ...] | None:
         """The request classes it is about, as their places in ``workload.requests``; None: all. Raises BudgetError for what none is."""
-        if not self.selector:
+        selector = [(key, wanted) for key, wanted in self.selector if key in CLASS_SELECTORS]
+        if not selector:
             return None
         requests = scenario.workload.requests
-        for key, wanted in self.selector:
+        for key, wanted in selector:
             known = list(dict.fromkeys(named(each, key) for each in requests))
             if wanted not in known:
                 near = get_close_matches(wanted, known, n=1, cutoff=0.5)
                 hint = f"did you mean {near[0]!r}?" if near else f"the scenario has {', '.join(known)}"
                 raise BudgetError(f"{self.text!r}: no request has {key} {wanted!r}; {hint}")
-        chosen = [place for place, each in enumerate(requests) if all(named(each, key) == wanted for key, wanted in self.selector)]
+        chosen = [place for place, each in enumerate(requests) if all(named(each, key) == wanted for key, wanted in selector)]
         if not chosen:
-            raise BudgetError(f"{self.text!r}: no request has all of {', '.join(f'{key}={wanted}' for key, wanted in self.selector)}")
+            raise BudgetError(f"{self.text!r}: no request has all of {', '.join(f'{key}={wanted}' for key, wanted in selector)}")
+        return tuple(chosen)
+
+    def targets(self, scenario: Scenario) -> tuple[int, ...] | None:
+        """The targets that its requests' last attempts went to, as their places; None: all. Raises BudgetError where there are none."""
+        selector = [(key, wanted) for key, wanted in self.selector if key not in CLASS_SELECTORS]
+        if not selector:
+            return None
+        names = target_names(scenario)
+        chosen = [
+            place for place, name in enumerate(names)
+            if all(wanted == (name.split("/")[0] if key == "provider" else name) for key, wanted in selector)
+        ]  # fmt: skip
+        if not chosen:
+            said = ", ".join(f"{key}={wanted}" for key, wanted in selector)
+            raise BudgetError(f"{self.text!r}: there is no target with {said}; the scenario has {', '.join(names)}")
         return tuple(chosen)
 
     def check(self, scenario: Scenario) -> None:
         """Raises BudgetError for a phase or requests that the scenario does not have."""
         self.spans(scenario)
         self.classes(scenario)
+        self.targets(scenario)
 
 
 def named(request: RequestClass, key: str) -> str:
@@ -153,7 +175,7 @@ def parse_selector(text: str | None, metric: MetricName, budget: str) -> tuple[t
         raise BudgetError(f"{budget!r}: {metric.name} is of the whole gateway, so no requests can be selected")
     pairs = []
     for part in text.split(","):
-        found = re.fullmatch(r"\s*(\w+)\s*[=:]\s*([\w.:-]+)\s*", part)
+        found = re.fullmatch(r"\s*(\w+)\s*[=:]\s*([\w./:-]+)\s*", part)
         if found is None:
             raise BudgetError(f"{budget!r}: expected requests selected by {', '.join(SELECTORS)}, such as {{class=chat}}, found {{{text}}}")
         if found[1] not in SELECTORS:

@@ -143,6 +143,21 @@ def budgets_parse(scenario: Scenario) -> Iterator[Finding]:
             yield Finding(("budgets", index), str(error))
 
 
+def cold_starts_are_foreseen(scenario: Scenario) -> Iterator[Finding]:
+    for name, provider in scenario.providers.items():
+        for model, config in provider.models.items():
+            cold = config.cold_start
+            if cold is None or cold.prewarm is None:
+                continue
+            here: Steps = ("providers", name, "models", model, "cold_start")
+            arrivals = scenario.workload.arrivals
+            if isinstance(arrivals, Trace | Closed):
+                message = f"arrivals of kind {arrivals.kind} state no rate over time"
+                yield Finding((*here, "prewarm"), message, "leave it out, or state the pattern: stages or users")
+            if cold.idle <= 0:
+                yield Finding((*here, "idle"), "expected a duration above zero")
+
+
 RULES: tuple[Callable[[Scenario], Iterator[Finding]], ...] = (
     run_is_finite,
     analysis_fits,
@@ -151,6 +166,7 @@ RULES: tuple[Callable[[Scenario], Iterator[Finding]], ...] = (
     conversations_fit_arrivals,
     classes_are_a_mix,
     provider_limits_work,
+    cold_starts_are_foreseen,
     clients_have_time,
     client_retries_fit,
     faults_happen,

@@ -22,6 +22,11 @@ FAULT_READS = {
     "malformed": {"share", "after"},
     "content-filter": {"share", "after"},
     "slow-headers": {"share", "delay"},
+    "region-outage": {"region"},
+    "redis-outage": {"mode"},
+    "redis-restart": set(),
+    "redis-slow": {"delay"},
+    "redis-full": set(),
 }
 EVERY_FAULT_READS = {"kind", "provider", "also", "model", "key", "at", "for_", "every", "lasting", "first", "preset"}
 
@@ -30,7 +35,8 @@ def faults_happen(scenario: Scenario) -> Iterator[Finding]:
     """A fault that never begins is refused: a chaos run would pass without having been one. One that outlasts the run is a warning."""
     for index, fault in enumerate(scenario.faults):
         here: Steps = ("faults", index)
-        yield from fault_has_victim(scenario, fault, here)
+        if isinstance(fault, Fault):
+            yield from fault_has_victim(scenario, fault, here)
         end_s, duration_s = fault.at + fault.for_, scenario.workload.duration
         if fault.at >= duration_s:
             message = f"begins at {fault.at:g}s, after the run has ended at {duration_s:g}s: it would never happen"
@@ -41,14 +47,14 @@ def faults_happen(scenario: Scenario) -> Iterator[Finding]:
         if fault.for_ <= 0:
             yield Finding((*here, "for"), "expected a duration above zero")
         readable = EVERY_FAULT_READS | FAULT_READS[fault.kind]
-        given = {name for name, field in Fault.model_fields.items() if getattr(fault, name) != field.default}
+        given = {name for name, field in type(fault).model_fields.items() if getattr(fault, name) != field.default}
         for field in sorted(given - readable):
-            hint = f"{fault.kind} reads {' and '.join(sorted(FAULT_READS[fault.kind]))}"
+            hint = f"{fault.kind} reads {' and '.join(sorted(FAULT_READS[fault.kind])) or 'nothing else'}"
             yield Finding((*here, field), f"means nothing to a fault of kind {fault.kind}", hint)
 
 
 def fault_has_victim(scenario: Scenario, fault: Fault, here: Steps) -> Iterator[Finding]:
-    if fault.provider not in scenario.providers:
+    if fault.provider is not None and fault.provider not in scenario.providers:
         hint = did_you_mean(fault.provider, scenario.providers) or f"there are {', '.join(scenario.providers)}"
         yield Finding((*here, "provider"), f"no provider is called {fault.provider!r}", hint)
     for other in fault.also:

@@ -1,4 +1,4 @@
-"""What goes wrong at providers, on the scenario's timeline."""
+"""What goes wrong at providers, and at Redis, on the scenario's timeline."""
 
 from __future__ import annotations
 
@@ -16,17 +16,20 @@ class Fault(Model):
     ``outage``: refused, an error status, or a hang. ``errors``: a share fails. ``brownout``: slower by factors. ``rate-limit``: a share
     gets 429. After the first ``after`` of an answer's tokens: ``stall`` (silence), ``reset``, ``truncate`` (ends cleanly, unfinished),
     ``stream-error`` (an error event), ``malformed`` (a chunk that is not JSON), ``content-filter`` (the answer is cut, with HTTP 200).
-    ``slow-headers``: the answer's head trickles in and all comes ``delay`` later.
+    ``slow-headers``: the answer's head trickles in and all comes ``delay`` later. ``region-outage``: what stands in a region, gateways and
+    providers, cannot be connected to.
     """
 
     kind: Literal[
         "outage", "errors", "brownout", "rate-limit", "stall", "reset", "truncate", "stream-error", "malformed", "content-filter",
-        "slow-headers",
+        "slow-headers", "region-outage",
     ] = Field(
         description="outage: refused, an error, or a hang; errors: a share fails; brownout: slower; rate-limit: a share gets 429; stall, "
-        "reset, truncate, stream-error, malformed, content-filter: the answer breaks off after a part; slow-headers: its head is late"
+        "reset, truncate, stream-error, malformed, content-filter: the answer breaks off after a part; slow-headers: its head is late; "
+        "region-outage: gateways and providers of a region are gone"
     )  # fmt: skip
-    provider: Name = Field(description="who is struck")
+    provider: Name | None = Field(None, description="who is struck; a region-outage strikes all that stand in its region; default: that")
+    region: Name | None = Field(None, description="of a region-outage: where; default: it is no outage of a region")
     also: tuple[Name, ...] = Field((), description="other providers struck by the same cause at the same times")
     model: Name | None = Field(None, description="only this model of the provider; default: all")
     key: Annotated[int, Field(ge=0)] | None = Field(None, description="only requests with this API key, counted from 0; default: all keys")
@@ -62,3 +65,33 @@ class Fault(Model):
         if (self.every is None) != (self.lasting is None):
             raise ValueError("expected both every and lasting, or neither")
         return self
+
+    @model_validator(mode="after")
+    def somebody(self) -> Fault:
+        if (self.kind == "region-outage") != (self.region is not None) or (self.provider is None) != (self.region is not None):
+            raise ValueError("expected region with kind: region-outage, and provider with any other kind")
+        return self
+
+    def strikes(self, name: str, region: str | None) -> bool:
+        """Whether it strikes the provider of that name, in that region."""
+        return self.provider == name or name in self.also or (self.region is not None and self.region == region)
+
+
+class RedisFault(Model):
+    """Redis fails from ``at`` on, for ``for``.
+
+    ``redis-outage``: it is gone, and back with all that it held. ``redis-restart``: gone, and back without. ``redis-slow``: every answer
+    comes ``delay`` later. ``redis-full``: it takes nothing new.
+    """
+
+    kind: Literal["redis-outage", "redis-restart", "redis-slow", "redis-full"] = Field(
+        description="redis-outage: it does not answer; redis-restart: nor does it remember anything afterwards; redis-slow: it answers "
+        "late; redis-full: it takes nothing new"
+    )
+    at: Duration = Field(description="when it begins, from the run's start")
+    for_: Duration = Field(alias="for", description="how long it lasts")
+    mode: Literal["refused", "hang"] = Field("refused", description="of a redis-outage: no connection, or no answer at all")
+    delay: Duration = Field(Seconds(0.05), description="of redis-slow: how much later each answer comes")
+
+
+AnyFault = Annotated[Fault | RedisFault, Field(discriminator="kind")]

@@ -19,6 +19,9 @@ RATE_UNITS = {
 MISPLACED: dict[tuple[str | int, ...], str] = {
     ("workload", "arrivals", "batch"): "batches go with poisson, gamma, stages and users: a trace says itself which calls come together, "
     "and a closed client asks one at a time",
+    ("gateway", "concurrency"): "calls in service are the queue's: queue: {concurrency: 64, waiting: 200, timeout: 10s}",
+    ("gateway", "breaker", "failures"): "it opens by a share of calls: failure_rate: 50%, from minimum_calls on",
+    ("gateway", "breaker", "error_rate"): "did you mean 'failure_rate'?",
     ("gateway", "limits", "requests"): "say of whom: per_user: {requests: 30/min}, or global: {requests: 100/s}",
     ("gateway", "limits", "tokens"): "say of whom: per_user: {tokens: 20000/min}, or global: {tokens: 2000000/min}",
 }

@@ -14,6 +14,7 @@ import yaml
 from sim.scenario.errors import Problem, ScenarioError, did_you_mean
 from sim.scenario.files import RELATIVE, include_files
 from sim.scenario.finding import Finding
+from sim.scenario.inferred_kinds import with_kinds
 from sim.scenario.merge import apply_override, merge
 from sim.scenario.model import Scenario
 from sim.scenario.scalars import resolve
@@ -65,7 +66,7 @@ def load_as(language: Language, path: str | Path, overrides: Sequence[str] = ())
         root, found = apply_override(root, text)
         root = in_long_form(root, language.scenario)
         problems += found
-    root, found = include_files(root)
+    root, found = include_files(with_kinds(root, language.scenario))
     problems += found
     scenario, found = validate(root, language.scenario)
     problems += found

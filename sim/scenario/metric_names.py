@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-Unit = Literal["s", "share", "USD", "/s", "requests", "tokens", "attempts", "breakers"]
+Unit = Literal["s", "share", "USD", "/s", "requests", "tokens", "attempts", "breakers", "workers"]
 Direction = Literal["lower", "higher", "neither"]
 QUANTILES = {"p50": 0.5, "p90": 0.9, "p95": 0.95, "p99": 0.99, "p999": 0.999}
 UNSERVED = ("rejected", "rate_limited", "timeout", "error", "abandoned")
@@ -15,6 +15,9 @@ BATCHES = "batch_"
 CLIENT = "client."
 """How the names of figures begin that only scenarios have whose clients send failed requests again. There a request is what a client
 wants, however often it is sent; everywhere else every sending is one."""
+
+CAPACITY = "cost_usd.capacity_per_month"
+"""Only scenarios have it that pay for something by the hour."""
 
 
 @dataclass(frozen=True)
@@ -30,7 +33,8 @@ class MetricName:
 @dataclass(frozen=True)
 class StageFigure:
     """A figure that a stage of the gateway adds: the mean of one of its columns over the requests of which it is known, the share of
-    requests for which it ``equals`` a code, or the share that its limit refused (a code of ``sim.kernel.refusals``)."""
+    requests for which it ``equals`` a code, the share that its limit refused (a code of ``sim.kernel.refusals``), or a level of the workers
+    over time."""
 
     unit: Unit
     better: Direction
@@ -38,6 +42,7 @@ class StageFigure:
     column: str = ""
     refused_by: int = 0
     equals: int | None = None
+    workers: Literal["", "mean", "max"] = ""
 
 
 def delays(family: str, says: str) -> list[MetricName]:
@@ -78,12 +83,17 @@ TABLE: tuple[MetricName, ...] = (
     MetricName("cost_usd.per_request", "USD", "lower", "of all attempts, per request"),
     MetricName("cost_usd.per_answer", "USD", "lower", "of all attempts, per answered request"),
     MetricName("cost_usd.per_conversation", "USD", "lower", "per conversation begun"),
+    MetricName("cost_usd.per_completed_conversation", "USD", "lower", "per conversation all of whose turns were answered"),
     MetricName("cost_usd.per_user_month", "USD", "lower", "per user of the population and 30 days of this traffic"),
     MetricName("cost_usd.per_day", "USD", "lower", "24 hours of this traffic"),
     MetricName("cost_usd.per_month", "USD", "lower", "30 days of this traffic"),
+    MetricName(CAPACITY, "USD", "lower", "the part of cost_usd.per_month that is paid by the hour, whatever is asked"),
+    MetricName("cost_usd.projected_month", "USD", "lower", "the 30 days that begin now, with the traffic's growth"),
+    MetricName("task_completion", "share", "higher", "conversations all of whose turns were answered"),
+    MetricName("apdex", "share", "higher", "satisfaction by waits (Apdex): 1 all satisfied, 0 all frustrated"),
 )
 RECOVERY = MetricName("recovery_time", "s", "lower", "from the end of the last disturbance until availability is back for good")
 """No figure of rows in a window: ``sim.analysis.recovery`` has its definition."""
-OF_THE_WHOLE = ("queue_depth", "in_service", "open_breakers", BATCHES, RECOVERY.name)
+OF_THE_WHOLE = ("queue_depth", "in_service", "open_breakers", "workers", CAPACITY, BATCHES, RECOVERY.name)
 """Families that cannot be said of one class of requests: they are counted over time, or over calls that belong together."""
 METRIC_NAMES: dict[str, MetricName] = {metric.name: metric for metric in TABLE}

@@ -10,7 +10,7 @@ from typing import Annotated, Any, ClassVar, Literal
 from pydantic import Field
 
 from sim.scenario.backoff import Backoff
-from sim.scenario.faults import Fault
+from sim.scenario.faults import AnyFault, Fault, RedisFault
 from sim.scenario.limits import Limits
 from sim.scenario.providers import Batching, ColdStart, Errors, Price, PromptCache, Provider, ProviderLimits, ProviderModel
 from sim.scenario.units import Seconds
@@ -19,7 +19,7 @@ from sim.scenario.values import Count, Counts, Duration, Durations, Model, Name,
 __all__ = (
     "HIGHEST_PRIORITY", "Arrivals", "Batching", "Client", "ClientRetries", "Closed", "ColdStart", "Conversations", "Count",
     "Counts", "Duration", "Durations", "Errors", "Fault", "Gamma", "Limits", "Model", "Name", "Poisson", "Population", "Price",
-    "PromptCache", "Prompts", "Provider", "ProviderLimits", "ProviderModel", "RateLimit", "RequestClass", "Scenario", "Share",
+    "PromptCache", "Prompts", "Provider", "ProviderLimits", "ProviderModel", "RateLimit", "RedisFault", "RequestClass", "Scenario", "Share",
     "Stage", "Stages", "Target", "Tokens", "Trace", "Users", "Warmup", "Workload",
 )  # fmt: skip
 
@@ -136,6 +136,11 @@ class Client(Model):
         None,
         description="how long a client waits in the admission queue before it leaves (abandoned), drawn for each; default: for ever",
     )
+    satisfied: Annotated[Duration, Field(gt=0)] | None = Field(
+        None,
+        description="Apdex's T: users are satisfied with an answer within it (its first content, if they stream), and tolerate one within "
+        "four times as long; default: none, and no figure apdex",
+    )
     retries: ClientRetries | None = Field(None, description="default: a client sends each request once")
 
 
@@ -144,6 +149,9 @@ class Population(Model):
 
     SHORT: ClassVar[str] = "count"
     count: Count = Field(1000, description="users that calls are spread over evenly; limits per user and cost per user go by it")
+    regions: Annotated[dict[Name, Share], Field(min_length=1, max_length=100)] | None = Field(
+        None, description="shares of the users by region, with gateway.regions; default: all at one place"
+    )
 
 
 class Conversations(Model):
@@ -213,6 +221,9 @@ class Workload(Model):
     warmup: Warmup = Field(
         Seconds(0.0), description="at the start, served but not counted; auto finds it by MSER-5 in a prediction of a steady state"
     )
+    growth: Annotated[float, Field(gt=-1, le=10)] = Field(
+        0.0, description="of the traffic in 30 days, a share: 0.1 is ten percent more; what cost.projected_month goes by, and nothing else"
+    )
     client: Client = Field(Client(), description="what callers do while they wait")
     users: Population | None = Field(
         None, description="default: the arrivals' daily active users or clients; where they say none, 1000, and no cost per user is given"
@@ -253,7 +264,7 @@ class Scenario(Model):
     providers: Annotated[dict[Name, Provider], Field(min_length=1)] = Field(
         description="by names of your own; a routing's targets are provider/model"
     )
-    faults: tuple[Fault, ...] = Field((), description="what goes wrong at providers, and when")
+    faults: tuple[AnyFault, ...] = Field((), description="what goes wrong at providers, or at Redis, and when")
     budgets: tuple[str, ...] = Field(
         (),
         description="what must hold, such as 'latency.p99 < 8s', 'cost.month < 900 USD', 'latency.p99{class=chat} < 8s' (also feature=, "

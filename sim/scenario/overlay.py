@@ -7,7 +7,7 @@ from typing import Any
 
 from sim.scenario.assertions import BREAKER, RECOVERY
 from sim.scenario.budgets import parse_budget, split_budget
-from sim.scenario.model import Fault, Scenario
+from sim.scenario.model import Fault, RedisFault, Scenario
 
 
 class NothingToLay(ValueError):
@@ -23,6 +23,8 @@ def overlay(chaos: Scenario, under: Scenario) -> tuple[str, ...]:
     """
     if not chaos.faults:
         raise NothingToLay(f"{chaos.name} has no faults that could be laid over another scenario: its trigger is its own traffic or limits")
+    if any(isinstance(fault, Fault) and fault.region is not None for fault in chaos.faults):
+        raise NothingToLay(f"{chaos.name} has the outage of a region: where users, gateways and providers stand is of its own scenario")
     faults = [moved(fault, chaos, under) for fault in chaos.faults]
     kinds = {None, *(fault.kind for fault in chaos.faults)}
     budgets = [text for text in under.budgets if parse_budget(text).fault in kinds]
@@ -39,13 +41,15 @@ def carries_over(assertion: str, under: Any) -> bool:
     return assertion.split()[:2] == ["sometimes", BREAKER] and under.gateway.breaker is not None
 
 
-def moved(fault: Fault, chaos: Scenario, under: Scenario) -> dict[str, Any]:
-    names = counterparts(chaos, under)
-    provider = names[fault.provider]
+def moved(fault: Fault | RedisFault, chaos: Scenario, under: Scenario) -> dict[str, Any]:
     squeeze = min(1.0, counted_s(under) / counted_s(chaos))
     at_s = under.workload.warmup_s + (fault.at - chaos.workload.warmup_s) * squeeze
     plain = fault.model_dump(mode="json", by_alias=True, exclude_none=True, exclude_defaults=True)
-    plain |= {"provider": provider, "at": f"{max(0.0, at_s):.6g}s", "for": f"{fault.for_ * squeeze:.6g}s"}
+    plain |= {"at": f"{max(0.0, at_s):.6g}s", "for": f"{fault.for_ * squeeze:.6g}s"}
+    if isinstance(fault, RedisFault):
+        return plain
+    names = counterparts(chaos, under)
+    provider = plain["provider"] = names[fault.provider or ""]
     also = dict.fromkeys(names[name] for name in fault.also if names[name] != provider)
     plain = {key: value for key, value in plain.items() if key not in ("model", "key", "also")}
     if also:
@@ -60,7 +64,11 @@ def moved(fault: Fault, chaos: Scenario, under: Scenario) -> dict[str, Any]:
 def counterparts(chaos: Scenario, under: Scenario) -> dict[str, str]:
     """Those that faults name come first, in the order of the faults; a provider of the same name is its own counterpart."""
     theirs = list(under.providers)
-    struck = list(dict.fromkeys(name for fault in chaos.faults for name in (fault.provider, *fault.also)))
+    struck = list(
+        dict.fromkeys(
+            name for fault in chaos.faults if isinstance(fault, Fault) for name in (fault.provider, *fault.also) if name is not None
+        )
+    )
     rest = iter([name for name in theirs if name not in struck])
     return {name: name if name in theirs else next(rest, theirs[-1]) for name in struck}
 

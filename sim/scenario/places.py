@@ -7,6 +7,7 @@ from typing import Annotated, Any, TypeGuard, Union, get_args, get_origin
 
 from pydantic import BaseModel
 
+from sim.scenario.errors import did_you_mean
 from sim.scenario.tree import Node
 
 
@@ -15,9 +16,30 @@ def is_model(each: Any) -> TypeGuard[type[BaseModel]]:
 
 
 def chosen(types: list[Any], node: Node) -> list[Any]:
-    kind = node.value["kind"].value if isinstance(node.value, dict) and "kind" in node.value else None
-    fitting = [each for each in types if is_model(each) and kind in kinds(each)]
-    return fitting or types
+    """Those of several that a value may be: by its ``kind``, or by its other keys where they leave fewer."""
+    if not isinstance(node.value, dict):
+        return types
+    tagged = [each for each in types if is_model(each) and kinds(each)]
+    if "kind" in node.value:
+        kind = node.value["kind"].value
+        return [each for each in tagged if kind in kinds(each)] or types
+    return fits(set(node.value), tagged) or types
+
+
+def fits(keys: set[str], models: list[type[BaseModel]]) -> list[type[BaseModel]]:
+    """The models that a mapping of these keys may be. One that takes any keys counts only where they are plainly no other's."""
+    found = [each for each in models if keys and required(each) <= keys <= known(each)]
+    if found or any(did_you_mean(key, known(each)) for key in keys for each in models):
+        return found
+    return [each for each in models if getattr(each, "FREE_KEYS", "")] if keys else []
+
+
+def known(model: type[BaseModel]) -> set[str]:
+    return {field.alias or name for name, field in model.model_fields.items()} - {"kind"}
+
+
+def required(model: type[BaseModel]) -> set[str]:
+    return {field.alias or name for name, field in model.model_fields.items() if field.is_required()} - {"kind"}
 
 
 def kinds(model: type[BaseModel]) -> tuple[Any, ...]:

@@ -27,6 +27,11 @@ class ColdStart(Model):
 
     idle: Duration = Field(description="without calls for so long, it goes cold")
     delay: Durations = Field(description="until it is ready again")
+    prewarm: Duration | None = Field(
+        None,
+        description="it is called so long before the arrivals' pattern brings a call within idle, and kept warm as long as that does; give "
+        "it more than the delay; what these calls cost is left out; default: the first real call wakes it",
+    )
 
 
 class Batching(Model):
@@ -110,10 +115,24 @@ class ProviderLimits(Limits):
     reserve: Count | None = Field(
         None, description="output tokens charged to limits.tokens per request (as max_tokens is); default: those it produces"
     )
+    output_weight: Annotated[float, Field(gt=0, le=100)] = Field(
+        1.0,
+        description="an output token counts as so many in limits.tokens, a plain number (Azure's provisioned units: gpt-4o 3, gpt-4.1 4)",
+    )
     window: Duration | None = Field(
         None,
         description="enforce each limit in windows of this length, each with its part; default: the limit's own time",
     )
+
+
+class Reserved(Model):
+    """Capacity of its own, paid by the hour whatever it is used: provisioned units, an endpoint, servers of one's own. Tokens then cost
+    nothing, unless a model states its price. What is refused for being full can go on to another target: ``fallback: [next-provider]``.
+    """
+
+    SHORT: ClassVar[str] = "usd_per_hour"
+    usd_per_hour: Annotated[float, Field(ge=0)] = Field(description="USD that one unit costs in an hour, used or not")
+    units: Annotated[int, Field(ge=1, le=100_000)] = Field(1, description="units; the provider's limits are then those of one unit")
 
 
 class PromptCache(Model):
@@ -134,7 +153,22 @@ class Provider(Model):
     concurrency: Count | None = Field(None, description="requests in service at once; more are answered 429; default: no limit")
     models: Annotated[dict[Name, ProviderModel], Field(min_length=1)] = Field(description="by name, each with its latency")
     errors: Errors | None = Field(None, description="failures that happen all the time; default: none")
+    region: Name | None = Field(
+        None,
+        description="where it stands, with gateway.regions; default: at no distance from any gateway, and struck by no region's outage",
+    )
     rtt: Duration = Field(Seconds(0.0), description="network round trip to this provider or region, on top of every answer")
+    reserved: Reserved | None = Field(
+        None, description="capacity of its own, paid by the hour instead of by the token; default: paid by the token"
+    )
+    discount: Share = Field(
+        0.0, description="off its models' prices, as for a batch API (OpenAI, Anthropic: 50%, answers within 24h: give that as latency)"
+    )
     prompt_cache: PromptCache | None = Field(
         None, description="the provider keeps prefixes of prompts, which are then cheaper; default: none"
     )
+
+    @property
+    def units(self) -> int:
+        """How many times each of its limits there is, for every key."""
+        return 1 if self.reserved is None else self.reserved.units

@@ -69,6 +69,8 @@ def json_schema(language: type[BaseModel]) -> dict[str, Any]:
     A file that has ``extends`` may leave out what its base says; every other file must be complete."""
     whole = language.model_json_schema(schema_generator=Generate)
     definitions = whole.pop("$defs")
+    kinds_may_follow(whole["properties"], definitions)
+    kinds_may_follow(definitions, definitions)
     partial = optional({"properties": whole["properties"], "$defs": definitions})
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
@@ -82,6 +84,23 @@ def json_schema(language: type[BaseModel]) -> dict[str, Any]:
         "else": {"properties": whole["properties"], "required": whole["required"]},
         "$defs": definitions | {f"Partial{name}": body for name, body in partial["$defs"].items()},
     }
+
+
+def kinds_may_follow(node: Any, definitions: dict[str, Any]) -> None:
+    """In place: where one of several kinds may stand, ``kind`` may be left out. Whether it then follows is for the loader to say."""
+    if isinstance(node, dict):
+        if "discriminator" in node and "oneOf" in node:
+            node["anyOf"] = node.pop("oneOf")
+            for each in node["anyOf"]:
+                model = definitions[each["$ref"].rpartition("/")[2]] if "$ref" in each else each
+                for form in (model, *model.get("anyOf", ())):
+                    if "kind" in form.get("required", ()):
+                        form["required"] = [name for name in form["required"] if name != "kind"]
+        for value in node.values():
+            kinds_may_follow(value, definitions)
+    elif isinstance(node, list):
+        for value in node:
+            kinds_may_follow(value, definitions)
 
 
 def optional(schema: dict[str, Any]) -> dict[str, Any]:

@@ -11,7 +11,8 @@ SECONDS = {"us": 1e-6, "ms": 1e-3, "s": 1.0, "m": 60.0, "min": 60.0, "h": 3600.0
 PER = {"ms": 1e-3, "s": 1.0, "sec": 1.0, "m": 60.0, "min": 60.0, "h": 3600.0, "hour": 3600.0, "d": 86400.0, "day": 86400.0}
 NUMBER = r"((?:\d+(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d+)?)"
 DURATION = re.compile(rf"{NUMBER}\s*({'|'.join(sorted(SECONDS, key=len, reverse=True))})")
-RATE = re.compile(rf"{NUMBER}\s*/\s*{NUMBER}?\s*({'|'.join(sorted(PER, key=len, reverse=True))})")
+THOUSANDS = {"k": 1e3, "M": 1e6}
+RATE = re.compile(rf"{NUMBER}\s*([kM])?\s*/\s*{NUMBER}?\s*({'|'.join(sorted(PER, key=len, reverse=True))})")
 
 PERCENT = re.compile(rf"{NUMBER}\s*%")
 
@@ -31,6 +32,9 @@ class Rate:
     def rps(self) -> float:
         return self.count / self.per_s
 
+    def times(self, factor: float) -> Rate:
+        return Rate(self.count * factor, self.per_s)
+
     def __str__(self) -> str:
         unit = {1e-3: "ms", 1.0: "s", 60.0: "min", 3600.0: "h", 86400.0: "day"}.get(self.per_s, f"{self.per_s:.12g}s")
         return f"{self.count:.12g}/{unit}"
@@ -49,16 +53,16 @@ def parse_duration(value: object) -> Seconds:
 
 
 def parse_rate(value: object) -> Rate:
-    """A Rate from ``4/s``, ``60/min``, ``20/10s``, ``5000/day``. Raises ValueError that says what was expected."""
+    """A Rate from ``4/s``, ``60/min``, ``20/10s``, ``5000/day``, ``2M/min``. Raises ValueError that says what was expected."""
     if isinstance(value, Rate):
         return value
     found = RATE.fullmatch(value.strip()) if isinstance(value, str) else None
     if not found:
         raise ValueError("expected a rate with its unit, such as 4/s, 60/min or 1000/h")
-    per_s = PER[found[3]] * float(found[2] or 1)
+    per_s = PER[found[4]] * float(found[3] or 1)
     if not 0 < per_s < math.inf:
         raise ValueError("expected a rate over a time above zero, such as 20/10s")
-    return Rate(finite(float(found[1])), per_s)
+    return Rate(finite(float(found[1]) * THOUSANDS.get(found[2], 1.0)), per_s)
 
 
 def parse_share(value: object) -> object:

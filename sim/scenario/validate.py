@@ -40,6 +40,7 @@ EXPECTED = {
     "string_too_long": "at most {max_length} characters",
 }
 PATTERNS = {
+    "redis": "redis://host:port/db",
     "/": "provider/model, such as openai/gpt-4o",
     "0-9a-f": "a sha256: 64 hexadecimal digits",
     "": "a name of letters, digits, '.', '_', '-' and ':' that starts with a letter or digit",
@@ -69,7 +70,14 @@ def translate(form: Form, errors: list[Any]) -> list[Problem]:
         if not broken and not is_echo(error, node):
             step = error["loc"][-1]
             grouped.setdefault((*path, step) if error["type"] == "missing" else path, (node, []))[1].append(error)
-    return [explain(form, path, node, alike) for path, (node, alike) in grouped.items()]
+    problems = {path: explain(form, path, node, alike) for path, (node, alike) in grouped.items()}
+    unknown = {path: problems[path].hint for path, (_, alike) in grouped.items() if alike[0]["type"] == "extra_forbidden"}
+
+    def meant(path: Steps) -> bool:
+        """Whether a key that is missing stands there misspelt, which has been told."""
+        return any(other[:-1] == path[:-1] and repr(path[-1]) in hint for other, hint in unknown.items())
+
+    return [problems[path] for path, (_, alike) in grouped.items() if alike[0]["type"] != "missing" or not meant(path)]
 
 
 def locate(root: Node, loc: Steps) -> tuple[Steps, Node, bool]:

@@ -49,6 +49,7 @@ class Purpose(IntEnum):
     CLIENT_RETRY = 15  # request, retry
     TOPIC = 16  # prompt
     CONTENT = 17  # prompt
+    REGION = 18  # user
 
     # providers
     TTFT = 30  # target, prompt, occurrence; the whole latency of a model that has only that
@@ -69,10 +70,12 @@ class Purpose(IntEnum):
     WRONG_ANSWER = 65  # prompt, prompt whose answer it got
     CLASSIFIER = 66  # request; request, 1: whether a poor answer is noticed
     VALIDATION = 67  # request, 0: what is wrong with it; 1: whether that is found
+    SERIAL = 68  # request
     CPU_AFTER = 72  # request
     CPU_TOKEN = 73  # request
     STALL = 74  # worker, number of its stall
-    CPU_BACKGROUND = 75  # request
+    REDIS = 75  # request
+    CPU_BACKGROUND = 76  # request
 
 
 def mix(z: Any) -> Any:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -12,6 +13,7 @@ from sim.scenario.model import Gamma, Poisson, Stages, Users
 DAY_S = 86400.0
 PEAK_HOUR = 14.0  # of the default daily profile; its trough is 12 hours away
 POINTS = 1440  # of the default profile, linear in between: one a minute keeps it within 1e-5 of the sine
+FINER, MOST_RISE = 4, 1000.0  # looks into the future between two times; a rate of nothing may become anything
 SMALLEST = 1e-300  # keeps 0/0 away where a rate rises from zero
 
 
@@ -130,3 +132,37 @@ def peaked(peak_to_mean: float) -> float:
         middle = (low + high) / 2
         low, high = (middle, high) if 1 / np.mean(wave**middle) < peak_to_mean else (low, middle)
     return low
+
+
+# ---- what is known of the traffic beforehand
+
+
+def has_pattern(arrivals: Any) -> bool:
+    """Whether the rate over time is stated, so that it can be foreseen."""
+    return isinstance(arrivals, Poisson | Gamma | Stages | Users)
+
+
+def rates_at(arrivals: Any, times_s: np.ndarray) -> np.ndarray:
+    """The stated rate (1/s) at these times (ascending, from zero on); at a step the new one."""
+    curve = rate_curve(arrivals, 1.0, 0.0, float(times_s[-1]) + 1.0)
+    segment = np.searchsorted(curve.start_s, times_s, side="right") - 1
+    part = (times_s - curve.start_s[segment]) / (curve.end_s - curve.start_s)[segment]
+    return np.asarray(curve.first_rps[segment] + part * (curve.last_rps - curve.first_rps)[segment])
+
+
+def foreseen(arrivals: Any, duration_s: float, every_s: float, lead_s: float) -> list[float]:
+    """At whole multiples of ``every_s``: the highest rate from then until ``lead_s`` later, over the rate then; MOST_RISE at most."""
+    looks = int(np.ceil(lead_s / every_s * FINER))
+    count = int(np.ceil(duration_s / every_s)) + 1
+    rates = rates_at(arrivals, np.arange(count * FINER + looks) * (every_s / FINER))
+    highest = np.lib.stride_tricks.sliding_window_view(rates, looks + 1).max(axis=1)[: count * FINER : FINER]
+    now = rates[: count * FINER : FINER]
+    return np.minimum(highest / np.maximum(now, SMALLEST), MOST_RISE).tolist()
+
+
+def busy_spans(arrivals: Any, duration_s: float, least_rps: float, lead_s: float) -> list[float]:
+    """Begin, end, begin, end … of the spans in which the rate ``lead_s`` later is at least ``least_rps``, to a second."""
+    times_s = np.arange(np.ceil(duration_s) + 1)
+    busy = rates_at(arrivals, times_s + lead_s) >= least_rps
+    edges = np.flatnonzero(np.diff(np.concatenate([[False], busy, [False]])))
+    return edges.astype(float).tolist()

@@ -11,12 +11,14 @@ BENCHMARKS = {
     "model_mm50": "M/M/50 against general simulators",
     "model_memory": "memory of 10 and 20 million requests",
     "load_and_gateway": "load engine and reference gateway",
+    "generator": "the load generator beside k6 and Locust's FastHttpUser",
     "gate": "detection and false alarms of check against a baseline",
     "gateway_cpu": "the reference gateway's CPU per call",
     "mock_throughput": "the mock's CPU per request",
     "mock_lateness": "the mock's lateness with many streams",
     "mock_distributions": "the mock's times against their laws",
     "mock_soak": "the mock for a long time",
+    "import": "logs of ten million rows imported",
 }
 
 

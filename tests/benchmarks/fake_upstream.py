@@ -1,14 +1,17 @@
 """A provider that costs next to nothing: ``python -m tests.benchmarks.fake_upstream`` prints its port and answers every chat alike.
 
-Streamed: WORDS events, one every GAP_S; else the same words at once. One protocol object a connection, no HTTP library.
+Streamed: WORDS events, one every GAP_S; else the same words at once, or so many seconds later as its argument says. One protocol object a
+connection, no HTTP library.
 """
 
 from __future__ import annotations
 
 import asyncio
 import json
+import sys
 
 WORDS, GAP_S = 10, 0.002
+DELAY_S = float(sys.argv[1]) if len(sys.argv) > 1 else 0.0
 USAGE = {"prompt_tokens": 200, "completion_tokens": WORDS, "total_tokens": 200 + WORDS}
 NAMED = {"id": "chatcmpl-0", "created": 0, "model": "m"}
 
@@ -51,6 +54,8 @@ class Connection(asyncio.Protocol):
         if json.loads(body).get("stream"):
             self.transport.write(FIRST)
             self.say(WORDS)
+        elif DELAY_S:
+            asyncio.get_running_loop().call_later(DELAY_S, self.transport.write, WHOLE)
         else:
             self.transport.write(WHOLE)
 
@@ -67,4 +72,6 @@ async def main() -> None:
 
 
 if __name__ == "__main__":
-    asyncio.run(main())
+    import uvloop
+
+    uvloop.run(main())

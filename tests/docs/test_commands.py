@@ -28,7 +28,7 @@ NEEDS_MORE = {
 """Lines that are not run here, and what they need."""
 LESS = ["--replications", "2", "--set", "workload.duration=20s", "--set", "workload.warmup=2s"]
 IMPORTED = ("mine.yaml", "proxy.yaml")
-PREDICTING = ("predict", "compare", "sweep", "plan", "check", "chaos")
+PREDICTING = ("predict", "compare", "sweep", "plan", "check", "chaos", "dashboard")
 
 
 def lines_of(page: Path) -> list[str]:

@@ -66,8 +66,9 @@ def test_every_part_that_compose_waits_for_says_when_it_is_healthy() -> None:
 
 def metric_names() -> set[str]:
     from loadtest.gateway.metrics import Metrics
+    from sim.gateway.language import load
 
-    lines = Metrics(lambda: (0, 0, 0)).expose().decode().splitlines()
+    lines = Metrics(lambda: (0, 0, 0), load("demo").scenario).expose().decode().splitlines()
     mocks = re.findall(r'"(tenfold_mock_\w+)"', (ROOT / "mockprovider" / "evidence" / "metrics.py").read_text())
     return {line.split()[2] for line in lines if line.startswith("# TYPE")} | {f"{name}_total" for name in mocks}
 

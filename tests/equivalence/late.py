@@ -8,7 +8,8 @@ from sim.data.outcomes import TIMEOUT
 
 LATE = (
     "workload.duration=2m", "workload.client.timeout=null", "gateway.cpu_per_request={kind: lognormal, median: 40ms, p99: 500ms}",
-    "gateway.sessions.lookup={kind: lognormal, median: 200ms, p99: 4s}", "gateway.timeout={first_token: 2s, total: 3s}",
+    "gateway.sessions.store=memory", "gateway.sessions.lookup={kind: lognormal, median: 200ms, p99: 4s}",
+    "gateway.timeout={first_token: 2s, total: 3s}",
     "gateway.queue={concurrency: 8, waiting: 40}", "gateway.fallback=[next-provider]", "faults=[]",
 )  # fmt: skip
 

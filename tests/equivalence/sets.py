@@ -27,6 +27,15 @@ def grid_seconds(low: float, high: float) -> Any:
     return st.integers(max(1, round(low / GRID_S)), round(high / GRID_S)).map(lambda number: f"{number * GRID_S}s")
 
 
+EJECTION = (
+    given(kind=st.just("envoy"), consecutive_5xx=st.integers(1, 5), interval=st.sampled_from(["500ms", "2s"]),
+          base_ejection_time=seconds(0.5, 5), max_ejection_percent=st.sampled_from([0.5, 1.0]))
+    | given(kind=st.just("haproxy"), error_limit=st.integers(1, 5), inter=seconds(0.2, 2), rise=st.integers(1, 3))
+    | given(kind=st.just("nginx"), max_fails=st.integers(1, 5), fail_timeout=st.sampled_from(["1s", "3s"]))
+    | given(kind=st.just("litellm"), cooldown_time=seconds(0.5, 5), allowed_fails=st.sampled_from([None, 2]))
+)  # fmt: skip
+
+
 def gateway(parts: frozenset[str], law: Any, span: Any) -> Any:
     """``law(median, unit)`` and ``span(low, high)`` draw laws and seconds."""
     limit = given(requests=st.sampled_from(["5/min", "1/s", "4/s"]), tokens=maybe(st.sampled_from(["4000/min"])), algorithm=ALGORITHMS)
@@ -34,11 +43,12 @@ def gateway(parts: frozenset[str], law: Any, span: Any) -> Any:
         "limits": given(per_user=limit, **{"global": maybe(limit)}),
         "spend_limit": given(per_user_usd=st.sampled_from([1e-4, 1e-2]), global_usd=maybe(st.sampled_from([1e-3, 0.1])), per=span(5, 20)),
         "cpu_per_request": law(0.05),
-        "sessions": given(store=st.sampled_from(["memory", "redis"]), ttl=span(5, 30), lookup=maybe(law(0.25))),
+        "sessions": given(store=st.just("redis" if "redis" in parts else "memory"), ttl=span(5, 30), lookup=maybe(law(0.25))),
         "queue": given(
             concurrency=st.sampled_from([1, 6, "unlimited"]), waiting=st.sampled_from([0, 4, "unlimited"]), timeout=maybe(span(0.5, 5))
         ),
         "breaker": BREAKER,
+        "ejection": EJECTION,
         "hedge": given(after=span(0.25, 1.0), at_most=st.sampled_from([0.1, 1.0]), to=st.sampled_from(["same", "next"])),
         "fallback": st.sampled_from([["canned"], ["stale-cache"], ["next-provider", "stale-cache", "canned"]]),
     }  # fmt: skip
@@ -133,8 +143,8 @@ SETS = {
     "ties": scenarios_with(*FULL, law=on_grid, span=grid_seconds),
     "bare": scenarios_with(),
     "servers": scenarios_with("queue", "servers", "breaker", "fallback"),
-    "servers, hedged": scenarios_with("queue", "servers", "hedge"),
+    "servers, hedged": scenarios_with("queue", "servers", "hedge", "ejection"),
     "closed": scenarios_with("closed", "cache", "limits", "queue", "hedge", "breaker"),
-    "agents": scenarios_with("agents", "prompt cache", "gamma", "sessions", "fallback", "cache"),
+    "agents": scenarios_with("agents", "prompt cache", "gamma", "sessions", "redis", "fallback", "cache"),
     "cached, limited": scenarios_with("cache", "prompt cache", "provider limits", "cpu_per_request", "limits"),
 }

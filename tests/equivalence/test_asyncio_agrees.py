@@ -64,7 +64,7 @@ Played = tuple[Any, np.ndarray, np.ndarray]  # gateway, rows of requests, rows o
 def in_simpy(scenario: Any) -> Played:
     schedule = build_schedule(scenario)
     g = chain.build(scenario, scenario.seed, schedule.history_tokens)
-    simulation = Simulation(g, build(scenario, scenario.seed, g.calls, g.ready, schedule.history_tokens))
+    simulation = Simulation(g, build(scenario, scenario.seed, g.calls, g.ready, schedule.history_tokens), schedule.duration_s)
     simulation.play(RequestMaker(scenario, scenario.seed).in_turn(schedule))
     return g, in_order(simulation.requests.table()), simulation.attempts.table()
 
@@ -148,6 +148,24 @@ def test_requests_whose_deadline_passes_before_anybody_is_asked_end_alike() -> N
     assert_same(sorted_attempts(attempts), sorted_attempts(their_attempts))
     assert_empty(ours)
     assert_empty(theirs)
+
+
+EJECTIONS = {
+    "envoy": "{kind: envoy, consecutive_5xx: 2, interval: 2s, base_ejection_time: 3s, max_ejection_percent: 50%}",
+    "haproxy": "{kind: haproxy, error_limit: 2, inter: 1s}",
+    "nginx": "{kind: nginx, max_fails: 2, fail_timeout: 3s}",
+    "litellm": "{kind: litellm, cooldown_time: 3s, allowed_fails: 2}",
+}
+
+
+@pytest.mark.parametrize("kind", EJECTIONS)
+def test_failing_targets_are_left_out_alike(kind: str) -> None:
+    changes = [f"gateway.ejection={EJECTIONS[kind]}", "gateway.breaker=null", "gateway.retry.to=next"]
+    scenario = load(SCENARIO, [*changes, "gateway.routing={kind: round-robin, models: [alpha/mini, beta/haiku]}"]).scenario
+    (ours, requests, attempts), (theirs, their_requests, their_attempts) = in_simpy(scenario), in_asyncio(scenario)
+    assert_same(requests, their_requests)
+    assert_same(sorted_attempts(attempts), sorted_attempts(their_attempts))
+    assert len(ours.events) == len(theirs.events) > 3, "targets were left out, again and again"
 
 
 PROGRAM = """

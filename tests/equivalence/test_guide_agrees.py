@@ -5,7 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from sim.data.outcomes import CANNED
 from sim.gateway.language import load
+from sim.gateway.stages.overload import SHED
 from tests.equivalence.guide_variants import GUIDE
 from tests.equivalence.test_asyncio_agrees import SCENARIO, assert_empty, assert_same, in_asyncio, in_simpy, sorted_attempts
 
@@ -31,7 +33,41 @@ def inputs_are_checked(rows: np.ndarray) -> None:
     assert rows["validation_usd"].sum() > 0
 
 
+def summaries_are_made(rows: np.ndarray) -> None:
+    assert (np.bincount(rows["summary"], minlength=3) > 50).all()
+    assert rows["summary_usd"].sum() > 0
+    assert min((rows["turns_cut"] > 0).sum(), rows["answer_cut"].sum()) > 20
+    assert (rows["summary_s"][rows["summary"] == 2] > 0).all()
+
+
+def less_is_served_under_load(rows: np.ndarray) -> None:
+    assert 100 < rows["under_load"].sum() < len(rows) / 2
+    assert rows["smaller_model"].sum() > 0 or rows["shortened"].sum() > 20
+    shed = rows["refused_by"] == SHED
+    assert shed.sum() > 20
+    assert (rows["outcome"][shed] == CANNED).any()
+
+
+def workers_scale(rows: np.ndarray) -> None:
+    assert (rows["cpu_s"] > 1.0).sum() > 50
+
+
+def workers_start_from_none(rows: np.ndarray) -> None:
+    assert (rows["worker_wait_s"] > 0).sum() > 5
+    assert (rows["queue_wait_s"] > 0).sum() > 50
+
+
+def regions_are_apart(rows: np.ndarray) -> None:
+    assert (np.bincount(rows["region"], minlength=3) > 100).all()
+    assert len(np.unique(rows["network_s"][rows["attempts"] > 0].round(6))) >= 3
+    assert (rows["backbone_s"] > 0.05).sum() > 50
+
+
 AT_WORK = {
+    "less under load": less_is_served_under_load,
+    "summaries by calls": summaries_are_made,
+    "regions, one of which goes down": regions_are_apart,
+    "workers by their CPUs": workers_scale, "workers by their calls, from none": workers_start_from_none,
     "input validation": inputs_are_checked,
     "layered caches": layers_answer, "tiers by a classifier": tiers_are_chosen, "tiers by a classifier, hedged": tiers_are_chosen,
 }  # fmt: skip
@@ -39,10 +75,12 @@ AT_WORK = {
 
 @pytest.mark.parametrize("name", [pytest.param(name, marks=pytest.mark.slow) if name != "layered caches" else name for name in GUIDE])
 def test_both_drivers_say_the_same(name: str) -> None:
-    scenario = load(SCENARIO, [*GUIDE[name], *SHORT]).scenario
+    scenario = load(SCENARIO, [*SHORT, *GUIDE[name]]).scenario
     (ours, requests, attempts), (theirs, their_requests, their_attempts) = in_simpy(scenario), in_asyncio(scenario)
     AT_WORK[name](requests)
     assert_same(requests, their_requests)
     assert_same(sorted_attempts(attempts), sorted_attempts(their_attempts))
+    last_s = requests["arrival_s"].max()
+    assert [event[1:] for event in ours.events if event[0] <= last_s] == [event[1:] for event in theirs.events if event[0] <= last_s]
     assert_empty(ours)
     assert_empty(theirs)

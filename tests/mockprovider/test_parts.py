@@ -15,7 +15,8 @@ from mockprovider.delivery import http_bytes
 from mockprovider.delivery.clock import Deadlines
 from mockprovider.delivery.lateness import BUCKET_S, Histogram
 from mockprovider.delivery.playback import End
-from mockprovider.dialects.answer_text import TOKENS, passage, token
+from mockprovider.dialects.answer_text import TOKENS, passage, token, version_in
+from mockprovider.dialects.base import Answer, Call
 from mockprovider.dialects.openai_errors import spell_duration
 from mockprovider.dialects.tools import example
 from mockprovider.evidence.certificate import BOUND_S, Certificate
@@ -32,6 +33,15 @@ def test_a_passage_is_its_tokens_and_needs_no_escaping() -> None:
         assert text == b"".join(token(start, k) for k in range(tokens))
         assert count_tokens(text.decode()) == tokens
         assert orjson.dumps(text.decode()) == b'"' + text + b'"'
+
+
+def test_an_answer_on_contents_that_change_begins_with_their_version_and_is_as_long_as_any_other() -> None:
+    answer = Answer(Call("m", ["q"], 0), 5, 1, 0, 4, False, 1.0, version=12)
+    assert b"".join(answer.piece(k) for k in range(4)).decode() == answer.text()
+    assert (version_in(answer.text()), len(answer.text())) == (12, 16)
+    plain = Answer(Call("m", ["q"], 0), 5, 1, 0, 4, False, 1.0)
+    assert version_in(plain.text()) == -1
+    assert plain.text()[4:] == answer.text()[4:]
 
 
 def test_quantiles_of_lateness_are_right_to_a_bucket() -> None:

@@ -67,6 +67,7 @@ class Loop:
     requests_first: int = 0
     retry_ratio: float = -1.0
     retry_balance: float = 0.0
+    ends_s: float = 0.0  # stages' timers go on until then
     sampled: int = 0
     sample_due_s: float = nan
     sample_every_s: float = 1.0
@@ -156,7 +157,7 @@ def next_call(g: Any, p: Any, e: Any) -> int:
             return arrive(g, e, loop.arrived - 1)
     elif e.waiting is None and not loop.last:
         return OVER  # more requests are needed
-    elif loop.inside == 0 and loop.sending == 0:
+    elif loop.inside == 0 and loop.sending == 0 and (g.timers == 0 or at_s > loop.ends_s):
         return OVER
     sample_until(g, e, at_s)
     loop.now_s = at_s

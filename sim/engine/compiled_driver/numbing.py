@@ -40,7 +40,9 @@ def means(function: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def only_with(field: str, function: Callable[..., Any], otherwise: Callable[..., Any]) -> None:
-    """A function of (p, …) that nobody calls where p has no such table: compiled as it is where it has, as ``otherwise`` where not."""
+    """A function of (p, …), or (g, …), that nobody calls where that has no such table: compiled as it is where it has, otherwise as
+    ``otherwise``.
+    """
     body = python_types.FunctionType(function.__code__, function.__globals__, function.__name__)  # without annotations
 
     def chosen(p: Any, *others: Any) -> Any:

@@ -81,7 +81,8 @@ def engine_of(clients: Clients, g: Any, p: Any, python_g: Any) -> Engine:
     first = g.timers + len(numbers)
     loop = Loop(
         order=first, events=first, sending=len(numbers), furthest=int(numbers.max(initial=0)),
-        last=clients.stop >= clients.count, over_s=clients.duration_s, over_included=clients.over_included, sample_due_s=0.0,
+        last=clients.stop >= clients.count, over_s=clients.duration_s, ends_s=clients.duration_s,
+        over_included=clients.over_included, sample_due_s=0.0,
         sample_every_s=every_s, gives_up_after_s=clients.gives_up_after_s, longest=clients.longest, step=clients.step,
         retries_on=clients.sendings.retries_on, requests_first=clients.sendings.requests_first, retry_ratio=clients.sendings.retry_ratio,
         retry_balance=clients.sendings.retry_balance,

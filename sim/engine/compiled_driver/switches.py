@@ -63,13 +63,39 @@ def compiled_stale(g: Any, c: Any, now_s: float) -> Hook:
     return joined("g, c, now_s", "or", hooks_of(used_by(g), "stale"), "False")
 
 
+@means(hooks.load)
+def compiled_load(g: Any, signal: int, now_s: float) -> Hook:
+    return joined("g, signal, now_s", "+", hooks_of(used_by(g), "load"), "0.0")
+
+
 @means(hooks.nearest)
 def compiled_nearest(g: Any, c: Any, now_s: float) -> Hook:
     return joined("g, c, now_s", "or", hooks_of(used_by(g), "nearest_by_law"), str(NOBODY))
 
 
+@means(hooks.busy_s)
+def compiled_busy_s(g: Any, number: int, now_s: float) -> Hook:
+    return joined("g, number, now_s", "+", hooks_of(used_by(g), "busy_s"), "0.0")
+
+
+@means(hooks.trip_s)
+def compiled_trip_s(g: Any, c: Any, target: int) -> Hook:
+    return joined("g, c, target", "+", hooks_of(used_by(g), "trip_s"), "0.0")
+
+
+@means(hooks.resized)
+def compiled_resized(g: Any, workers: int, now_s: float) -> Hook:
+    told = {f"hook_{place}": hook for place, hook in enumerate(hooks_of(used_by(g), "resized"))}
+    return function_of("g, workers, now_s", [*(f"{name}(g, workers, now_s)" for name in told), "return None"], told)
+
+
+@means(hooks.ask)
+def compiled_ask(g: Any, c: Any, shelf: int, now_s: float) -> Hook:
+    return joined("g, c, shelf, now_s", "or", hooks_of(used_by(g), "ask_by_law"), str(CONTINUE))
+
+
 def joined(arguments: str, word: str, hooks: Sequence[Hook], without: str) -> Hook:
-    """What the hooks answer, with ``and`` or ``or`` between them."""
+    """What the hooks answer, with a word between them."""
     names: dict[str, Any] = {f"hook_{place}": hook for place, hook in enumerate(hooks)}
     said = f" {word} ".join(f"{name}({arguments})" for name in names) or without
     return function_of(arguments, [f"return {said}"], names)

@@ -25,8 +25,7 @@ def take_sample(g: Any, e: Any) -> None:
     sample.waiting, sample.in_service = levels(g)
     sample.open_breakers = open_breakers(g)
     loop.sampled += 1
-    next_s = loop.sample_due_s + (loop.sampled * loop.sample_every_s - loop.sample_due_s)
-    loop.sample_due_s = next_s if loop.sampled < len(e.timeline) else nan
+    loop.sample_due_s = loop.sampled * loop.sample_every_s if loop.sampled < len(e.timeline) else nan
 
 
 def levels(g: Any) -> tuple[int, int]:

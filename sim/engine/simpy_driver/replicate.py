@@ -66,7 +66,7 @@ def simulation_of(
     scenario: Scenario, seed: int, history: Any, duration_s: float, timeline: list[tuple[float, int, int, int]]
 ) -> Simulation:
     g = chain.build(scenario, seed, history)
-    simulation = Simulation(g, build_providers(scenario, seed, g.calls, g.ready, history))
+    simulation = Simulation(g, build_providers(scenario, seed, g.calls, g.ready, history), duration_s)
     simulation.process(sample(simulation, duration_s, timeline))
     return simulation
 
@@ -103,7 +103,7 @@ def sample(simulation: Simulation, duration_s: float, timeline: list[tuple[float
     """A native SimPy process: the state of the queue and the breakers, at regular times."""
     count, every_s = sampling(duration_s)
     for number in range(count):
-        yield simulation.timeout(number * every_s - simulation.now_s)
+        yield simulation.at(number * every_s, first=True)
         timeline.append((simulation.now_s, *look(simulation.g)))
 
 

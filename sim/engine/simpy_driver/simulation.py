@@ -13,6 +13,7 @@ from operator import attrgetter
 from typing import Any
 
 import simpy
+from simpy.events import NORMAL, URGENT
 
 from sim.data.outcomes import ABANDONED, FAILURES, OK
 from sim.engine.row_log import RowLog
@@ -75,18 +76,20 @@ class Simulation(simpy.Environment):
     """A gateway ``g`` and its providers ``p`` on SimPy's clock. ``requests`` and ``attempts`` collect rows.
 
     ``entered`` calls have come in, ``left`` have gone out; ``area_s`` is the integral of the number inside over time, once all are out:
-    the times at which calls went out less those at which they came in.
+    the times at which calls went out less those at which they came in. Stages' timers go on until ``ends_s``, and after it as long as there
+    are calls.
     """
 
     _queue: list[Any]  # SimPy's (time, priority, id, event), and ours
 
-    def __init__(self, g: Any, p: Any) -> None:
+    def __init__(self, g: Any, p: Any, ends_s: float = inf) -> None:
         super().__init__()
         self.g, self.p = g, p
         self.ready, self.leavers, self.rearmed = g.ready, g.leavers, p.rearmed
         self.call = chain.call_class(g)
         self.now_s = 0.0  # SimPy's ``now``, without the price of a property
-        self.entered = self.left = 0
+        self.ends_s = ends_s
+        self.entered = self.left = self.sending = 0
         self.area_s = 0.0
         rows = requests_of(g)
         self.requests, self.attempts = RowLog(rows), RowLog(ATTEMPTS)
@@ -101,12 +104,19 @@ class Simulation(simpy.Environment):
 
     def keep_time(self, number: int) -> Generator[simpy.Event, Any, None]:
         """The timer of a stage, a native SimPy process."""
-        while True:
+        while self.now_s <= self.ends_s or self.left < self.entered or self.sending > 0:
             at_s = chain.tick(self.g, number, self.now_s)
             self.go_on_ready()
             if at_s == inf:
                 return
-            yield self.timeout(at_s - self.now_s)
+            yield self.at(at_s)
+
+    def at(self, at_s: float, first: bool = False) -> simpy.Event:
+        """Exactly then, which ``timeout`` does not promise; ``first`` of all processes that go on then."""
+        event = simpy.Event(self)
+        event._ok, event._value = True, None
+        heappush(self._queue, (at_s, URGENT if first else NORMAL, next(self._eid), event))
+        return event
 
     # ---- clients
     def play(self, requests: Iterable[Any]) -> None:
@@ -130,10 +140,12 @@ class Simulation(simpy.Environment):
         numbers, times_s = waiting.first()
         for number, at_s in zip(numbers.tolist(), times_s.tolist(), strict=True):
             heappush(self._queue, (at_s, CALL, next(self._eid), number, SEND))
+        self.sending = len(numbers)
         self.run_until(inf)
 
     def send(self, number: int) -> None:
         assert self.make is not None
+        self.sending -= 1
         self.open.add(number)
         if self.gives_up_after_s < inf:
             heappush(self._queue, (self.now_s + self.gives_up_after_s, CALL, next(self._eid), number, GIVE_UP))
@@ -147,6 +159,7 @@ class Simulation(simpy.Environment):
         then, think_s = self.waiting.following(number)
         at_s = self.now_s + think_s
         if then != NOBODY and not self.waiting.is_over(at_s) and goes_on(self.sendings, number, outcome):
+            self.sending += 1
             heappush(self._queue, (at_s, CALL, next(self._eid), then, SEND))
 
     def arrive(self, request: Any) -> None:

@@ -10,6 +10,8 @@ from pydantic import Field
 
 from sim.data.outcomes import ABANDONED, REJECTED, TIMEOUT
 from sim.gateway.call import CONTINUE, WAIT
+from sim.gateway.hooks import WAITED, WAITING
+from sim.gateway.stages.autoscale import at_start
 from sim.kernel.containers import Keyed, Line, append, remove, take_first, wake
 from sim.kernel.refusals import refusal
 from sim.kernel.state import Short, state
@@ -27,6 +29,10 @@ class Queue(Model):
     SHORT: ClassVar[str] = "concurrency"
     concurrency: Count | Literal["unlimited"] = Field(description="calls in service at once")
     waiting: Annotated[int, Field(ge=0)] | Literal["unlimited"] = Field(0, description="calls that may wait; more are rejected at once")
+    per: Literal["gateway", "worker"] = Field(
+        "gateway",
+        description="what the concurrency is of; worker: of each worker that is ready, as where a worker keeps its calls to itself",
+    )
     timeout: Duration | None = Field(None, description="a call that waits for longer is rejected; default: none, it waits for ever")
 
 
@@ -43,6 +49,7 @@ class State:
     concurrency: float
     capacity: float
     timeout_s: float
+    per_worker: float = 0.0  # the concurrency of each worker; 0: it does not hang on them
     in_service: int = 0
     waiting: int = 0
     waited_s: float = 0.0
@@ -72,6 +79,8 @@ CLASS = {"priority": lambda scenario, each: each.priority}
 def check(scenario: Any) -> Iterator[Finding]:
     queue, client = scenario.gateway.queue, scenario.workload.client
     here: Steps = ("gateway", "queue")
+    if queue is not None and queue.per == "worker" and queue.concurrency == "unlimited":
+        yield Finding((*here, "per"), "each worker has unlimited concurrency", "give a concurrency, such as 8, or leave per out")
     if queue is None or queue.concurrency == "unlimited":
         without = "no queue" if queue is None else "no limit on the calls in service"
         if client.patience is not None:
@@ -97,7 +106,11 @@ def build(scenario: Any, seed: int) -> Any:
     if queue is None:
         return None
     numbers: Any = (inf if limit in ("unlimited", None) else float(limit) for limit in (queue.concurrency, queue.waiting, queue.timeout))
-    return State(*numbers)
+    s = State(*numbers)
+    if queue.per == "worker":
+        s.per_worker = s.concurrency
+        s.concurrency = s.per_worker * at_start(scenario.gateway)
+    return s
 
 
 def lines(scenario: Any, s: Any) -> Keyed:
@@ -106,6 +119,13 @@ def lines(scenario: Any, s: Any) -> Keyed:
 
 
 TABLES = (lines,)
+
+
+def resized(g: Any, workers: int, now_s: float) -> None:
+    s = g.admission
+    if s.per_worker > 0.0:
+        s.concurrency = s.per_worker * workers
+        admit_waiting(g, now_s)
 
 
 def enter(g: Any, c: Any, now_s: float) -> int:
@@ -144,6 +164,17 @@ def leave(g: Any, c: Any, now_s: float) -> None:
         g.admission.in_service -= 1
         c.admitted = False
         admit_waiting(g, now_s)
+
+
+def load(g: Any, signal: int, now_s: float) -> float:
+    if signal == WAITING:
+        return float(g.admission.waiting)
+    longest_s = 0.0
+    if signal == WAITED:
+        for priority in range(PRIORITIES):
+            if g.lines[priority].length > 0:
+                longest_s = max(longest_s, now_s - g.calls[g.lines[priority].first].in_line_since_s)
+    return longest_s
 
 
 def admit_waiting(g: Any, now_s: float) -> None:

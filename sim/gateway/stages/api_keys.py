@@ -89,7 +89,13 @@ TABLES = (key_rings, key_health)
 
 
 def enter(g: Any, c: Any, now_s: float) -> int:
-    ring = g.key_rings[c.aim]
+    c.key = take_key(g, c.aim, now_s)
+    return CONTINUE
+
+
+def take_key(g: Any, target: int, now_s: float) -> int:
+    """The next key of a target that is not left out."""
+    ring = g.key_rings[target]
     key = ring.turn
     for _ in range(ring.keys - 1):
         if g.key_health[ring.first + key].cool_until_s <= now_s:
@@ -97,9 +103,8 @@ def enter(g: Any, c: Any, now_s: float) -> int:
         key = key + 1 if key + 1 < ring.keys else 0
     if g.key_health[ring.first + key].cool_until_s > now_s:
         key = ring.turn  # all are out: as if none were
-    c.key = key
     ring.turn = key + 1 if key + 1 < ring.keys else 0
-    return CONTINUE
+    return int(key)
 
 
 def leave(g: Any, c: Any, now_s: float) -> None:

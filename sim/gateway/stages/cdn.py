@@ -28,7 +28,7 @@ class CdnCache(Model):
     kind: Literal["cdn"]
     ttl: Duration = Field(description="an answer is fresh for so long")
     points: Annotated[Count, Field(le=100)] = Field(
-        1, description="points of presence, each with answers of its own and a part of the users"
+        1, description="points of presence, each with answers of its own and a part of the users; with gateway.regions each a region"
     )
     hit: Duration = Field(Seconds(0.0), description="time that an answer from the edge takes")
     invalidation: Literal["ttl", "version"] = Field("ttl", description="version: an answer is purged when its content has changed")
@@ -39,6 +39,7 @@ class CdnCache(Model):
 @state
 class State:
     points: int
+    by_region: bool
 
 
 @state
@@ -65,7 +66,7 @@ PARTS = {"edge_s": "CDN"}
 
 def build(scenario: Any, seed: int) -> Any:
     found = caches_of(scenario, "cdn")
-    return State(max(cache.points for cache in found)) if found else None
+    return State(max(cache.points for cache in found), scenario.gateway.regions is not None) if found else None
 
 
 def edges(scenario: Any, s: Any) -> Keyed:
@@ -91,7 +92,7 @@ def enter(g: Any, c: Any, now_s: float) -> int:
     edge = g.edges[c.kind]
     if edge.points == 0 or c.history_turns > 0:
         return CONTINUE
-    point = c.user % edge.points
+    point = (c.region if g.cdn.by_region else c.user) % edge.points
     made_s = g.edge_answers[c.prompt][point]
     if now_s >= made_s + edge.ttl_s or changed(g, c.kind, c.prompt, made_s, now_s - edge.notice_s):
         c.point = point

@@ -9,8 +9,11 @@ from pydantic import Field
 
 from sim.gateway.call import CONTINUE
 from sim.kernel.state import Short, Wide, state
+from sim.scenario.errors import did_you_mean
 from sim.scenario.finding import Finding
-from sim.scenario.values import Count, Model
+from sim.scenario.targets import target_names
+from sim.scenario.units import Seconds
+from sim.scenario.values import Count, Duration, Model, Target
 
 KINDS = ("full", "window", "summarize", "budget")
 FULL, WINDOW, SUMMARIZE, BUDGET = range(4)
@@ -36,6 +39,15 @@ class SummarizeContext(Model):
     after_turns: Count = Field(description="earlier turns from which a conversation is summarised")
     keep_turns: Annotated[int, Field(ge=0)] = Field(description="newest turns that are sent as they are")
     summary_tokens: Annotated[int, Field(ge=0)] = Field(100, description="tokens of the summary")
+    every: Count = Field(1, description="turns after which the summary is made anew; until then they are sent as they are")
+    model: Target | None = Field(
+        None,
+        description="provider/model that writes the summary: a call of its own before the request's, of the summary so far and the turns "
+        "that are new to it, with its time, tokens and price; default: an extract of the messages, made by the gateway at no cost",
+    )
+    timeout: Duration = Field(
+        Seconds(10.0), description="a summary that takes longer has failed: the newest turns are then sent without one"
+    )
 
 
 class BudgetContext(Model):
@@ -62,6 +74,7 @@ class State:
     after_turns: int = 0
     summary_tokens: Wide = 0
     budget_tokens: Wide = 0
+    every: int = 1
 
 
 @state
@@ -79,16 +92,31 @@ COLUMNS = {"input_tokens": ("i8", "after the context policy")}
 
 
 def check(scenario: Any) -> Iterator[Finding]:
+    yield from summaries_can_be_made(scenario)
     if scenario.gateway.context.kind != "full" and scenario.workload.conversations is None:
         message = "calls come in no conversations, so there is no history to leave out"
         yield Finding(("gateway", "context"), message, "add workload.conversations", warning=True)
+
+
+def summaries_can_be_made(scenario: Any) -> Iterator[Finding]:
+    context, here = scenario.gateway.context, ("gateway", "context")
+    if context.kind != "summarize":
+        return
+    known = target_names(scenario)
+    if context.model is not None and context.model not in known:
+        hint = did_you_mean(context.model, known) or f"the providers have {', '.join(known[:8])}{', …' if len(known) > 8 else ''}"
+        yield Finding((*here, "model"), f"no provider has the target {context.model!r}", hint)
+    if context.timeout == 0:
+        yield Finding((*here, "timeout"), "expected a duration above zero", "leave it out for 10s")
+    if context.model is None and "timeout" in context.model_fields_set:
+        yield Finding((*here, "timeout"), "there is no call that could take so long", "say which model: provider/model", warning=True)
 
 
 def build(scenario: Any, seed: int) -> Any:
     config = scenario.gateway.context
     numbers = {"keep_turns": getattr(config, "turns", getattr(config, "keep_turns", 0))}
     if config.kind == "summarize":
-        numbers |= {"after_turns": config.after_turns, "summary_tokens": config.summary_tokens}
+        numbers |= {"after_turns": config.after_turns, "summary_tokens": config.summary_tokens, "every": config.every}
     if config.kind == "budget":
         numbers["budget_tokens"] = config.tokens
     return State(KINDS.index(config.kind), **numbers)
@@ -113,9 +141,11 @@ def history_tokens(s: Any, history: Any, start: int, stop: int) -> int:
 def turns_kept(s: Any, history: Any, start: int, stop: int) -> int:
     """The number of newest turns that are sent as they are."""
     turns = stop - start
-    if s.kind == FULL or (s.kind == SUMMARIZE and turns < s.after_turns):
+    if s.kind == FULL:
         return turns
-    if s.kind != BUDGET:
+    if s.kind == SUMMARIZE:
+        return turns - turns_summarized(s, turns)
+    if s.kind == WINDOW:
         return min(turns, s.keep_turns)
     kept = total = 0
     while kept < turns:
@@ -126,6 +156,13 @@ def turns_kept(s: Any, history: Any, start: int, stop: int) -> int:
     return kept
 
 
+def turns_summarized(s: Any, turns: int) -> int:
+    """The number of oldest turns, of ``turns``, that a summary stands for; 0 without one."""
+    if s.kind != SUMMARIZE or turns < s.after_turns:
+        return 0
+    return max(0, s.after_turns - s.keep_turns + (turns - s.after_turns) // s.every * s.every)
+
+
 def summary_tokens(s: Any, turns: int) -> int:
     """The length of the summary that stands for the turns not kept; 0 without one."""
-    return s.summary_tokens if s.kind == SUMMARIZE and turns >= s.after_turns else 0
+    return s.summary_tokens if turns_summarized(s, turns) > 0 else 0

@@ -19,11 +19,12 @@ from pydantic import Field
 
 from sim.data.outcomes import OK
 from sim.gateway.call import CONTINUE, WAIT
+from sim.gateway.stages.autoscale import at_start
 from sim.kernel.containers import NOBODY, Keyed
 from sim.kernel.random import root_of, uniform_below
 from sim.kernel.state import Short, Wide, state
 from sim.scenario.finding import Finding
-from sim.scenario.values import Duration, Durations, Model
+from sim.scenario.values import Duration, Durations, Model, Share
 from sim.stochastics.random_streams import Purpose
 
 
@@ -41,7 +42,9 @@ class Stalls(Model):
 
 
 class Config(Model):
-    workers: Annotated[int, Field(ge=1, le=1000)] = Field(1, description="processes of the gateway, each with a CPU of its own")
+    workers: Annotated[int, Field(ge=1, le=1000)] = Field(
+        1, description="processes of the gateway, each with a CPU of its own; with autoscale, those at the start unless it says so itself"
+    )
     cpu_per_request: Durations | None = Field(
         None,
         description="the gateway's own work for each call before it goes on, a figure of the model (nothing burns it on purpose); "
@@ -69,15 +72,27 @@ class Config(Model):
         description="CPU time of a fixed piece of work on the machine that the figures of the gateway's work were measured on, as "
         "calibrate found it; verify measures it again, and sets cpu_speed by it; default: not known",
     )
+    cores: Annotated[int, Field(ge=1, le=1000)] = Field(
+        1, description="cores that each worker's own work can use, a whole number (vertical scaling); see parallel"
+    )
+    parallel: Share = Field(
+        0.0,
+        description="share of a call's own work that several cores do at once (Amdahl's law); 0: none, as of one Python process, which "
+        "leaves the other cores idle",
+    )
+    worker_usd_per_hour: Annotated[float, Field(ge=0)] = Field(
+        0.0, description="USD that a worker costs in an hour, busy or not; a part of the cost per day and month"
+    )
     stalls: Stalls | None = Field(None, description="the workers stand still now and then, a figure of the model; default: never")
 
 
 @state
 class State:
     workers: int = 1
+    most: int = 1
     turn: int = 0
     slice_s: float = inf
-    slowness: float = 1.0  # seconds for a second of work
+    pace: float = 1.0  # seconds for a second of work
     stall_s: float = 0.0
     stall_calls: int = 0  # from one to the next, 0: they come by time
     every_s: float = inf
@@ -87,6 +102,7 @@ class State:
 
 @state
 class Worker:
+    given_s: float = 0.0  # it has been busy, or will be, for so long in all
     free_s: float = 0.0  # when it has done all that was given to it
     stall_at_s: float = inf  # the next stall that it has not come to with its work
     stalls: int = 0  # that it has
@@ -135,9 +151,12 @@ def laws(gateway: Any) -> tuple[Any, ...]:
 
 
 def check(scenario: Any) -> Iterator[Finding]:
-    stalls = scenario.gateway.stalls
-    if scenario.gateway.cpu_slice == 0:
+    stalls, gateway = scenario.gateway.stalls, scenario.gateway
+    if gateway.cpu_slice == 0:
         yield Finding(("gateway", "cpu_slice"), "expected a duration above zero", "leave it out for work at one go")
+    if gateway.cores > 1 and gateway.parallel == 0.0:
+        message = "nothing is done on several cores at once, so that the others are idle"
+        yield Finding(("gateway", "cores"), message, "write parallel: 0.5, say, or more workers instead", warning=True)
     if stalls is None:
         return
     for name, value in (("every", stalls.every), ("for", stalls.for_)):
@@ -155,11 +174,11 @@ def build(scenario: Any, seed: int) -> Any:
     if not works(scenario):
         return None
     gateway = scenario.gateway
-    s, stalls = State(gateway.workers, slowness=1.0 / gateway.cpu_speed), gateway.stalls
-    if gateway.cpu_slice is not None:
-        s.slice_s = gateway.cpu_slice * s.slowness
+    s, stalls = State(at_start(gateway), gateway.workers if gateway.autoscale is None else gateway.autoscale.max), gateway.stalls
+    s.pace = (1.0 - gateway.parallel + gateway.parallel / gateway.cores) / gateway.cpu_speed
+    s.slice_s = gateway.cpu_slice or inf
     if stalls is not None:
-        s.stall_s, s.random = stalls.for_ * s.slowness, stalls.spacing == "random"
+        s.stall_s, s.random = stalls.for_ / gateway.cpu_speed, stalls.spacing == "random"
         s.every_s, s.stall_calls = stalls.every or inf, stalls.calls or 0
         s.root = root_of(seed, Purpose.STALL)
     return s
@@ -167,12 +186,12 @@ def build(scenario: Any, seed: int) -> Any:
 
 def workers(scenario: Any, s: Any) -> Keyed:
     if s.stall_calls:
-        share = [1.0 if s.random else uniform_below(s.root, number, 0) for number in range(s.workers)]
-        return Keyed(s.workers, Worker, [Worker(calls_left=calls_to_stall(s, number, 0, share[number])) for number in range(s.workers)])
+        share = [1.0 if s.random else uniform_below(s.root, number, 0) for number in range(s.most)]
+        return Keyed(s.most, Worker, [Worker(calls_left=calls_to_stall(s, number, 0, share[number])) for number in range(s.most)])
     if s.every_s == inf:
-        return Keyed(s.workers, Worker)
-    first = [gap_s(s, number, 0) if s.random else s.every_s * uniform_below(s.root, number, 0) for number in range(s.workers)]
-    return Keyed(s.workers, Worker, [Worker(stall_at_s=at_s) for at_s in first])
+        return Keyed(s.most, Worker)
+    first = [gap_s(s, number, 0) if s.random else s.every_s * uniform_below(s.root, number, 0) for number in range(s.most)]
+    return Keyed(s.most, Worker, [Worker(stall_at_s=at_s) for at_s in first])
 
 
 TABLES = (workers,)
@@ -201,10 +220,17 @@ def count_call(g: Any, number: int, now_s: float) -> None:
 
 
 def give(g: Any, number: int, demand_s: float, now_s: float) -> float:
-    """Give seconds of a worker to it; when those will be over."""
+    """Give work to a worker; when that will be done."""
     worker = g.workers[number]
     flow(g, number, now_s)
-    worker.free_s = done_s(g, number, worker.free_s if worker.free_s > now_s else now_s, demand_s)
+    return work(g, number, worker.free_s if worker.free_s > now_s else now_s, demand_s * g.cpu.pace)
+
+
+def work(g: Any, number: int, at_s: float, demand_s: float) -> float:
+    """A worker is at it from then on; when it will be done."""
+    worker = g.workers[number]
+    worker.free_s = done_s(g, number, at_s, demand_s)
+    worker.given_s += worker.free_s - at_s
     return worker.free_s
 
 
@@ -226,8 +252,7 @@ def give_pieces(g: Any, number: int, work_s: float, streamed_s: float, now_s: fl
     """Let the work for a stream of that length flow to a worker; one of more work than time has lasted for as long as the work."""
     if work_s <= 0.0:
         return
-    work_s *= g.cpu.slowness
-    worker = g.workers[number]
+    worker, work_s = g.workers[number], work_s * g.cpu.pace
     flow(g, number, now_s)
     in_all_s = worker.pieces_s + work_s
     worker.span_s = (worker.pieces_s * worker.span_s + work_s * max(streamed_s, work_s)) / in_all_s
@@ -240,17 +265,31 @@ def flow(g: Any, number: int, now_s: float) -> None:
     if worker.pieces_s > 0.0:
         come_s = worker.pieces_s * (1.0 - exp((worker.flowed_s - now_s) / worker.span_s))
         worker.pieces_s -= come_s
-        worker.free_s = done_s(g, number, worker.free_s, come_s)
+        work(g, number, worker.free_s, come_s)
     worker.flowed_s = now_s
 
 
-def work(g: Any, c: Any, now_s: float) -> None:
+def give_slice(g: Any, c: Any, now_s: float) -> None:
     """Give the worker the next slice of what it has to do for the call."""
     s = g.cpu
     slice_s = min(c.cpu_left_s, s.slice_s)
     c.cpu_left_s -= slice_s
     c.cpu_since_s = now_s
     c.until_s = give(g, c.worker, slice_s, now_s)
+
+
+def busy_s(g: Any, number: int, now_s: float) -> float:
+    flow(g, number, now_s)
+    worker = g.workers[number]
+    ahead_s = worker.free_s - now_s
+    return float(worker.given_s - ahead_s if ahead_s > 0.0 else worker.given_s)
+
+
+def resized(g: Any, workers: int, now_s: float) -> None:
+    s = g.cpu
+    s.workers = workers
+    if s.turn >= workers:
+        s.turn = 0
 
 
 def enter(g: Any, c: Any, now_s: float) -> int:
@@ -262,15 +301,15 @@ def enter(g: Any, c: Any, now_s: float) -> int:
     count_call(g, c.worker, now_s)
     if c.cpu_demand_s <= 0.0:
         return CONTINUE
-    c.cpu_left_s = c.cpu_demand_s * s.slowness
-    work(g, c, now_s)
+    c.cpu_left_s = c.cpu_demand_s
+    give_slice(g, c, now_s)
     return WAIT
 
 
 def woken(g: Any, c: Any, now_s: float) -> int:
     c.cpu_s += now_s - c.cpu_since_s
     if c.cpu_left_s > 0.0:
-        work(g, c, now_s)
+        give_slice(g, c, now_s)
         return WAIT
     if not c.is_after:
         return CONTINUE
@@ -286,8 +325,8 @@ def hold(g: Any, c: Any, now_s: float) -> int:
     c.is_after, c.cpu_since_s = True, now_s
     c.until_s = now_s
     if c.cpu_after_s > 0.0 or c.pieces_s > 0.0:
-        c.cpu_left_s = c.cpu_after_s * g.cpu.slowness
-        work(g, c, now_s)
+        c.cpu_left_s = c.cpu_after_s
+        give_slice(g, c, now_s)
         give_pieces(g, c.worker, c.pieces_s, c.streamed_s, now_s)
     return WAIT if c.until_s > now_s else c.outcome
 
@@ -295,10 +334,10 @@ def hold(g: Any, c: Any, now_s: float) -> int:
 def leave(g: Any, c: Any, now_s: float) -> None:
     if c.worker == NOBODY:
         return
-    left_s = c.cpu_left_s + c.cpu_background_s * g.cpu.slowness
+    left_s = c.cpu_left_s + c.cpu_background_s
     if c.attempts > 0 and not c.is_after:  # its client has left: the work is there all the same
         c.is_after = True
-        left_s += c.cpu_after_s * g.cpu.slowness
+        left_s += c.cpu_after_s
         give_pieces(g, c.worker, c.pieces_s, c.streamed_s, now_s)
     if left_s > 0.0:
         give(g, c.worker, left_s, now_s)

@@ -1,7 +1,7 @@
 """Exact caches: identical prompts within a time to live, or within it of the last hit; the least recently used goes first when one is full.
 
 While a prompt is being asked, others with the same prompt follow: they wait for the leader's answer (single flight). Requests that bring
-history are never looked up: their answer depends on more than the prompt.
+history are never looked up: their answer depends on more than the prompt. A cache may be kept in Redis, which drops what has expired.
 """
 
 from __future__ import annotations
@@ -9,14 +9,16 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import field
 from math import inf
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field
 
 from sim.data.outcomes import CACHE_HIT, OK, TIMEOUT
 from sim.gateway.call import CONTINUE, WAIT
+from sim.gateway.hooks import ask
 from sim.gateway.stages.cdn import CdnCache
 from sim.gateway.stages.freshness import EXACT, caches_of, changed, serve, serving, told_after_s
+from sim.gateway.stages.redis import ANSWER, Store, answered, held, in_redis, takes, without
 from sim.gateway.stages.semantic_cache import SemanticCache
 from sim.kernel.containers import NOBODY, Keyed, Line, append, forget, remove, take_first, wake
 from sim.kernel.state import state
@@ -29,7 +31,12 @@ from sim.scenario.values import Count, Duration, Model, Name
 class ExactCache(Model):
     """Answers to identical prompts."""
 
+    SHORT: ClassVar[str] = "ttl"
+
     kind: Literal["exact"]
+    store: Store = Field(
+        "memory", description="memory: of each gateway process; redis: one that the target starts; redis://host:port/db: one that runs"
+    )
     ttl: Duration = Field(description="an answer is fresh for so long")
     sliding: bool = Field(False, description="each hit gives an entry its whole ttl again")
     capacity: Count = Field(10_000, description="answers kept; beyond, the least recently used goes")
@@ -60,6 +67,7 @@ class Cache:
     sliding: bool = False
     single_flight: bool = True
     capacity: int = 0
+    shared: bool = False  # kept in Redis
     recency: Line = field(default_factory=Line)  # prompts with an answer, the least recently used first
 
 
@@ -84,6 +92,7 @@ class Prompt:
 
 @state
 class Call:
+    asks: bool = False  # Redis
     leads: bool = False
     follows: bool = False
     follows_since_s: float = 0.0
@@ -131,7 +140,7 @@ def caches(scenario: Any, s: Any) -> Keyed:
 
 
 def cache_of(each: ExactCache) -> Cache:
-    return Cache(each.ttl, told_after_s(each), each.sliding, each.single_flight, each.capacity)
+    return Cache(each.ttl, told_after_s(each), each.sliding, each.single_flight, each.capacity, in_redis(each))
 
 
 def cache_of_class(scenario: Any, s: Any) -> Keyed:
@@ -151,6 +160,13 @@ def enter(g: Any, c: Any, now_s: float) -> int:
     number = g.cache_of_class[c.kind].cache
     if number == NOBODY or c.input_tokens > c.prompt_tokens:
         return CONTINUE
+    if g.caches[number].shared:
+        c.asks = True
+        return ask(g, c, ANSWER, now_s)
+    return look_up(g, c, number, now_s)
+
+
+def look_up(g: Any, c: Any, number: int, now_s: float) -> int:
     prompt = g.prompts[c.prompt]
     if is_fresh(g, c, number, prompt, now_s):
         serve(g, c, EXACT, c.prompt, prompt.made_s, now_s)
@@ -165,10 +181,14 @@ def enter(g: Any, c: Any, now_s: float) -> int:
 
 
 def woken(g: Any, c: Any, now_s: float) -> int:
+    number = g.cache_of_class[c.kind].cache
+    if c.asks:
+        c.asks = False
+        return look_up(g, c, number, now_s) if answered(g, c, now_s) else without(g, c)
     c.coalesced_s += now_s - c.follows_since_s
     if c.follows or now_s >= c.deadline_s:
         return TIMEOUT
-    return enter(g, c, now_s)  # the leader is back, perhaps without an answer
+    return look_up(g, c, number, now_s)  # the leader is back, perhaps without an answer
 
 
 def leave(g: Any, c: Any, now_s: float) -> None:
@@ -182,7 +202,7 @@ def leave(g: Any, c: Any, now_s: float) -> None:
 
 def stale(g: Any, c: Any, now_s: float) -> bool:
     number = g.cache_of_class[c.kind].cache
-    if number == NOBODY:
+    if number == NOBODY or g.caches[number].shared:
         return False
     prompt = g.prompts[c.prompt]
     is_fresh(g, c, number, prompt, now_s)  # counts as a use
@@ -200,6 +220,8 @@ def is_fresh(g: Any, c: Any, number: int, prompt: Any, now_s: float) -> bool:
     if not prompt.kept or prompt.cache != number or now_s >= prompt.expires_s:
         return False
     cache = g.caches[number]
+    if cache.shared and not held(g, prompt.made_s, now_s):
+        return False
     if changed(g, c.kind, c.prompt, prompt.made_s, now_s - cache.notice_s):
         return False
     remove(g.prompts, cache.recency, c.prompt)
@@ -214,8 +236,9 @@ def land(g: Any, c: Any, now_s: float) -> None:
     prompt = g.prompts[c.prompt]
     if prompt.leader == c.slot:
         prompt.leader = NOBODY
-    if c.outcome == OK:
-        keep(g, c.prompt, g.cache_of_class[c.kind].cache, prompt, now_s)
+    number = g.cache_of_class[c.kind].cache
+    if c.outcome == OK and (not g.caches[number].shared or takes(g, now_s)):
+        keep(g, c.prompt, number, prompt, now_s)
     while prompt.length:
         follower = g.calls[take_first(g.calls, prompt)]
         follower.follows = False

@@ -12,7 +12,7 @@ from pydantic_core import CoreSchema
 
 from sim.data.outcomes import OK
 from sim.gateway.call import CONTINUE
-from sim.gateway.hooks import permits
+from sim.gateway.hooks import permits, trip_s
 from sim.kernel.containers import NOBODY, Keyed
 from sim.kernel.random import root_of, uniform_of
 from sim.kernel.state import Short, Wide, state
@@ -23,8 +23,8 @@ from sim.scenario.tree import Steps
 from sim.scenario.units import Seconds
 from sim.scenario.values import Duration, Model, Name, Target
 
-KINDS = ("round-robin", "least-busy", "cheapest", "fastest", "weighted", "capability")
-ROUND_ROBIN, LEAST_BUSY, CHEAPEST, FASTEST, WEIGHTED, CAPABILITY = range(6)
+KINDS = ("round-robin", "least-busy", "cheapest", "fastest", "weighted", "capability", "nearest")
+ROUND_ROBIN, LEAST_BUSY, CHEAPEST, FASTEST, WEIGHTED, CAPABILITY, NEAREST = range(7)
 WEIGHTS = 62  # purpose of the draws
 SMOOTHING = 0.1
 DEFAULT = "default"  # the capability of a request class that needs nothing
@@ -33,9 +33,9 @@ DEFAULT = "default"  # the capability of a request class that needs nothing
 class Pool(Model):
     """Targets that can all serve any call."""
 
-    kind: Literal["round-robin", "least-busy", "cheapest", "fastest"] = Field(
+    kind: Literal["round-robin", "least-busy", "cheapest", "fastest", "nearest"] = Field(
         description="round-robin: in turn; least-busy: fewest calls in flight; cheapest: by this call's tokens and the answers' length so "
-        "far; fastest: by smoothed latency"
+        "far; fastest: by smoothed latency; nearest: by the round trip from the call's gateway, with gateway.regions"
     )
     models: Annotated[tuple[Target, ...], Field(min_length=1, max_length=100)] = Field(description="the targets, provider/model")
     memory: Duration = Field(
@@ -106,6 +106,8 @@ class Call:
 
 
 def check(scenario: Any) -> Iterator[Finding]:
+    if scenario.gateway.routing.kind == "nearest" and scenario.gateway.regions is None:
+        yield Finding(("gateway", "routing", "kind"), "nothing is near or far", "add gateway.regions, and the providers' region")
     if getattr(scenario.gateway.routing, "memory", 1.0) == 0:
         yield Finding(("gateway", "routing", "memory"), "expected a duration above zero", "leave it out for 30s")
     yield from routes_lead_somewhere(scenario)
@@ -156,7 +158,7 @@ def all_is_of_use(scenario: Any) -> Iterator[Finding]:
                 message = f"{routing.kind} routing gives each request the same targets, whatever it needs"
                 yield Finding(("workload", "requests", index, "needs"), message, "use kind: capability, or leave it out", warning=True)
     pools = list(pools_of(scenario).values())
-    reached = {target for each in classes for target in pools[pool_of(scenario, each.needs)]}
+    reached = {target for each in classes for target in pools[pool_of(scenario, each.needs)]} | {getattr(gateway.context, "model", None)}
     for name, provider in scenario.providers.items():
         if not any(f"{name}/{model}" in reached for model in provider.models):
             message = "no route leads here: no request class is ever sent to one of its models"
@@ -243,7 +245,7 @@ def enter(g: Any, c: Any, now_s: float) -> int:
             order[count] = target
             count += 1
     c.shift, c.candidates = shift, count
-    if count > 1 and (s.kind == LEAST_BUSY or s.kind == CHEAPEST or s.kind == FASTEST):
+    if count > 1 and (s.kind == LEAST_BUSY or s.kind == CHEAPEST or s.kind == FASTEST or s.kind == NEAREST):
         sort_by_score(g, c, order, count, now_s)
     return CONTINUE
 
@@ -285,4 +287,6 @@ def score(g: Any, c: Any, number: int, now_s: float) -> float:
         return float(target.in_flight)
     if s.kind == CHEAPEST:
         return float(c.input_tokens * target.input_usd + s.answer_tokens * target.output_usd)
+    if s.kind == NEAREST:
+        return trip_s(g, c, number)
     return target.latency_s * exp((target.measured_s - now_s) / s.memory_s)

@@ -1,31 +1,32 @@
-"""Sessions: what the gateway remembers of a conversation, and for how long. To look one up may take a while."""
+"""Sessions: what the gateway remembers of a conversation, and for how long. To look one up may take a while, and Redis may lose it."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from math import inf
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar
 
 from pydantic import Field
 
 from sim.gateway.call import CONTINUE, WAIT
+from sim.gateway.hooks import ask
+from sim.gateway.stages.redis import SESSION, Store, answered, held, in_redis, takes, without
 from sim.kernel.containers import Keyed
 from sim.kernel.state import Short, state
-from sim.scenario.distributions import Constant
 from sim.scenario.finding import Finding
 from sim.scenario.units import Seconds
 from sim.scenario.values import Duration, Durations, Model
-
-REDIS_LOOKUP_S = 0.001
 
 
 class Sessions(Model):
     """The conversations' histories, kept by the gateway."""
 
     SHORT: ClassVar[str] = "store"
-    store: Literal["memory", "redis"] = Field("memory", description="memory: looked up at once; redis: after `lookup`")
+    store: Store = Field(
+        "memory", description="memory: of each gateway process; redis: one that the target starts; redis://host:port/db: one that runs"
+    )
     ttl: Duration = Field(Seconds(1800.0), description="a conversation idle for longer starts again without its history")
-    lookup: Durations | None = Field(None, description="time to look a session up; default: none in memory, 1 ms in redis")
+    lookup: Durations | None = Field(None, description="time to look a session up; default: none in memory, redis.latency in Redis")
 
 
 class Config(Model):
@@ -37,6 +38,7 @@ class Config(Model):
 @state
 class State:
     ttl_s: float
+    shared: bool = False  # kept in Redis
 
 
 @state
@@ -58,11 +60,9 @@ class Call:
 def lookup_law(scenario: Any) -> Any:
     """How long it takes to look a session up; None for at once."""
     sessions = scenario.gateway.sessions
-    if sessions is None:
-        return None
-    if sessions.lookup is not None:
-        return sessions.lookup
-    return Constant(kind="constant", value=Seconds(REDIS_LOOKUP_S)) if sessions.store == "redis" else None
+    if sessions is None or sessions.lookup is not None or not in_redis(sessions):
+        return None if sessions is None else sessions.lookup
+    return scenario.gateway.redis.latency
 
 
 DRAWS = {"lookup_s": (63, lookup_law)}
@@ -75,7 +75,8 @@ def check(scenario: Any) -> Iterator[Finding]:
 
 
 def build(scenario: Any, seed: int) -> Any:
-    return None if scenario.gateway.sessions is None else State(scenario.gateway.sessions.ttl)
+    sessions = scenario.gateway.sessions
+    return None if sessions is None else State(sessions.ttl, in_redis(sessions))
 
 
 def conversations(scenario: Any, s: Any) -> Keyed:
@@ -86,6 +87,8 @@ TABLES = (conversations,)
 
 
 def enter(g: Any, c: Any, now_s: float) -> int:
+    if g.sessions.shared:
+        return ask(g, c, SESSION, now_s)
     if c.lookup_s > 0.0:
         c.until_s = now_s + c.lookup_s
         return WAIT
@@ -95,12 +98,21 @@ def enter(g: Any, c: Any, now_s: float) -> int:
 def woken(g: Any, c: Any, now_s: float) -> int:
     """The conversation goes on where it is remembered from.
 
-    One idle for longer than the lifetime starts again at this turn. One never seen before is trusted with all the history that its client
-    brings: it was under way before the gateway started.
+    One idle for longer than the lifetime, or lost by Redis, starts again at this turn. One never seen before is trusted with all the
+    history that its client brings: it was under way before the gateway started.
     """
-    conversation = g.conversations[c.conversation]
-    if now_s - conversation.seen_s > g.sessions.ttl_s:
+    s, conversation = g.sessions, g.conversations[c.conversation]
+    if s.shared and not answered(g, c, now_s):
+        c.first_turn = c.turn
+        if c.turn == 0:
+            conversation.seen_s = -inf  # it was never written
+        return without(g, c)
+    if now_s - conversation.seen_s > s.ttl_s or (
+        s.shared and not held(g, 0.0 if conversation.seen_s == inf else conversation.seen_s, now_s)
+    ):
         conversation.first_turn = c.turn
     conversation.seen_s = now_s
     c.first_turn = conversation.first_turn
+    if s.shared and c.first_turn == c.turn and not takes(g, now_s):
+        conversation.seen_s = -inf
     return CONTINUE

@@ -12,6 +12,7 @@ from pydantic import Field
 
 from sim.data.outcomes import RATE_LIMITED
 from sim.gateway.call import CONTINUE
+from sim.gateway.hooks import SPENDING
 from sim.kernel.containers import Keyed
 from sim.kernel.refusals import refusal
 from sim.kernel.state import state
@@ -105,6 +106,10 @@ def leave(g: Any, c: Any, now_s: float) -> None:
     in_window(g, c.user, now_s).spent_usd += c.cost_usd
     all_spent_usd(g.spend_limit, now_s)
     g.spend_limit.all_spent_usd += c.cost_usd
+
+
+def load(g: Any, signal: int, now_s: float) -> float:
+    return all_spent_usd(g.spend_limit, now_s) / g.spend_limit.all_usd if signal == SPENDING else 0.0
 
 
 def in_window(g: Any, user: Any, now_s: float) -> Any:

@@ -1,10 +1,12 @@
 """Over-caching: answers are served from a cache long after they have become out of date.
 
-A class says how long answers to its prompts stay right (``prompts.changes``, exponential: whatever an answer is about changes at random
-times). An answer of age a is then out of date with probability 1 - exp(-a / changes). Under Poisson arrivals the hits that an entry serves
-within its lifetime T are spread evenly over it, so that the share out of date among them is 1 - (1 - exp(-x)) / x with x = T / changes,
-however popular the prompt is. Where hits renew the lifetime (``sliding``), ages are taken from the run, which is a lower bound: no entry
-in it is older than the run.
+A class says how long answers to its prompts stay right (``prompts.changes``: their contents change at random times, and the rows of a run
+tell which hits were outdated). That is the evidence, wherever a run lasts for a lifetime of the cache, so that entries come to be as old as
+they can. In a shorter run they do not, and a class that says nothing has no contents: there it is worked out. An answer of age a is out of
+date with probability 1 - exp(-a / changes). Under Poisson arrivals the hits that an entry serves within its lifetime T are spread evenly
+over it, so that the share out of date among them is 1 - (1 - exp(-x)) / x with x = T / changes, however popular the prompt is; a cache that
+is told of changes serves none for longer than its notice. Where hits renew the lifetime (``sliding``), ages are taken from the run, which
+is a lower bound.
 """
 
 from __future__ import annotations
@@ -20,7 +22,7 @@ from sim.analysis.window import Window
 from sim.data.outcomes import CACHE_HIT
 from sim.data.run import Run
 from sim.formatting import listed, percent, seconds
-from sim.gateway.stages.freshness import serving
+from sim.gateway.stages.freshness import serving, told_after_s
 from sim.guide.found import Found
 from sim.guide.trials import Trials, change, gain, gain_of
 from sim.kernel.containers import NOBODY
@@ -40,6 +42,7 @@ class Lifetime(NamedTuple):
     kind: int
     name: str
     ttl_s: float
+    told_s: float  # after a change; inf: never
     sliding: bool
     changes_s: float
     stated: bool
@@ -83,18 +86,29 @@ def lifetimes(scenario: Any) -> Iterator[Lifetime]:
         if place != NOBODY and each.prompts is not None:
             cache, stated = scenario.gateway.cache[place], each.prompts.changes
             sliding = bool(getattr(cache, "sliding", False))
-            yield Lifetime(place, kind, each.name, cache.ttl, sliding, stated or ASSUMED_CHANGE_S, stated is not None)
+            yield Lifetime(place, kind, each.name, cache.ttl, told_after_s(cache), sliding, stated or ASSUMED_CHANGE_S, stated is not None)
 
 
 def hits_of(run: Run, kind: int) -> int:
-    window = Window(run)
-    return int(((window["outcome"] == CACHE_HIT) & (window["kind"] == kind)).sum())
+    return int(hits_in(Window(run), kind).sum())
+
+
+def hits_in(window: Window, kind: int) -> np.ndarray:
+    return np.asarray((window["outcome"] == CACHE_HIT) & (window["kind"] == kind))
+
+
+def is_seen(run: Run, each: Lifetime) -> bool:
+    """Whether the rows say which hits are outdated, and the run is as long as an entry may live."""
+    return each.stated and bool(run.scenario.workload.duration >= each.ttl_s)
 
 
 def out_of_date(run: Run, each: Lifetime) -> float:
     """Share of a class's cache hits."""
+    if is_seen(run, each):
+        window = Window(run)
+        return float(window["outdated"][hits_in(window, each.kind)].mean()) if hits_of(run, each.kind) else 0.0
     if not each.sliding:
-        return aged(each.ttl_s / each.changes_s)
+        return aged(min(each.ttl_s, each.told_s) / each.changes_s)
     age_s = ages(run, each.kind)
     return float((1 - np.exp(-age_s / each.changes_s)).mean()) if len(age_s) else 0.0
 
@@ -113,8 +127,10 @@ def ages(run: Run, kind: int) -> np.ndarray:
 def stale_answers(run: Run, each: Lifetime) -> np.ndarray:
     """Share of all requests that are hits of this class out of date, by replication."""
     window = Window(run)
-    hits = window.count((window["outcome"] == CACHE_HIT) & (window["kind"] == each.kind))
-    return np.asarray(hits / np.maximum(1, window.count()) * out_of_date(run, each))
+    hits = hits_in(window, each.kind)
+    if is_seen(run, each):
+        return np.asarray(window.count(hits & (window["outdated"] == 1)) / np.maximum(1, window.count()))
+    return np.asarray(window.count(hits) / np.maximum(1, window.count()) * out_of_date(run, each))
 
 
 def right_ttl(each: Lifetime) -> float:

@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from loadtest.calibration.calibration import Calibration, Identity, read_calibration
-from loadtest.calibration.figure import Figure, found, unknown
+from loadtest.calibration.calibration import Calibration, Identity, nested, overlay_of, read_calibration
+from loadtest.calibration.figure import Figure, found, nothing, unknown
 from loadtest.cli.calibration_file import laid_over
 from sim.gateway.language import load
 from tests.loadtest.targets.fitting import fitting
@@ -59,3 +59,8 @@ def test_what_is_laid_over_but_was_not_seen_is_said_whenever_it_is_laid(tmp_path
     assert gateway.queue is not None
     assert (gateway.queue.concurrency, gateway.queue.waiting) == (7, "unlimited")
     assert gateway.cpu_per_request is not None
+
+
+def test_a_part_that_is_left_out_as_a_whole_is_not_written_into() -> None:
+    figures = [nothing("concurrency", "gateway.queue.concurrency", "64 at once"), nothing("room", "gateway.queue.waiting", "none waited")]
+    assert nested(overlay_of(figures, {})) == {"gateway": {"queue": None}}

@@ -12,7 +12,8 @@ from loadtest.calibration import admission, breaker, cancellation, costs, stream
 from loadtest.calibration.backoff import estimate_backoff
 from loadtest.calibration.bench import Attempt, Probe
 from loadtest.calibration.caching import Aged, lifetime
-from loadtest.calibration.figure import FOUND, NONE, UNKNOWN, Figure, roundest
+from loadtest.calibration.calibrate import told_apart
+from loadtest.calibration.figure import FOUND, NONE, UNKNOWN, Figure, found, roundest
 from loadtest.calibration.laws import MISFIT, fit_demand, mean_interval
 from loadtest.calibration.retries import Failing, attempts_figures
 from sim.gateway.stages import retry as stage
@@ -81,6 +82,18 @@ def test_places_and_waiting_room_are_counted(concurrency: int, waiting: int, pat
 def test_no_limit_is_seen_where_all_are_in_service() -> None:
     figures = admission.estimate(crowd(64, 64, 0, 1.0, 2.5, 1))
     assert {figure.state for figure in figures} == {"none"}
+
+
+def test_a_room_holds_as_many_as_wait_at_a_time() -> None:
+    """Two places; three may wait, for 0.2 s: the first three have left when the next three come."""
+    probes, attempts = [], {}
+    for number in range(10):
+        sent_s = 0.01 * number if number < 6 else 0.3 + 0.01 * number
+        waits = number in (2, 3, 4, 6, 7, 8)
+        probes.append(Probe(number, sent_s=sent_s, ended_s=sent_s + (0.2 if waits else 0.002), status=503))
+        attempts[number] = [Attempt(number, "p/m", sent_s + 0.002, sent_s + 2.5, 200)] if number < 2 else []
+    figures = by_name(admission.estimate(admission.Crowd(2.5, probes, attempts)))
+    assert (figures["concurrency"].value, figures["waiting room"].value, figures["queue timeout"].value) == (2, 3, "200ms")
 
 
 def test_a_gateway_that_is_merely_slow_is_not_taken_for_one_with_a_limit() -> None:
@@ -161,6 +174,14 @@ def test_attempts_at_a_target_end_where_the_next_one_is_asked() -> None:
     assert (figures["attempts"].value, figures["target of a retry"].value) == (2, "same")
 
 
+@pytest.mark.parametrize(("targets", "attempts", "to"), [(3, 2, "next"), (2, 1, None)])
+def test_a_failure_that_goes_to_some_other_targets_is_tried_again_and_one_that_goes_to_all_falls_back(
+    targets: int, attempts: int, to: str | None
+) -> None:
+    figures = by_name(attempts_figures([failing("a", "b")], targets))
+    assert (figures["attempts"].value, figures["target of a retry"].value) == (attempts, to)
+
+
 # ---- timeouts
 
 
@@ -184,6 +205,45 @@ def test_timeouts_are_read_from_when_the_mock_was_left() -> None:
 def test_a_first_token_that_is_given_up_with_the_whole_has_no_timeout_of_its_own() -> None:
     figures = by_name(watched(None, 8.0, 20.0))
     assert figures["timeout of the first token"].state == "none"
+
+
+def answered(number: int, lasted_s: float, chunks: int = 0) -> Probe:
+    return Probe(number, sent_s=0.0, ended_s=lasted_s, status=504, chunks_s=[0.01 * n for n in range(1, chunks + 1)])
+
+
+def test_an_attempt_that_its_gateway_leaves_under_way_was_given_up_when_the_client_heard_of_it() -> None:
+    kept = Probe(2, sent_s=0.0, ended_s=20.0, status=200)
+    long = [Attempt(2, "p/m", 0.0, 20.0, 200, "client_left")]
+    figures = by_name(timeouts.estimate([(answered(0, 3.01), []), (answered(1, 3.2, 20), []), (kept, long), (kept, long)], 20.0))
+    assert figures["timeout of the first token"].value == "3s"
+    assert figures["timeout of silence"].value == "3s", "counted from the last token on"
+    refused = by_name(timeouts.estimate([(answered(0, 0.01), []), (kept, long), (kept, long), (kept, long)], 20.0))
+    assert refused["timeout of the first token"].state == UNKNOWN
+
+
+@pytest.mark.parametrize(("streams", "whole"), [(True, None), (False, "4s")])
+def test_the_timeout_of_the_whole_is_that_of_what_clients_ask_for(streams: bool, whole: str | None) -> None:
+    kept, cut = (Probe(n, sent_s=0.0, ended_s=ended_s, status=status) for n, ended_s, status in ((1, 20.0, 200), (2, 4.0, 504)))
+    rows = {probe.prompt: [Attempt(probe.prompt, "p/m", 0.0, probe.ended_s, 200, "client_left")] for probe in (kept, cut)}
+    seen = [(probe, rows[probe.prompt]) for probe in (kept, kept, kept, cut)]
+    assert by_name(timeouts.estimate(seen, 20.0, streams))["timeout of the whole"].value == whole
+
+
+def test_a_timeout_declared_beyond_what_was_watched_is_not_denied() -> None:
+    figure = by_name(watched(None, None, 20.0))["timeout of the whole"]
+    assert timeouts.beyond(figure, 20.0, 60.0).state == UNKNOWN
+    assert "a longer one would not have been seen" in (timeouts.beyond(figure, 20.0, None).warning or "")
+
+
+def test_waiting_that_ends_with_the_whole_has_no_timeout_of_its_own() -> None:
+    def figures(wait_s: float) -> list[Figure]:
+        return [
+            found("queue timeout", "gateway.queue.timeout", f"{wait_s}s", "…", wait_s - 0.04, wait_s + 0.02),
+            found("timeout of the whole", "gateway.timeout.total", "4s", "…", 3.95, 4.03),
+        ]
+
+    assert [figure.state for figure in told_apart(figures(4.0))] == [NONE, FOUND]
+    assert [figure.state for figure in told_apart(figures(2.0))] == [FOUND, FOUND]
 
 
 def test_no_timeout_is_claimed_beyond_what_was_watched() -> None:
@@ -277,7 +337,16 @@ def test_work_that_goes_on_without_its_client_is_seen() -> None:
     cut, on = [Attempt(1, "p/m", 0.0, 0.5, 200, "client_left")], [Attempt(1, "p/m", 0.0, 2.5, 200)]
     assert cancellation.estimate(cut, cut).value is True
     assert cancellation.estimate(on, on).value is False
-    assert cancellation.estimate(cut, on).state == UNKNOWN
+    assert cancellation.estimate([], on).state == UNKNOWN
+
+
+@pytest.mark.parametrize("streams", [True, False])
+def test_work_that_ends_for_streams_alone_is_that_of_what_clients_ask_for_with_a_warning(streams: bool) -> None:
+    cut, on = [Attempt(1, "p/m", 0.0, 0.5, 200, "client_left")], [Attempt(1, "p/m", 0.0, 2.5, 200)]
+    figure = cancellation.estimate(on, cut, streams)
+    assert figure.value is streams
+    assert figure.warning is not None
+    assert figure.warning.startswith("true of streams" if streams else "true of whole answers")
 
 
 # ---- demand

@@ -8,13 +8,13 @@ from typing import Any
 import pytest
 
 from loadtest.gateway.answers import Answer, BodyStore
-from loadtest.gateway.context import Histories, messages_for
+from loadtest.gateway.context import Histories, Summaries, messages_for, summary_request
 from loadtest.gateway.parsing import ChatRequest, Names, parse, text_of
 from loadtest.generator.request_bodies import Call, messages_of
 from sim.gateway import chain
-from sim.gateway.call import CONTINUE
-from sim.gateway.stages import context, exact_cache, sessions
-from sim.workload.prompt_text import count_tokens
+from sim.gateway.call import CONTINUE, PERFORM
+from sim.gateway.stages import context, exact_cache, sessions, summary
+from sim.workload.prompt_text import count_tokens, read_marker
 from tests.loadtest.gateway.fakes import scenario
 
 HISTORY = [30, 50, 20, 90, 40]
@@ -133,3 +133,26 @@ def test_one_answer_reads_the_same_streamed_or_whole() -> None:
         stream.end()
         assert (stream.deltas, stream.usage) == (read_whole(stored.whole(1))[0], read_whole(stored.whole(1))[1])
         assert json.loads(stored.whole(1))["choices"][0]["message"] == message
+
+
+def test_what_is_asked_for_a_summary_has_the_tokens_that_the_chain_counted_and_the_turns_that_are_new_to_it() -> None:
+    policy = {"kind": "summarize", "after_turns": 3, "keep_turns": 1, "summary_tokens": 20, "model": "p0/m"}
+    request, g = request_with(HISTORY), gateway(context=policy)
+    c, summaries = call_of(g, request), Summaries()
+    assert summary.enter(g, c, 0.0) == PERFORM
+    (message,) = summary_request(g, c, request, summaries)[1]
+    assert count_tokens(message["content"]) == c.input_tokens == 16 + sum(HISTORY[:4])
+    assert read_marker(message["content"]) == (900, 20)
+    assert request.turns[3][0]["content"] in message["content"]
+    c.status, c.attempt_cost_usd = 200, 0.0
+    assert summary.woken(g, c, 1.0) == CONTINUE
+    summaries.keep(77, "They spoke of the weather.")
+    messages = messages_for(g, c, request, summaries)
+    assert messages[1]["content"].startswith("They spoke of the weather.")
+    assert sum(count_tokens(text_of(each)) for each in messages) == c.input_tokens
+    longer = request_with([*HISTORY, 70])
+    c = call_of(g, longer)
+    assert summary.enter(g, c, 2.0) == PERFORM
+    (message,) = summary_request(g, c, longer, summaries)[1]
+    assert count_tokens(message["content"]) == c.input_tokens == 16 + 20 + HISTORY[4]
+    assert "They spoke of the weather." in message["content"]

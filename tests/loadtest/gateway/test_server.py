@@ -68,7 +68,7 @@ def test_health_models_metrics_and_what_is_not_there() -> None:
             assert (health["status"], health["scenario_sha256"]) == ("ok", "f" * 64)
             assert [model["id"] for model in json.loads((await get("/v1/models"))[1])["data"]] == ["small", "default"]
             metrics = (await get("/metrics"))[1]
-            assert 'tenfold_requests_total{outcome="ok",refused_by=""} 1.0' in metrics
+            assert 'tenfold_requests_total{class="ask",outcome="ok",refused_by=""} 1.0' in metrics
             assert "tenfold_in_service 0.0" in metrics
             assert (await get("/nowhere"))[0] == 404
             assert (await get("/v1/chat/completions"))[0] == 405

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -43,6 +44,14 @@ def test_a_gateway_that_does_what_the_scenario_says_is_not_remarked_on(tmp_path:
 
 def test_more_calls_at_once_than_declared_are_seen_by_the_mocks(tmp_path: Path) -> None:
     assert said(measured(tmp_path, QUEUE, at_once=5)) == [("behaves differently", "the scenario says 2 calls at once; the mocks saw 5")]
+
+
+def test_a_hedge_beside_its_first_attempt_is_one_call(tmp_path: Path) -> None:
+    run = measured(tmp_path, QUEUE, at_once=2)
+    hedges = run.attempts.copy()
+    hedges["started_s"] += 0.3
+    hedges["duration_s"] = 0.6
+    assert said(replace(run, attempts=np.concatenate([run.attempts, hedges]))) == []
 
 
 def test_fewer_than_declared_while_others_wait(tmp_path: Path) -> None:

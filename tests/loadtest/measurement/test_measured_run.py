@@ -11,12 +11,15 @@ from loadtest.targets.base import GatewayLog
 from mockprovider.delivery.playback import End
 from mockprovider.evidence.truth_log import TRUTH
 from sim.analysis.window import Window
-from sim.data.outcomes import OK
+from sim.data.outcomes import CACHE_HIT, OK
 from sim.data.schema import ATTEMPTS, TIMELINE
 from sim.data.statuses import CANCELLED, TIMED_OUT
+from sim.gateway.contents import Contents
 from sim.gateway.rows import REQUESTS
 from sim.gateway.stages.admission import FULL
 from sim.provider.rate_limits import TOKENS
+from sim.scenario.model import Prompts
+from sim.scenario.units import Seconds
 from tests.loadtest.gateway.fakes import scenario
 
 WHAT = scenario(dialects=("openai", "anthropic"))
@@ -118,3 +121,19 @@ def test_a_run_in_which_no_provider_was_asked_is_a_run() -> None:
     run = measured_run(WHAT, 1.0, samples(7), none, None, 1.0)
     assert run.requests["cost_usd"].tolist() == [0.0]
     assert len(run.attempts) == 0
+
+
+def test_an_answer_that_tells_the_version_of_its_content_is_outdated_by_that_and_not_by_the_gateways_word() -> None:
+    moving = scenario(dialects=("openai", "anthropic"))
+    (asked,) = moving.workload.requests
+    asked = asked.model_copy(update={"prompts": Prompts(catalog=20, changes=Seconds(1.0))})
+    moving = moving.model_copy(update={"workload": moving.workload.model_copy(update={"requests": (asked,)})})
+    version = Contents(moving, moving.seed).version(7, 60.0)
+    assert version
+    rows = samples(7, 7, 7)
+    rows["outcome"], rows["ended_s"], rows["version"] = CACHE_HIT, 60.0, [version, version - 1, -1]
+    requests = np.zeros(3, REQUESTS)
+    requests["request"], requests["cache_layer"], requests["outdated"] = [0, 1, 2], 1, [1, 0, 1]
+    log = GatewayLog(requests, np.zeros(0, ATTEMPTS), np.zeros(1, TIMELINE), [])
+    run = measured_run(moving, 1.0, rows, {"p0": np.zeros(0, TRUTH), "p1": np.zeros(0, TRUTH)}, log, 1.0)
+    assert run.requests["outdated"].tolist() == [0, 1, 1], "the last one does not tell"

@@ -16,6 +16,7 @@ from tests.loadtest.targets.fitting import fitting, place
 QUEUE = "gateway.queue={concurrency: 10, waiting: 20, timeout: null}"
 RETRY = "gateway.retry={attempts: 3, backoff: {kind: full-jitter, base: 100ms, cap: 1s}}"
 BOTH = "gateway.routing={kind: weighted, weights: {p/m: 3, q/m: 1}}"
+IN_TURN = "gateway.routing.models=[p/m, q/m]"
 LIMIT = "gateway.limits.global={requests: 6000/min}"
 
 
@@ -61,13 +62,35 @@ def test_each_target_has_its_weight_and_its_providers_key(tmp_path: Path) -> Non
     assert [each["request_headers_to_add"][0]["header"]["value"] for each in found] == ["Bearer sk-mock-p-0", "Bearer sk-mock-q-0"]
 
 
+def test_targets_that_take_turns_are_one_cluster_which_ejects(tmp_path: Path) -> None:
+    resources = written(tmp_path, IN_TURN, "gateway.ejection={kind: envoy, base_ejection_time: 5s, max_ejection_percent: 50%}")
+    assert route(resources)["cluster"] == "providers"
+    *mocks, all_of_them = resources["clusters"]
+    assert (
+        all_of_them["outlier_detection"].items()
+        >= {"consecutive_5xx": 5, "base_ejection_time": "5.000000s", "max_ejection_percent": 50}.items()
+    )
+    assert not any("outlier_detection" in each for each in mocks)
+    assert [listener["address"] for listener in resources["listeners"][1:]] == [
+        end["endpoint"]["address"] for end in all_of_them["load_assignment"]["endpoints"][0]["lb_endpoints"]
+    ]
+
+
 def test_a_rate_limit_is_a_bucket_that_holds_one_window(tmp_path: Path) -> None:
     bucket = manager(written(tmp_path, LIMIT))["http_filters"][0]["typed_config"]["token_bucket"]
     assert bucket == {"max_tokens": 6000, "tokens_per_fill": 5, "fill_interval": "0.050000s"}
 
 
 @pytest.mark.skipif(install.RECIPES["envoy"].path() is None, reason=f"needs Envoy: {install.COMMAND} envoy")
-@pytest.mark.parametrize("overrides", [(), (QUEUE, RETRY, LIMIT), (BOTH, "gateway.timeout={first_token: 1s, total: 5s}")])
+@pytest.mark.parametrize(
+    "overrides",
+    [
+        (),
+        (QUEUE, RETRY, LIMIT),
+        (IN_TURN, RETRY, "gateway.retry.to=next", "gateway.ejection=envoy"),
+        (BOTH, "gateway.timeout={first_token: 1s, total: 5s}"),
+    ],
+)
 def test_envoy_takes_the_configuration(tmp_path: Path, overrides: tuple[str, ...]) -> None:
     path = tmp_path / "envoy.json"
     path.write_text(json.dumps(envoy.configuration(place(tmp_path, fitting(tmp_path, *overrides)), 8080)))
@@ -81,7 +104,9 @@ def test_envoy_takes_the_configuration(tmp_path: Path, overrides: tuple[str, ...
     [
         (("gateway.queue={concurrency: 10, waiting: 5, timeout: 1s}",), "gateway.queue.timeout: Envoy has none"),
         (("gateway.queue={concurrency: 10, waiting: 0}",), "gateway.queue.waiting: "),
-        (("gateway.routing.models=[p/m, q/m]",), "write weighted"),
+        (("gateway.routing.models=[p/m, q/m]", "gateway.retry={attempts: 2, to: same}"), "gateway.retry.to: "),
+        (("gateway.ejection=envoy", BOTH), "gateway.ejection: Envoy ejects among the targets of a cluster"),
+        (("gateway.ejection=nginx",), "gateway.ejection: nginx: this gateway does not do that"),
         (("gateway.retry={attempts: 3, budget: 20%}",), "gateway.retry.budget: "),
         (("gateway.retry={attempts: 3, backoff: constant}",), "Envoy's pauses are full-jitter"),
         (("gateway.limits.global={requests: 5/s, algorithm: sliding-log}",), "Envoy's is a token-bucket"),

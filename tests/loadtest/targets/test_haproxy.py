@@ -26,6 +26,11 @@ def test_a_queue_is_maxconn_and_a_refusal_of_those_for_whom_there_is_no_room(tmp
     assert any(line.startswith("http-request return status 503") and line.endswith("{ be_conn(providers) ge 15 }") for line in written)
 
 
+def test_errors_in_a_row_mark_a_server_down(tmp_path: Path) -> None:
+    written = lines(tmp_path, "gateway.ejection={kind: haproxy, error_limit: 3, inter: 1s}")
+    assert "server p-m 127.0.0.1:9001 weight 256 check inter 1000ms rise 2 observe layer7 error-limit 3 on-error mark-down" in written
+
+
 def test_a_queue_without_bounds_refuses_nobody(tmp_path: Path) -> None:
     written = lines(tmp_path, "gateway.queue={concurrency: 10, waiting: unlimited, timeout: null}")
     assert not any("return status 503" in line for line in written)
@@ -48,7 +53,9 @@ def test_each_provider_gets_its_own_key_and_its_weight(tmp_path: Path) -> None:
 
 
 @pytest.mark.skipif(install.RECIPES["haproxy"].path() is None, reason=f"needs HAProxy: {install.COMMAND} haproxy")
-@pytest.mark.parametrize("overrides", [(), (QUEUE,), (BOTH, "gateway.retry={attempts: 3, backoff: none, to: next}")])
+@pytest.mark.parametrize(
+    "overrides", [(), (QUEUE, "gateway.ejection=haproxy"), (BOTH, "gateway.retry={attempts: 3, backoff: none, to: next}")]
+)
 def test_haproxy_takes_the_configuration(tmp_path: Path, overrides: tuple[str, ...]) -> None:
     path = tmp_path / "haproxy.cfg"
     path.write_text(configuration(place(tmp_path, fitting(tmp_path, *overrides)), 8080))
@@ -68,6 +75,7 @@ def test_haproxy_takes_the_configuration(tmp_path: Path, overrides: tuple[str, .
             "this gateway does not retry 429, which providers.p.limits",
         ),
         (("providers.p.dialect=anthropic",), "providers.p.dialect: anthropic is not spoken"),
+        (("gateway.ejection=haproxy", "gateway.retry={attempts: 2, backoff: none}"), "HAProxy does not count what it retries"),
         (("providers.p.keys=2",), "providers.p.keys: "),
     ],
 )

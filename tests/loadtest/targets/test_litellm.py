@@ -36,8 +36,19 @@ def test_targets_in_order_are_groups_that_fall_back_on_each_other(tmp_path: Path
 
 
 def test_a_limit_of_calls_at_once_is_the_deployments(tmp_path: Path) -> None:
-    found = written(tmp_path, "gateway.queue={concurrency: 7, waiting: unlimited, timeout: null}", "gateway.timeout.total=3s")
+    found = written(tmp_path, "gateway.queue={concurrency: 7, waiting: 0}", "gateway.timeout.total=3s")
     assert found["model_list"][0]["litellm_params"].items() >= {"max_parallel_requests": 7, "timeout": 3.0}.items()
+
+
+def test_a_cool_down_is_the_routers_and_off_where_the_scenario_has_none(tmp_path: Path) -> None:
+    def router(*overrides: str) -> dict[str, Any]:
+        found: dict[str, Any] = litellm.configuration(place(tmp_path, fitting(tmp_path, *overrides)))["router_settings"]
+        return found
+
+    assert router()["disable_cooldowns"] is True
+    cooling = router("gateway.ejection={kind: litellm, cooldown_time: 7s, allowed_fails: 2}")
+    assert (cooling["cooldown_time"], cooling["allowed_fails"]) == (7.0, 2)
+    assert "disable_cooldowns" not in cooling
 
 
 def test_a_cache_is_the_one_in_memory(tmp_path: Path) -> None:
@@ -53,7 +64,7 @@ def test_a_cache_is_the_one_in_memory(tmp_path: Path) -> None:
         (("gateway.routing.models=[p/m, q/m]",), "LiteLLM takes no turns among deployments"),
         (("gateway.retry=2",), "LiteLLM's own pauses are"),
         (("gateway.cache=[{kind: exact, ttl: 1m}]",), "{capacity: 200, single_flight: false, sliding: false}"),
-        (("gateway.queue={concurrency: 7, waiting: 5}",), "write waiting: unlimited"),
+        (("gateway.queue={concurrency: 7, waiting: 5}",), "write waiting: 0"),
         (("gateway.timeout.total=1s", "workload.client.stream=true"), "write timeout.first_token"),
         (("gateway.timeout.first_token=1s", "workload.client.stream=false"), "write timeout.total"),
         (("gateway.breaker=polly",), "gateway.breaker: "),

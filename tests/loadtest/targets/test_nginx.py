@@ -27,6 +27,11 @@ def test_a_limit_of_requests_is_a_bucket_that_holds_one_window(tmp_path: Path) -
     assert "limit_req zone=rate burst=299 nodelay;" in written
 
 
+def test_failures_leave_a_target_out_and_equal_weights_are_one(tmp_path: Path) -> None:
+    written = lines(tmp_path, "gateway.routing.models=[p/m, q/m]", NEXT, "gateway.ejection={kind: nginx, max_fails: 3, fail_timeout: 5s}")
+    assert f"server unix:{tmp_path}/p-m.sock weight=1 max_fails=3 fail_timeout=5s;" in written
+
+
 def test_calls_beyond_the_limit_are_refused_at_once(tmp_path: Path) -> None:
     assert "limit_conn calls 10;" in lines(tmp_path, FULL)
 

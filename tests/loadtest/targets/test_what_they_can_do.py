@@ -26,10 +26,20 @@ def test_every_word_of_the_gateway_is_one_that_a_target_can_do_or_refuses() -> N
         "timeout",
         "fallback",
         "fallback_on",
+        "ejection",
         "api_keys",
         "cancel_on_disconnect",
     }  # or by their parts
-    modelled = {"cpu_per_request", "cpu_after", "cpu_per_token", "stalls"}  # what a gateway takes, not what it is told
+    modelled = {
+        "cpu_per_request",
+        "cpu_after",
+        "cpu_per_token",
+        "stalls",
+        "worker_usd_per_hour",
+        "serial_per_request",
+        "cores",
+        "parallel",
+    }  # what a gateway takes, not what it is told
     assert Scenario.model_fields["gateway"].annotation.model_fields.keys() <= WORDS.keys() | everywhere | modelled
 
 

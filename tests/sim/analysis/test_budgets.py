@@ -29,6 +29,9 @@ from tests.sim.synthetic_runs import rows, run_of, scenario, synthetic_run
         ("throughput > 40/s", "throughput_rps", 40.0),
         ("throughput > 2400/min", "throughput_rps", 40.0),
         ("attempts_per_request < 1.2", "attempts_per_request", 1.2),
+        ("cost.completed_conversation < 1 USD", "cost_usd.per_completed_conversation", 1.0),
+        ("task_completion > 99%", "task_completion", 0.99),
+        ("apdex > 0.85", "apdex", 0.85),
         ("cost_usd.per_user_month < 3 USD", "cost_usd.per_user_month", 3.0),
     ],
 )
@@ -138,8 +141,8 @@ def test_a_selector_holds_a_budget_to_some_requests_only() -> None:
         ("class=fqa", "no request has class 'fqa'; did you mean 'faq'?"),
         ("class=faq, feature=agents", "no request has all of class=faq, feature=agents"),
         ("clas=faq", "requests cannot be selected by 'clas'; did you mean 'class'?"),
-        ("tier=gold", "requests cannot be selected by 'tier'; expected one of class, feature, needs"),
-        ("faq", "expected requests selected by class, feature, needs, such as {class=chat}, found {faq}"),
+        ("tier=gold", "requests cannot be selected by 'tier'; expected one of class, feature, needs, provider, model"),
+        ("faq", "expected requests selected by class, feature, needs, provider, model, such as {class=chat}, found {faq}"),
     ],
 )
 def test_a_selector_of_no_requests_is_refused(selector: str, message: str) -> None:

@@ -90,6 +90,16 @@ class ByHand:
         c.performing = c.performing or verdict == PERFORM
         if verdict >= 0:
             self.call_ended(c, at_s)
+        self.go_on(at_s)
+        return c
+
+    def tick(self, at_s: float) -> float:
+        """The timer of the one stage that has one is due; when it will be next."""
+        next_s = chain.tick(self.g, 0, at_s)
+        self.go_on(at_s)
+        return next_s
+
+    def go_on(self, at_s: float) -> None:
         g = self.g
         while g.leavers.count or g.ready.length:
             if g.leavers.count:
@@ -97,7 +107,6 @@ class ByHand:
             else:
                 self.resumed.append(following := take_ready(g))
                 self.resume(following, at_s)
-        return c
 
     def call_ended(self, c: Any, at_s: float) -> None:
         self.end_leaving(at_s)

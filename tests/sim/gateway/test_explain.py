@@ -61,7 +61,7 @@ def test_what_is_said_of(path: str, says: str) -> None:
         ("backoff", "did you mean workload.client.retries.backoff or gateway.retry.backoff?"),
         ("gateway.cache.tll", "did you mean 'ttl'?"),
         ("gateway.queue.timeout.what", "nothing stands below it"),
-        ("gateway.frobnicate", "it has api_keys, breaker"),
+        ("gateway.frobnicate", "it has api_keys, autoscale, breaker"),
     ],
 )
 def test_an_unknown_path_says_what_was_meant(path: str, says: str) -> None:
@@ -103,7 +103,7 @@ def test_words_of_budgets_lead_to_figures() -> None:
         ("gateway.retry.max_attempts=3", "did you mean 'attempts'"),
         ("gateway.retry.num_retries=2", "num_retries: 2 is attempts: 3"),
         ("workload.arrivals={kind: spike}", "did you mean 'stages'"),
-        ("providers.openai.region=eu", "a region is a provider of its own"),
+        ("providers.openai.zone=eu", "providers.*.region, with gateway.regions"),
         ("gateway.cache={kind: semantic-cache, ttl: 5m}", "did you mean 'semantic'"),
         ("gateway.cache={kind: edge, ttl: 5m}", "did you mean 'cdn'"),
         ("providers.openai.limits={rpm: 500}", "write requests: 500/min"),

@@ -15,7 +15,7 @@ EVERYTHING: dict[str, Any] = {
     "limits": {"global": {"requests": "1000/s", "tokens": "100000/s"}},
     "spend_limit": {"per_user_usd": 1000.0},
     "cpu_per_request": {"kind": "constant", "value": "1ms"},
-    "sessions": {"store": "redis"},
+    "sessions": {"lookup": {"kind": "constant", "value": "1s"}},
     "timeout": {"total": "60s"},
     "cache": [{"kind": "exact", "ttl": "1m"}],
     "queue": {"concurrency": 1, "waiting": 2},
@@ -27,10 +27,18 @@ EVERYTHING: dict[str, Any] = {
 
 EVERY_STAGE = EVERYTHING | {
     "validation": {"malformed": "1%"},
+    "sessions": {"store": "redis"},
+    "overload": {"above": 2, "answer": 9},
+    "token_budget": {"tokens": 2000},
     "classifier": {"misclassified": "1%"},
+    "autoscale": {"kind": "hpa", "max": 4, "start_up": "1s"},
+    "regions": {"gateways": ["us"]},
+    "serial_per_request": {"kind": "constant", "value": "1ms"},
     "cpu_per_token": {"kind": "constant", "value": "1ms"},
+    "ejection": {"kind": "envoy"},
     "cache": [{"kind": kind, "ttl": "1m"} for kind in ("cdn", "exact", "semantic")],
     "routing": {"kind": "capability", "default": ["a/one"], "large": ["b/two"]},
+    "context": {"kind": "summarize", "after_turns": 3, "keep_turns": 1, "model": "b/two"},
 }
 
 
@@ -52,8 +60,9 @@ class TestParts:
 
     def test_what_is_declared_stands_in_the_order_of_the_chain(self):
         assert list(chain.declared("PARTS")) == [
-            "edge_s", "cpu_s", "validation_s", "coalesced_s", "embedding_s", "classifier_s", "escalated_s", "queue_wait_s", "backoff_s",
-            "failed_s", "first_token_s", "generation_s",
+            "edge_s", "network_s", "worker_wait_s", "cpu_s", "serial_s", "validation_s", "redis_s", "coalesced_s", "embedding_s",
+            "classifier_s", "escalated_s", "queue_wait_s", "summary_s", "backoff_s", "backbone_s", "failed_s", "first_token_s",
+            "generation_s",
         ]  # fmt: skip
 
     def test_every_draw_has_a_purpose_of_its_own(self):
@@ -80,7 +89,7 @@ class TestParts:
             c.queue_wait_s = 1.0
 
     def test_a_stage_that_it_uses_is_there_with_its_tables_and_its_fields(self):
-        hand = by_hand(**EVERY_STAGE)
+        hand = by_hand(changes={"a": {"region": "us"}}, **EVERY_STAGE)
         assert chain.used_by(hand.g) == list(chain.STAGES)
         assert len(hand.g.path.enter) == len(chain.stages_passed(list(chain.STAGES)))
         assert not [name for name in chain.TABLES if getattr(hand.g, name) is None]

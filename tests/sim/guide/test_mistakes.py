@@ -85,6 +85,22 @@ def test_a_single_process_is_a_limit_that_more_cores_do_not_move() -> None:
     assert found_in("guide/mistakes/base", *one_core[1:], "gateway.workers=4") == {}
 
 
+def test_a_single_process_whose_cores_share_its_work_is_none() -> None:
+    one_process = ("gateway.workers=1", "gateway.cpu_per_request=40ms", "workload.duration=4m", "gateway.cores=16", "gateway.parallel=0.9")
+    assert found_in("guide/mistakes/base", *one_process) == {}
+
+
+def test_workers_that_scale_are_none() -> None:
+    scaler = "gateway.autoscale={kind: hpa, start: 8, max: 16, start_up: 5s}"
+    assert found_in("guide/mistakes/base", "gateway.workers=8", "gateway.cpu_per_request=40ms", "workload.duration=4m", scaler) == {}
+
+
+def test_work_for_one_call_at_a_time_is_a_limit_that_neither_cores_nor_workers_move() -> None:
+    found = found_in("guide/mistakes/base", "gateway.serial_per_request=40ms", "workload.duration=4m")
+    assert list(found) == ["scaling vertically only"]
+    assert found["scaling vertically only"]["where"] == "gateway.serial_per_request"
+
+
 def test_two_providers_of_which_neither_stands_in_for_the_other_are_one_dependency() -> None:
     found = found_in(
         "guide/mistakes/base", "gateway.routing={kind: capability, small: openai/gpt-4o-mini, large: anthropic/claude-sonnet-4-5}"
@@ -103,6 +119,19 @@ def test_a_lifetime_is_judged_by_how_long_answers_stay_right() -> None:
 def test_where_nobody_says_how_long_answers_stay_right_a_day_is_assumed_and_said() -> None:
     found = found_in("guide/mistakes/base", "workload.requests.faq.prompts.changes=null", "gateway.cache[0].ttl=24h")
     assert "assumed: prompts.changes does not say" in found["over-caching"]["says"]
+
+
+def test_answers_out_of_date_are_those_that_the_run_says_were_outdated_as_many_as_expected() -> None:
+    tried = trials("guide/mistakes/over_caching_before", "gateway.cache[0].ttl=6h")
+    (each,) = over_caching.lifetimes(tried.scenario)
+    assert over_caching.is_seen(tried.run(), each)
+    assert over_caching.out_of_date(tried.run(), each) == pytest.approx(over_caching.aged(0.5), rel=0.1)
+
+
+def test_a_cache_that_is_told_of_changes_does_not_serve_them_too_long() -> None:
+    told = ("gateway.cache[0].invalidation=version", "gateway.cache[0].notice=1m")
+    assert found_in("guide/mistakes/over_caching_before", *told) == {}
+    assert found_in("guide/mistakes/base", "workload.requests.faq.prompts.changes=1h", *told) == {}
 
 
 @pytest.mark.parametrize(("lifetime", "changes"), [(1.0, 1.0), (0.1, 1.0), (5.0, 2.0)])

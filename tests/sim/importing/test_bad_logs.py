@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import bz2
 import gzip
 import json
+import lzma
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -110,3 +113,96 @@ def test_a_map_that_does_not_fit_lists_columns_and_guesses(tmp_path: Path) -> No
         read("table", [place], {"durration": "took_ms"}, Skipped())
     calls, _ = read("table", [place], {"start": "when", "duration": "took_ms"}, Skipped())
     assert calls.duration_s.tolist() == pytest.approx([0.9])
+
+
+def refused(kind: str, place: Path) -> str:
+    with pytest.raises(ScenarioError) as error:
+        read(kind, [place], {}, Skipped())
+    return str(error.value)
+
+
+@pytest.mark.parametrize(
+    "packed",
+    [
+        lambda data: b"\xef\xbb\xbf" + data.replace(b"\n", b"\r\n"),
+        bz2.compress,
+        lzma.compress,
+        lambda data: b"[" + b",".join(data.strip().split(b"\n")) + b"]",
+        lambda data: b'{"data": [' + b",".join(data.strip().split(b"\n")) + b"]}",
+        lambda data: b"".join(b"Nov  2 09:00:00 host litellm[7]: " + line + b"\n" for line in data.strip().split(b"\n")),
+        lambda data: b"".join(
+            json.dumps({"log": line.decode(), "stream": "stdout"}).encode() + b"\n" for line in data.strip().split(b"\n")
+        ),
+        lambda data: data + b'{"messages": "' + b"x" * (9 << 20) + b'"}\n',
+        lambda data: data.replace(b'"default_user_id"', b'"caf\xe9"').replace(b'"team_id": ""', b'"team_id": NaN'),
+    ],
+    ids=["CRLF and BOM", "bzip2", "xz", "a list", "an API's answer", "syslog", "Docker", "a huge line", "Latin-1 and NaN"],
+)
+def test_however_the_rows_are_packed_they_are_read(tmp_path: Path, packed: Callable[[bytes], bytes]) -> None:
+    place = tmp_path / "spend.jsonl"
+    place.write_bytes(packed("\n".join(map(json.dumps, SPEND)).encode() + b"\n"))
+    calls = read_spend(place, Skipped())
+    assert len(calls) == 60
+    assert calls.input_tokens.sum() == sum(row["prompt_tokens"] for row in SPEND)
+
+
+def test_a_line_beyond_all_bounds_is_left_out_and_the_next_ones_are_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sim.importing.files.BLOCK", 4096)
+    lines = [json.dumps(row) for row in SPEND]
+    lines[30] = json.dumps(SPEND[30] | {"response": "x" * 100_000})
+    skipped = Skipped()
+    assert len(read_spend(logs.write_lines(tmp_path / "spend.jsonl", lines), skipped)) == 59
+    assert any("longer than" in each and each.endswith(":31") for each in skipped.says())
+
+
+def test_a_list_that_breaks_off_gives_its_whole_rows(tmp_path: Path) -> None:
+    place = tmp_path / "spend.json"
+    place.write_text(json.dumps(SPEND)[:20_000])
+    skipped = Skipped()
+    assert 10 < len(read_spend(place, skipped)) < 30
+    assert "breaks off" in skipped.says()[0]
+
+
+def test_rows_without_ids_that_stand_twice_count_once(tmp_path: Path) -> None:
+    lines = [logs.nginx(row) for row in ROWS]
+    skipped = Skipped()
+    assert len(read("nginx", [logs.write_lines(tmp_path / "access.log", lines + lines)], {}, skipped)[0]) == 60
+    assert skipped.count == 60
+
+
+def test_headers_may_repeat_names_and_letters_may_be_wrong(tmp_path: Path) -> None:
+    place = tmp_path / "calls.csv"
+    place.write_bytes(b"start,model,model,latency_s\n2026-11-02T09:00:00Z,caf\xe9,x,1\n2026-11-02T09:00:01Z,b,x,2\n")
+    calls = read("table", [place], {}, Skipped())[0]
+    assert calls.duration_s.tolist() == [1, 2]
+
+
+@pytest.mark.parametrize(
+    ("content", "says"),
+    [
+        ("\n".join(map(json.dumps, SPEND)).encode("utf-16"), "iconv"),
+        (b"PK\x03\x04rest", "unzip"),
+        (bytes(range(256)), "no text"),
+        (b"start,latency_s\r2026-11-02T09:00:00Z,1\r", "carriage returns"),
+    ],
+)
+def test_what_cannot_be_read_says_what_it_is_and_what_to_do(tmp_path: Path, content: bytes, says: str) -> None:
+    place = tmp_path / "calls.csv"
+    place.write_bytes(content)
+    message = refused("table", place)
+    assert says in message
+    assert str(place) in message
+
+
+def test_a_log_of_another_kind_is_named(tmp_path: Path) -> None:
+    assert "tenfold import litellm" in refused("nginx", logs.write_lines(tmp_path / "access.log", SPEND))
+    assert "tenfold import otel" in refused(
+        "envoy", logs.write_lines(tmp_path / "e.log", [logs.span(row, n) for n, row in enumerate(ROWS)])
+    )
+
+
+def test_a_common_log_is_not_taken_for_one_with_times_upstream(tmp_path: Path) -> None:
+    line = '10.0.0.1 - - [02/Nov/2026:10:00:01 +0100] "POST /v1 HTTP/1.1" 200 900 "-" "openai/1"'
+    calls = read("nginx", [logs.write_lines(tmp_path / "access.log", [line])], {}, Skipped())[0]
+    assert calls.start_s.tolist() == [logs.T0 + 1]
+    assert not calls.has("duration_s")

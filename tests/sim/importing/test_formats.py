@@ -15,6 +15,7 @@ import pytest
 
 from sim.importing import blocks
 from sim.importing.calls import Calls, folded
+from sim.importing.hashing import hashes_of
 from sim.importing.read import read
 from sim.importing.skipped import Skipped
 from tests.sim.importing import logs
@@ -156,3 +157,25 @@ def test_large_files_are_read_by_arrow_with_the_same_result(tmp_path: Path, monk
     monkeypatch.setattr(blocks, "by_line", lambda *given: slow.append(1) or by_line(*given))
     agree(calls_of("litellm", place), "ttft cost user status")
     assert 1 <= len(slow) < 8  # the first block, and those that have errors for the first time; of about fifteen
+
+
+def test_names_with_dots_are_read_by_arrow_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sim.importing.files.BLOCK", 20_000)
+    agree(calls_of("envoy", logs.write_lines(tmp_path / "log.jsonl", [logs.envoy(each, n) for n, each in enumerate(ROWS)])), "ttft input")
+
+
+def test_what_a_database_exports_as_text_is_looked_into(tmp_path: Path) -> None:
+    rows = [logs.litellm(each, number) for number, each in enumerate(ROWS)]
+    rows = [row | {"metadata": json.dumps(row["metadata"]), "request_tags": ""} for row in rows]
+    agree(calls_of("litellm", logs.write_csv(tmp_path / "spend.csv", rows)), "ttft cost status")
+
+
+def test_hashes_tell_texts_apart_wherever_they_stand() -> None:
+    texts = ["", "a", "b", "ab", "ba", "a" * 8, "a" * 9, "x" * 300, None, "é" * 20, "a"]
+    found = hashes_of(pa.array(texts))
+    assert len(set(found.tolist())) == 10
+    assert found[8] == 0
+    assert found.tolist() == [int(hashes_of(pa.array([text], pa.string()))[0]) for text in texts]
+    assert hashes_of(pa.array(texts).slice(5)).tolist() == found[5:].tolist()
+    many = hashes_of(pa.array([f"user-{number}" for number in range(200_000)]))
+    assert len(np.unique(many)) == 200_000

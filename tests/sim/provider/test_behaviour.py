@@ -12,7 +12,7 @@ from sim.kernel.refusals import NAMES
 from sim.provider.behaviour import Plan, ProviderState
 from sim.provider.fault_timeline import Ending
 from sim.provider.rate_limits import in_header
-from sim.scenario.model import Fault
+from sim.scenario.model import Fault, Stages
 from tests.sim.provider.calls import scenario
 
 
@@ -109,6 +109,20 @@ def test_a_model_that_was_idle_starts_cold_and_all_wait_for_the_same_start() -> 
     first, second = state.begin(700.0, "m", 0, 1, 10, 11), state.begin(705.0, "m", 0, 2, 10, 11)
     assert (first.first_token_s, second.first_token_s) == (21.0, 16.0)
     assert state.begin(721.0, "m", 0, 3, 10, 11).first_token_s == 1.0
+
+
+def test_a_model_that_is_kept_warm_for_what_the_traffic_brings_has_started_before_the_first_call() -> None:
+    """Nothing for 1000 s, then a call every 10 s: 30 s before that it is woken, and its cold start of 20 s is over in time."""
+    stages = [{"rate": "1/day", "duration": "1000s"}, {"rate": "0.1/s", "duration": "500s"}, {"rate": "1/day", "duration": "1000s"}]
+    arrivals = Stages.model_validate({"kind": "stages", "stages": stages})
+
+    def starts(at_s: float, **prewarm: str) -> float:
+        made = scenario({"cold_start": {"idle": "1m", "delay": {"kind": "constant", "value": "20s"}, **prewarm}})
+        workload = made.workload.model_copy(update={"arrivals": arrivals, "duration": 2500.0})
+        return ask(ProviderState(made.model_copy(update={"workload": workload}), "p", 3), at_s).first_token_s
+
+    assert starts(1001.0) == 21.0, "the first call wakes it"
+    assert [starts(at_s, prewarm="30s") for at_s in (900.0, 975.0, 1001.0, 1300.0, 1480.0)] == [21.0, 16.0, 1.0, 1.0, 21.0]
 
 
 @pytest.mark.parametrize("correlation", [-0.7, 0.0, 0.7])

@@ -34,7 +34,7 @@ def test_a_hostile_file_is_refused_quickly(text: str) -> None:
     started_s = time.process_time()
     with pytest.raises(ScenarioError):
         read_tree(text, SOURCE)
-    assert time.process_time() - started_s < 5
+    assert time.process_time() - started_s < 15  # 2.5 s on a machine whose speed halves at times; without the caps it would not end
 
 
 def test_a_hostile_number_is_refused() -> None:

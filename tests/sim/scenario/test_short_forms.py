@@ -90,7 +90,10 @@ def test_short_forms_of_a_base_merge_as_the_long_ones(tmp_path: Path) -> None:
         ("gateway.cpu_per_request=2 minits", "cpu_per_request: expected a duration with its unit, .*, found '2 minits'"),
         ("workload.requests[0].share=140%", r"share: expected at most 1, found '140%'"),
         ("gateway.sessions=true", "gateway.sessions: expected a mapping, found true"),
-        ("gateway.sessions=rediss", "gateway.sessions: expected memory, redis, found 'rediss'\n    did you mean 'redis'"),
+        (
+            "gateway.sessions=rediss",
+            "gateway.sessions: expected memory, redis or redis://host:port/db, found 'rediss'\n    did you mean 'redis'",
+        ),
         ("gateway.cache={kind: exact}", "gateway.cache.ttl: required, but missing"),
         ("gateway.fallback=caned", "gateway.fallback: expected next-provider, stale-cache, canned, found 'caned'"),
         ("workload.arrivals=5 rps", "workload.arrivals: expected a rate .*, found '5 rps'\n    did you mean '5/s'"),

@@ -6,7 +6,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sim.scenario.errors import ScenarioError
-from sim.workload.rates import rate_curve
+from sim.scenario.model import Stages
+from sim.workload.rates import busy_spans, foreseen, rate_curve
 from tests.examples import examples
 from tests.sim.workload.workloads import make
 
@@ -112,3 +113,20 @@ def test_an_edge_lies_at_time_zero():
 def test_a_day_without_calls_is_refused():
     with pytest.raises(ScenarioError, match="at least one value above zero"):
         curve({**USERS, "profile": [0, 0]})
+
+
+def test_what_is_foreseen_is_the_highest_rate_within_the_time_over_the_rate_now():
+    stages = [{"rate": "2/s", "duration": "60s"}, {"rate": "8/s", "duration": "60s"}, {"rate": "4/s", "duration": "60s"}]
+    arrivals = Stages.model_validate({"kind": "stages", "stages": stages})
+    assert foreseen(arrivals, 180.0, 30.0, 30.0) == [1.0, 4.0, 1.0, 1.0, 1.0, 1.0, 1.0]
+
+
+def test_nothing_may_become_anything_but_no_more_than_a_thousand_times_what_it_was():
+    stages = [{"rate": "0/s", "duration": "60s"}, {"rate": "8/s", "duration": "60s"}]
+    assert foreseen(Stages.model_validate({"kind": "stages", "stages": stages}), 60.0, 60.0, 60.0)[0] == 1000.0
+
+
+def test_spans_that_will_be_busy_begin_and_end_the_lead_before_they_are():
+    stages = [{"rate": "1/s", "duration": "100s"}, {"rate": "9/s", "duration": "50s"}, {"rate": "1/s", "duration": "100s"}]
+    arrivals = Stages.model_validate({"kind": "stages", "stages": stages})
+    assert busy_spans(arrivals, 250.0, 5.0, 20.0) == [80.0, 130.0]

@@ -25,7 +25,7 @@ SUMMARIZE = {"kind": "summarize", "after_turns": 4, "keep_turns": 1, "summary_to
     [
         ({"kind": "full"}, 1000), ({"kind": "window", "turns": 2}, 700), ({"kind": "window", "turns": 0}, 0),
         ({"kind": "window", "turns": 9}, 1000), ({"kind": "budget", "tokens": 750}, 700), (SUMMARIZE, 450),
-        (SUMMARIZE | {"keep_turns": 0}, 50), (SUMMARIZE | {"keep_turns": 9}, 1050),
+        (SUMMARIZE | {"keep_turns": 0}, 50), (SUMMARIZE | {"keep_turns": 9}, 1000),
     ],
 )  # fmt: skip
 def test_full_window_summary_and_budget(context, tokens):

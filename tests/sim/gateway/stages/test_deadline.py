@@ -11,7 +11,7 @@ from tests.sim.tiny import scenario, serve_all, serve_at, unchecked
 HANG = {"kind": "outage", "provider": "a", "mode": "hang", "at": "0s", "for": "9000s"}
 CACHE = {"cache": [{"kind": "exact", "ttl": "10s"}]}
 TENTHS = {"cpu_per_request": {"kind": "constant", "value": "400ms"}}
-LOOKED_UP = {"sessions": {"store": "redis"}}
+LOOKED_UP = {"sessions": {"lookup": {"kind": "constant", "value": "1s"}}}
 
 # A call begun 1.1 s after these arrivals and cut 3.6 s after them ends at the deadline, a rounding before it, and a rounding after it.
 ROUNDINGS = pytest.mark.parametrize("at_s", [0.0, 0.2, 0.3])

@@ -1,0 +1,330 @@
+"""Ejection: a target that fails is left out for a while, as proxies and gateways of others do it. What counts, and for how long, differs.
+
+envoy (1.40, outlier detection): so many 5xx in a row eject. A sweep lets back in, after the base time once for each ejection lately (every
+sweep that finds the target in takes one off); no more than a share of all are out, and with too few in, calls go to all. Changes within the
+merge window of the last one reach the load balancer together, at its end: until then a target that is out is called on.
+haproxy (2.6, ``observe layer7 on-error mark-down``): so many errors in a row mark down; so many health checks mark up.
+nginx (1.22, by whole seconds): so many failures, until a success that comes longer than the fail timeout after the last one, leave a target
+out for as long; then one call tries it. A status counts when the call goes on to another target. A lone target stays.
+litellm (1.108): more failures than half of the calls in a minute that began with the first of them, or more than are allowed in a
+cool-down's time, or one 429, 401, 402 or 404; for the cool-down, or for as long as the provider says. A lone deployment hardly ever.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from math import ceil, floor, inf
+from typing import Annotated, Any, Literal
+
+from pydantic import Field
+
+from sim.data.outcomes import ERROR
+from sim.data.statuses import CANCELLED, NOT_SENT, REFUSED, TIMED_OUT
+from sim.gateway.call import CONTINUE
+from sim.gateway.events import event
+from sim.gateway.hooks import note
+from sim.gateway.stages.route import pools_of
+from sim.kernel.containers import Keyed
+from sim.kernel.refusals import refusal
+from sim.kernel.state import state
+from sim.scenario.finding import Finding
+from sim.scenario.targets import target_names
+from sim.scenario.units import Seconds
+from sim.scenario.values import Count, Duration, Model, Share
+
+KINDS = ("envoy", "haproxy", "nginx", "litellm")
+ENVOY, HAPROXY, NGINX, LITELLM = range(4)
+EJECTED = event("ejection", ("out",))
+IS_OUT = refusal("ejection")
+NGINX_STATUSES = (429, 500, 502, 503, 504)
+MINUTE_S = 60.0
+LONE_REQUESTS = 1000  # a lone deployment of LiteLLM is left out when so many requests in a minute have all failed
+
+
+class EnvoyEjection(Model):
+    """Envoy's outlier detection, with its words and defaults."""
+
+    kind: Literal["envoy"]
+    consecutive_5xx: Count = Field(5, description="failed calls in a row that eject a target: 5xx, refused, timed out")
+    interval: Duration = Field(Seconds(10.0), description="from one sweep, which lets targets back in, to the next; above zero")
+    base_ejection_time: Duration = Field(Seconds(30.0), description="how long the first ejection lasts; the n-th lately, n times as long")
+    max_ejection_time: Duration = Field(Seconds(300.0), description="how long an ejection lasts at most")
+    max_ejection_percent: Share = Field(0.1, description="at most this share of all targets is out")
+    update_merge_window: Duration = Field(
+        Seconds(1.0), description="an ejection so soon after another change comes into force so much later"
+    )
+    panic_threshold: Share = Field(0.5, description="calls go to all targets when a smaller share than this is in")
+
+
+class HAProxyEjection(Model):
+    """HAProxy's ``observe layer7 error-limit N on-error mark-down``, with its words and defaults."""
+
+    kind: Literal["haproxy"]
+    error_limit: Count = Field(10, description="failed calls in a row that mark a target down: 5xx but 501 and 505, refused, timed out")
+    inter: Duration = Field(Seconds(2.0), description="from one health check to the next; above zero")
+    rise: Count = Field(2, description="whole number of health checks that mark it up again")
+
+
+class NginxEjection(Model):
+    """nginx's ``max_fails`` and ``fail_timeout``, with its words and defaults."""
+
+    kind: Literal["nginx"]
+    max_fails: Count = Field(1, description="failed calls that leave a target out")
+    fail_timeout: Duration = Field(Seconds(10.0), description="for how long, and how far apart failures may be; whole seconds")
+
+
+class LiteLLMEjection(Model):
+    """LiteLLM's cool-down of deployments, with its words and defaults."""
+
+    kind: Literal["litellm"]
+    cooldown_time: Duration = Field(Seconds(5.0), description="how long a deployment is left out, unless the provider says how long")
+    allowed_fails: Annotated[int, Field(ge=0, le=10**9)] | None = Field(
+        None, description="failed calls allowed in the time of a cool-down; default: no limit, the share of failures counts"
+    )
+    failure_threshold_percent: Share = Field(0.5, description="share of failures in a minute that must be exceeded")
+    minimum_requests: Count = Field(5, description="requests in that minute that it takes")
+
+
+Ejection = Annotated[EnvoyEjection | HAProxyEjection | NginxEjection | LiteLLMEjection, Field(discriminator="kind")]
+
+
+class Config(Model):
+    ejection: Ejection | None = Field(None, description="leave failing targets out as a real gateway does; default: none")
+
+
+@state
+class State:
+    """``out_s``: an ejection's time, or HAProxy's from check to check."""
+
+    kind: int
+    limit: int  # failures that eject
+    out_s: float
+    every_s: float = inf  # from sweep to sweep
+    most_s: float = inf
+    most_out: float = 1.0
+    panic: float = 0.0
+    merge_s: float = 0.0
+    changed_s: float = -inf  # the last change that has come into force, or will
+    rise: int = 0
+    allowed_fails: int = -1  # below zero: the share counts
+    failure_share: float = 1.0
+    routed: int = 0  # targets that any call can be sent to
+    attempts: int = 1  # of a call
+
+
+@state
+class Health:
+    lone: bool = False
+    out_from_s: float = 0.0
+    out_until_s: float = 0.0
+    failures: int = 0
+    failures_from_s: float = -inf  # of LiteLLM's windows: their start
+    successes: int = 0
+    successes_from_s: float = -inf
+    ejections: int = 0  # lately
+    checked_s: float = -inf  # nginx: the last failure or trial, a whole second
+    failed_s: float = -inf
+
+
+@state
+class Call:
+    is_watched: bool = False
+
+
+def check(scenario: Any) -> Iterator[Finding]:
+    config = scenario.gateway.ejection
+    if config is None:
+        return
+    for name in ("interval", "inter"):
+        if getattr(config, name, 1.0) == 0:
+            yield Finding(("gateway", "ejection", name), "expected a duration above zero", f"leave it out for {KIND_DEFAULTS[name]}")
+    routed = len({target for pool in pools_of(scenario).values() for target in pool})
+    if config.kind == "envoy" and config.max_ejection_percent * routed < 1:
+        message = f"max_ejection_percent {config.max_ejection_percent:.0%} of {routed} targets is none: Envoy will eject nobody"
+        hint = f"write {ceil(100 / routed)}% or more"
+        yield Finding(("gateway", "ejection"), message, hint, warning=True)
+    if config.kind == "nginx" and config.fail_timeout != int(config.fail_timeout):
+        yield Finding(("gateway", "ejection", "fail_timeout"), "nginx counts whole seconds", f"write {ceil(config.fail_timeout)}s")
+    if config.kind == "nginx" and all(len(pool) == 1 for pool in pools_of(scenario).values()):
+        yield Finding(("gateway", "ejection"), "nginx never leaves a lone target out", "add a second target to the routing", warning=True)
+    if config.kind == "nginx" and scenario.gateway.retry.attempts == 1:
+        message = "nginx counts the statuses of attempts that are followed by another one, and there is one attempt"
+        yield Finding(("gateway", "ejection"), message, "write retry: {attempts: 2, to: next, backoff: none}", warning=True)
+
+
+KIND_DEFAULTS = {"interval": "10s", "inter": "2s"}
+
+
+def build(scenario: Any, seed: int) -> Any:
+    config = scenario.gateway.ejection
+    if config is None:
+        return None
+    kind, routed = KINDS.index(config.kind), len({target for pool in pools_of(scenario).values() for target in pool})
+    if kind == ENVOY:
+        return State(
+            kind, config.consecutive_5xx, config.base_ejection_time, config.interval,
+            max(config.max_ejection_time, config.base_ejection_time), config.max_ejection_percent, config.panic_threshold,
+            config.update_merge_window, routed=routed,
+        )  # fmt: skip
+    if kind == HAPROXY:
+        return State(kind, config.error_limit, config.inter, rise=config.rise)
+    if kind == NGINX:
+        return State(kind, config.max_fails, config.fail_timeout, attempts=scenario.gateway.retry.attempts)
+    allowed = -1 if config.allowed_fails is None else config.allowed_fails
+    return State(kind, config.minimum_requests, config.cooldown_time, allowed_fails=allowed, failure_share=config.failure_threshold_percent)
+
+
+def target_health(scenario: Any, s: Any) -> Keyed:
+    pools, ordered = pools_of(scenario).values(), scenario.gateway.routing.kind == "capability" and s.kind == LITELLM
+    rows = []
+    for target in target_names(scenario):
+        sizes = [len(pool) for pool in pools if target in pool]
+        rows.append(Health(ordered or max(sizes, default=1) == 1))  # each of an order is a LiteLLM group of its own
+    return Keyed(len(rows), Health, rows)
+
+
+TABLES = (target_health,)
+
+
+def permits(g: Any, target: int, now_s: float) -> bool:
+    health = g.target_health[target]
+    return bool(now_s >= health.out_until_s or now_s < health.out_from_s or panics(g, now_s))
+
+
+def panics(g: Any, now_s: float) -> bool:
+    s = g.ejection
+    return bool(s.panic > 0.0 and s.routed - count_out(g, now_s) < s.panic * s.routed)
+
+
+def count_out(g: Any, now_s: float) -> int:
+    count = 0
+    for target in range(len(g.target_health)):
+        if now_s < g.target_health[target].out_until_s:
+            count += 1
+    return count
+
+
+def enter(g: Any, c: Any, now_s: float) -> int:
+    if not permits(g, c.aim, now_s):
+        c.refused_by = IS_OUT
+        return ERROR
+    c.is_watched = True
+    if g.ejection.kind == NGINX:
+        pick(g.ejection, g.target_health[c.aim], now_s)
+    return CONTINUE
+
+
+def leave(g: Any, c: Any, now_s: float) -> None:
+    if not c.is_watched:
+        return
+    c.is_watched = False
+    s, health, status = g.ejection, g.target_health[c.aim], c.status
+    if status == NOT_SENT or (status == CANCELLED and s.kind != NGINX):
+        return
+    if s.kind == NGINX:
+        judge_by_nginx(g, c, health, now_s)
+    elif s.kind == LITELLM:
+        judge_by_litellm(g, c, health, now_s)
+    elif not is_failure(s, status):
+        health.failures = 0
+    else:
+        health.failures += 1
+        if health.failures >= s.limit:
+            health.failures = 0
+            if s.kind == HAPROXY:
+                eject(g, c.aim, (floor(now_s / s.out_s) + s.rise) * s.out_s, now_s)
+            else:
+                eject_by_envoy(g, c.aim, health, now_s)
+
+
+def is_failure(s: Any, status: int) -> bool:
+    return status in (REFUSED, TIMED_OUT) or (status >= 500 and (s.kind == ENVOY or status not in (501, 505)))
+
+
+def eject(g: Any, target: int, until_s: float, now_s: float) -> None:
+    g.target_health[target].out_from_s, g.target_health[target].out_until_s = now_s, until_s
+    note(g, now_s, EJECTED, target, 0)
+
+
+def eject_by_envoy(g: Any, target: int, health: Any, now_s: float) -> None:
+    s = g.ejection
+    if now_s < health.out_until_s or count_out(g, now_s) + 1 > s.most_out * s.routed:
+        return
+    from_s = comes_into_force_s(g, now_s)
+    if health.ejections > 0:
+        sweeps = floor(now_s / s.every_s) - floor(health.out_until_s / s.every_s + 0.5)
+        health.ejections = max(0, health.ejections - sweeps)
+    if health.ejections * s.out_s < s.most_s + s.out_s:
+        health.ejections += 1
+    eject(g, target, ceil((now_s + min(health.ejections * s.out_s, s.most_s)) / s.every_s) * s.every_s, now_s)
+    health.out_from_s = s.changed_s = from_s
+
+
+def comes_into_force_s(g: Any, now_s: float) -> float:
+    """``ClusterManagerImpl::scheduleUpdate``: at once, or with those that wait for the end of the merge window."""
+    s = g.ejection
+    if s.changed_s > now_s:
+        return float(s.changed_s)
+    last_s = s.changed_s
+    for target in range(len(g.target_health)):
+        back_s = g.target_health[target].out_until_s
+        if last_s < back_s <= now_s and back_s > 0.0:
+            last_s = back_s
+    return now_s if now_s - last_s > s.merge_s else now_s + s.merge_s
+
+
+def pick(s: Any, health: Any, now_s: float) -> None:
+    """``ngx_http_upstream_get_peer``: the first call after the fail timeout tries the target; others wait for what becomes of it."""
+    second = floor(now_s)
+    if second - health.checked_s > s.out_s:
+        health.checked_s = second
+        if health.failures >= s.limit:
+            health.out_from_s, health.out_until_s = now_s, second + s.out_s + 1.0
+
+
+def judge_by_nginx(g: Any, c: Any, health: Any, now_s: float) -> None:
+    """``ngx_http_upstream_free_round_robin_peer``."""
+    s, status = g.ejection, c.status
+    if health.lone:
+        return
+    goes_on = c.attempts < min(s.attempts, g.pool_sizes[c.needs].targets)
+    if status in (REFUSED, TIMED_OUT) or (goes_on and status in NGINX_STATUSES):
+        health.failures += 1
+        health.failed_s = health.checked_s = floor(now_s)
+        if health.failures >= s.limit:
+            eject(g, c.aim, health.checked_s + s.out_s + 1.0, now_s)
+    elif health.failed_s < health.checked_s:
+        health.failures = 0
+        health.out_until_s = 0.0
+
+
+def judge_by_litellm(g: Any, c: Any, health: Any, now_s: float) -> None:
+    """``_should_cooldown_deployment``."""
+    s, status = g.ejection, c.status
+    window_s = MINUTE_S if s.allowed_fails < 0 else s.out_s
+    if now_s >= health.successes_from_s + window_s:
+        health.successes, health.successes_from_s = 0, (now_s if status == 200 else -inf)
+    if status == 200:
+        health.successes += 1
+        return
+    at_once = status in (401, 402, 404)
+    counts = at_once or status in (REFUSED, TIMED_OUT, 408, 429) or status >= 500
+    if s.allowed_fails >= 0 and (health.lone or not counts):
+        return
+    if now_s >= health.failures_from_s + window_s:
+        health.failures, health.failures_from_s = 0, now_s
+    health.failures += 1
+    if counts and now_s >= health.out_until_s and cools_down(s, health, at_once, status):
+        told = c.retry_after_s >= 0.0  # false for none, which is nan
+        eject(g, c.aim, now_s + (floor(c.retry_after_s) if told else s.out_s), now_s)
+
+
+def cools_down(s: Any, health: Any, at_once: bool, status: int) -> bool:
+    if s.allowed_fails >= 0:
+        return bool(health.failures > s.allowed_fails)
+    requests = health.failures + health.successes
+    if health.failures == requests and requests >= LONE_REQUESTS:
+        return True
+    if health.lone:
+        return at_once and status != 402
+    return bool(at_once or status == 429 or (health.failures > s.failure_share * requests and requests >= s.limit))
