@@ -132,22 +132,19 @@ def retries(config: Config, router: dict[str, Any], settings: dict[str, Any], _g
                 "gateway.retry", f"{stated}: {told} retries, {'at once on another deployment' if several else '0.5 s doubled up to 8 s'}"
             )
         )
-    if any(config.fallbacks.values()) or several:
+    if any(config.fallbacks.values()):
         config.gateway["fallback"] = ["next-provider"]
 
 
 def timeouts(config: Config, router: dict[str, Any], settings: dict[str, Any], _general: dict[str, Any]) -> None:
-    total, stream = first(router.get("timeout"), settings.get("request_timeout")), router.get("stream_timeout")
-    limits = {
-        name: seconds(value) for name, value in (("first_token", numeric(stream)), ("total", numeric(total))) if value and value < BUSY_S
-    }
-    if limits:
-        config.gateway["timeout"] = limits
-        config.evidence.append(
-            Evidence(
-                "gateway.timeout", "timeout and stream_timeout; LiteLLM counts them for each attempt, the model the total for the call"
-            )
-        )
+    """Of streams, which clients of the scenario ask for: a limit on the silence, so that no time is too long for a whole answer."""
+    told = first(router.get("stream_timeout"), router.get("timeout"), settings.get("request_timeout"))
+    limit_s = numeric(told)
+    if limit_s is None or limit_s >= BUSY_S:
+        return
+    config.gateway["timeout"] = {"first_token": seconds(limit_s)}
+    says = "stream_timeout, or else timeout or request_timeout: of a stream LiteLLM limits the silence; of whole answers, each attempt"
+    config.evidence.append(Evidence("gateway.timeout", says))
 
 
 def cache(config: Config, _router: dict[str, Any], settings: dict[str, Any], _general: dict[str, Any]) -> None:
@@ -168,13 +165,13 @@ def cache(config: Config, _router: dict[str, Any], settings: dict[str, Any], _ge
 def cool_down(config: Config, router: dict[str, Any], _settings: dict[str, Any], _general: dict[str, Any]) -> None:
     if router.get("disable_cooldowns") or all(len(group) == 1 for group in config.groups.values()):
         return
-    open_for = numeric(router.get("cooldown_time")) or COOL_DOWN_S
-    config.gateway["breaker"] = {
-        "preset": "resilience4j", "window": "time", "window_size": 60, "minimum_calls": 5, "failure_rate": 0.5,
-        "open_for": seconds(open_for), "half_open_calls": 1,
-    }  # fmt: skip
-    says = "cool-down: over half of 5 calls and more in a minute failed; the minute slides, LiteLLM's is anchored at its first call"
-    config.evidence.append(Evidence("gateway.breaker", says))
+    cooldown_s, allowed = numeric(router.get("cooldown_time")) or COOL_DOWN_S, router.get("allowed_fails")
+    config.gateway["ejection"] = {"kind": "litellm", "cooldown_time": seconds(cooldown_s)}
+    says = "cool-down: over half of 5 calls and more in a minute failed"
+    if isinstance(allowed, int) and not isinstance(allowed, bool) and allowed >= 0:
+        config.gateway["ejection"]["allowed_fails"] = allowed
+        says = f"cool-down: more than {allowed} calls failed in the time of a cool-down"
+    config.evidence.append(Evidence("gateway.ejection", says))
 
 
 def parallel(config: Config, _router: dict[str, Any], _settings: dict[str, Any], general: dict[str, Any]) -> None:

@@ -25,8 +25,7 @@ MEANS: dict[str, dict[str, str]] = {
         "model_group_alias": "calls to an alias are those of their group",
         "retry_policy": "every kind of error is retried num_retries times",
         "model_group_retry_policy": "every kind of error is retried num_retries times",
-        "allowed_fails": "the cool-down goes by the share of failures",
-        "allowed_fails_policy": "the cool-down goes by the share of failures",
+        "allowed_fails_policy": "the cool-down goes by allowed_fails, or the share of failures",
         "context_window_fallbacks": "prompts too long for a model fail here (400) instead of going to a longer one",
         "content_policy_fallbacks": "filtered answers are not asked again elsewhere",
         "enable_pre_call_checks": "prompts too long for a model are sent and refused, which takes an attempt",
@@ -48,7 +47,16 @@ MEANS: dict[str, dict[str, str]] = {
 }
 MODELLED = {
     "litellm_settings": {"num_retries", "request_timeout", "fallbacks", "cache", "cache_params"},
-    "router_settings": {"routing_strategy", "num_retries", "timeout", "stream_timeout", "fallbacks", "cooldown_time", "disable_cooldowns"},
+    "router_settings": {
+        "routing_strategy",
+        "num_retries",
+        "timeout",
+        "stream_timeout",
+        "fallbacks",
+        "cooldown_time",
+        "allowed_fails",
+        "disable_cooldowns",
+    },
     "general_settings": {"global_max_parallel_requests", "max_parallel_requests", "cancel_on_disconnect"},
 }
 SILENT = {"master_key", "database_url", "salt_key", "drop_params", "set_verbose", "json_logs", "store_model_in_db", "ui_access_mode",

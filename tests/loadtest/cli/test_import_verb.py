@@ -9,6 +9,7 @@ import pytest
 
 from loadtest.cli import exit_codes
 from loadtest.cli.main import run
+from loadtest.targets.litellm import TARGET
 from sim.gateway.language import load
 from tests.sim.importing import logs
 
@@ -20,7 +21,7 @@ model_list:
     litellm_params: {{model: azure/gpt-4o-mini, api_key: {logs.SECRET}, api_base: https://x.example.com, weight: 1}}
   - model_name: chat-cla
     litellm_params: {{model: anthropic/claude-haiku-4-5, api_key: {logs.SECRET}}}
-router_settings: {{routing_strategy: simple-shuffle, num_retries: 1, timeout: 60, stream_timeout: 20, cooldown_time: 10}}
+router_settings: {{routing_strategy: simple-shuffle, num_retries: 1, timeout: 60, stream_timeout: 20, cooldown_time: 10, allowed_fails: 4}}
 litellm_settings:
   cache: true
   cache_params: {{type: redis, ttl: 300, password: {logs.SECRET}}}
@@ -68,7 +69,9 @@ def test_a_configuration_gives_routes_limits_and_policies(folder: Path, capsys: 
     answer = json.loads(capsys.readouterr().out)
     gateway = load("my.yaml").scenario.gateway
     assert gateway.retry.attempts == 2
-    assert gateway.timeout.total == 60
+    assert gateway.timeout.first_token == 20
+    assert gateway.timeout.total is None
+    assert (gateway.ejection.kind, gateway.ejection.cooldown_time, gateway.ejection.allowed_fails) == ("litellm", 10, 4)
     assert gateway.cache[0].ttl == 300
     assert gateway.fallback == ("next-provider",)
     assert gateway.routing.capabilities["chat-gpt"] == ("openai/gpt-4o-mini", "azure/gpt-4o-mini", "anthropic/claude-haiku-4-5")
@@ -82,6 +85,19 @@ def test_a_configuration_alone_says_what_it_assumes(folder: Path, capsys: pytest
     assert capsys.readouterr().out.startswith("No log: routes")
     assert "ASSUMPTION" in (folder / "my.yaml").read_text()
     load("my.yaml")
+
+
+def test_a_proxy_of_one_group_can_be_measured_as_it_was_imported(folder: Path) -> None:
+    (folder / "one.yaml").write_text(
+        """model_list:
+  - {model_name: small, litellm_params: {model: openai/gpt-4o-mini, rpm: 5000, tpm: 2000000}}
+  - {model_name: small, litellm_params: {model: anthropic/claude-haiku-4-5, rpm: 4000}}
+router_settings: {num_retries: 2, allowed_fails: 3, cooldown_time: 30}
+litellm_settings: {request_timeout: 60}
+"""
+    )
+    assert run(["import", "litellm", "one.yaml", "-o", "my.yaml", "-q"]) == exit_codes.OK
+    assert TARGET.cannot(load("my.yaml")) == []
 
 
 @pytest.mark.slow
