@@ -3,4 +3,4 @@
 import os
 
 os.environ.setdefault("NUMBA_OPT", "1")
-"""LLVM's first level: a sixth less to wait for a program that is not kept yet, and it runs no slower. numba reads it when it is imported."""
+"""LLVM's first level: a program that is not kept yet compiles in a sixth less, and runs no slower. numba reads it when it is imported."""
