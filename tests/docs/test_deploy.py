@@ -64,6 +64,14 @@ def test_every_part_that_compose_waits_for_says_when_it_is_healthy() -> None:
     assert all("test" in services[name]["healthcheck"] for name in waited)
 
 
+def test_prometheus_scrapes_parts_of_compose_where_they_listen() -> None:
+    jobs = yaml.safe_load((DEPLOY / "prometheus.yaml").read_text())["scrape_configs"]
+    scraped = {target for job in jobs for group in job["static_configs"] for target in group["targets"]}
+    upstreams = re.findall(r"=http://(mock:\d+)", " ".join(COMPOSE["services"]["gateway"]["command"]))
+    port = COMPOSE["services"]["gateway"]["command"][COMPOSE["services"]["gateway"]["command"].index("--port") + 1]
+    assert scraped == {f"gateway:{port}", *upstreams}
+
+
 def metric_names() -> set[str]:
     from loadtest.gateway.metrics import Metrics
     from sim.gateway.language import load
@@ -94,6 +102,13 @@ def test_manifests_are_kubernetes_objects_that_kustomize_lists() -> None:
     for document in MANIFESTS:
         assert {"apiVersion", "kind"} <= set(document)
         assert document["kind"] == "Kustomization" or document["metadata"]["name"]
+
+
+@pytest.mark.parametrize("document", MANIFESTS, ids=lambda document: f"{document['kind']}-{document.get('metadata', {}).get('name', '')}")
+def test_a_manifest_fits_the_strict_schema_of_its_kind(document: Any) -> None:
+    kubernetes = pytest.importorskip("kubernetes_validate", reason="pip install '.[dev]'")
+    if document["kind"] != "Kustomization":  # kustomize's own file, no object of the cluster
+        kubernetes.validate(document, kubernetes.latest_version(), strict=True)
 
 
 def test_services_select_pods_and_selectors_match_their_templates() -> None:
@@ -157,7 +172,11 @@ def test_hadolint_finds_nothing_in_the_image() -> None:
 
 @pytest.mark.parametrize(
     ("schema", "file"),
-    [("vendor.compose-spec", "docs/deploy/compose.yaml"), *(("vendor.github-workflows", str(file)) for file in WORKFLOWS)],
+    [
+        ("vendor.compose-spec", "docs/deploy/compose.yaml"),
+        ("vendor.github-actions", "action.yml"),
+        *(("vendor.github-workflows", str(file)) for file in WORKFLOWS),
+    ],
 )
 def test_a_file_fits_the_schema_of_its_tool(schema: str, file: str) -> None:
     assert not run(tool("check-jsonschema"), "--builtin-schema", schema, file)
