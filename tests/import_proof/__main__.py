@@ -1,5 +1,5 @@
 """``python -m tests.import_proof [NAME …] [--trace LABEL=KIND:FILE[:MAP]] …``: logs of real gateways, and traces, imported and held
-against themselves; results/validation/import.md is written.
+against themselves; results/validation/import.json and import.md are written.
 
 Names are nginx, envoy, litellm (installed by ``python -m loadtest.targets.install``) and otel (OpenAI's SDK under OpenTelemetry's
 instrumentation, installed on first use); default: all. Each plays the same minute of calls against the mock providers and writes its own
@@ -13,7 +13,6 @@ import json
 import subprocess
 import sys
 import tempfile
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -21,10 +20,12 @@ from sim.gateway.language import load
 from tests.benchmarks.keeping import ROOT, machine
 from tests.import_proof.gateways import SCENARIO, otel, run
 
-PLACE = ROOT / "results" / "validation" / "import.md"
+PLACE = ROOT / "results" / "validation" / "import"
+SCHEMA_VERSION = 1
 KINDS = {"nginx": "nginx", "envoy": "envoy", "litellm": "litellm", "otel": "otel"}
 BARS = {"latency_s.p50": 0.03, "latency_s.p99": 0.08, "cost_usd.per_request": 0.02}
-COLUMNS = ("log", "kind", "calls", "P50", "P99", "cost", "within the bars", "rest of the log", "drift")
+SHORT = {"latency_s.p50": "P50", "latency_s.p99": "P99", "cost_usd.per_request": "cost"}
+COLUMNS = ("log", "kind", "calls", *SHORT.values(), "within the bars", "rest of the log", "drift", "run")
 
 
 def imported(label: str, kind: str, log: Path, mapping: str, folder: Path) -> dict[str, Any]:
@@ -35,15 +36,14 @@ def imported(label: str, kind: str, log: Path, mapping: str, folder: Path) -> di
 
 
 def row(label: str, kind: str, answer: dict[str, Any]) -> dict[str, Any]:
-    found = answer["back_test"]["figures"]
-    held, rest = {name: found[name]["error"] for name in BARS if name in found}, answer["hold_out"]
-    off = {name: f"{error * 100:+.1f} %" for name, error in held.items()}
+    """What is kept of an import: errors as parts of the log's own figure, and the bars or the interval that were missed."""
+    found, rest = answer["back_test"]["figures"], answer["hold_out"]
+    errors = {name: found[name]["error"] for name in BARS if name in found}
     return {
-        "log": label, "kind": kind, "calls": f"{answer['calls']:,}", "P50": off.get("latency_s.p50", "–"),
-        "P99": off.get("latency_s.p99", "–"), "cost": off.get("cost_usd.per_request", "–"),
-        "within the bars": "yes" if held and all(abs(error) <= BARS[name] for name, error in held.items()) else "**no**" if held else "–",
-        "rest of the log": "–" if rest is None else "within its interval" if rest["within_interval"] else "**outside**",
-        "drift": "–" if rest is None else "; ".join(rest["drift"]) or "none",
+        "log": label, "kind": kind, "calls": answer["calls"], "errors": errors,
+        "outside": [name for name, error in errors.items() if abs(error) > BARS[name]],
+        "hold_out": None if rest is None else {name: rest[name] for name in ("within_interval", "figures", "drift")},
+        "says": answer["says"], "machine": {name: value for name, value in machine().items() if name in ("date", "cpu", "cores", "commit")},
     }  # fmt: skip
 
 
@@ -77,25 +77,53 @@ def main() -> int:
 
 def write(rows: list[dict[str, Any]]) -> None:
     """Rows of logs that were not asked for stay as they are kept."""
-    where, kept = machine(), kept_rows()
-    kept |= {each["log"]: "| " + " | ".join(each[column] for column in COLUMNS) + " |" for each in rows}
+    place = PLACE.with_suffix(".json")
+    kept = {each["log"]: each for each in json.loads(place.read_text(encoding="utf-8"))["rows"]} if place.exists() else {}
+    kept |= {each["log"]: each for each in rows}
+    document = {"schema_version": SCHEMA_VERSION, "bars": BARS, "rows": list(kept.values())}
+    place.write_text(json.dumps(document, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+    PLACE.with_suffix(".md").write_text(page(list(kept.values())), encoding="utf-8")
+    print(f"wrote {PLACE}.json and .md", file=sys.stderr)
+
+
+def page(rows: list[dict[str, Any]]) -> str:
+    where = rows[-1]["machine"]
     lines = [
         "# Imported logs, held against themselves", "",
-        f"Last run {datetime.now(UTC):%Y-%m-%d}, {where['cores']} x {where['cpu']}, commit {where['commit']}. "
-        "`python -m tests.import_proof` writes this page.", "",
+        f"{where['cores']} x {where['cpu']}. `python -m tests.import_proof` writes this page.", "",
         "Each log is imported, and the scenario predicted at 1x: its P50, P99 and cost beside the log's own (bars 3 %, 8 %, 2 %). Then the "
         "first 70 % of the log is fitted and the rest predicted: within the interval of what chance allows, or not. Drift: what a "
         "two-sample test of the first part against the rest finds changed, which no fit of the first part can know.", "",
-        "| " + " | ".join(COLUMNS) + " |", "|" + "---|" * len(COLUMNS), *kept.values(),
+        "| " + " | ".join(COLUMNS) + " |", "|" + "---|" * len(COLUMNS),
+        *("| " + " | ".join(cells(each)) + " |" for each in rows), "", "## What fell outside", "", *(outside(rows) or ["Nothing."]),
     ]  # fmt: skip
-    PLACE.write_text("\n".join(lines) + "\n", encoding="utf-8")
-    print(f"wrote {PLACE}", file=sys.stderr)
+    return "\n".join(lines) + "\n"
 
 
-def kept_rows() -> dict[str, str]:
-    lines = PLACE.read_text(encoding="utf-8").splitlines() if PLACE.exists() else []
-    cells = {line.split("|")[1].strip(): line for line in lines if line.startswith("| ")}
-    return {name: line for name, line in cells.items() if name != "log"}
+def cells(each: dict[str, Any]) -> list[str]:
+    errors, rest = each["errors"], each["hold_out"]
+    return [
+        each["log"], each["kind"], f"{each['calls']:,}", *(f"{errors[name]:+.1%}" if name in errors else "–" for name in SHORT),
+        "**no**" if each["outside"] else "yes" if errors else "–",
+        "–" if rest is None else "within its interval" if rest["within_interval"] else "**outside**",
+        "–" if rest is None else "; ".join(rest["drift"]) or "none", f"{each['machine']['date'][:10]}, {each['machine']['commit']}",
+    ]  # fmt: skip
+
+
+def outside(rows: list[dict[str, Any]]) -> list[str]:
+    lines = [
+        f"- {each['log']}: {SHORT[name]} is {each['errors'][name]:+.1%} off, its bar {BARS[name]:.0%}."
+        for each in rows
+        for name in each["outside"]
+    ]
+    for each in rows:
+        if each["hold_out"] is not None and not each["hold_out"]["within_interval"]:
+            drift = "; ".join(each["hold_out"]["drift"])
+            lines.append(
+                f"- {each['log']}: the rest of the log is not within its interval"
+                + (f" (drift: {drift})." if drift else "; no drift seen.")
+            )
+    return lines
 
 
 if __name__ == "__main__":

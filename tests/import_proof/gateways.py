@@ -6,6 +6,7 @@ import json
 import subprocess
 import sys
 import venv
+import zlib
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -22,7 +23,7 @@ from sim.gateway.language import load
 
 HERE = Path(__file__).parent
 SCENARIO = HERE / "scenario.yaml"
-OTEL = ("openai==2.54.0", "opentelemetry-sdk==1.45.2", "opentelemetry-instrumentation-openai-v2==2.4b0")
+OTEL = ("openai==2.54.0", "opentelemetry-sdk==1.45.2", "opentelemetry-instrumentation-openai-v2==2.4b0", "opentelemetry-util-genai==1.1b0")
 NGINX_FORMAT = (
     "$msec $request_time $upstream_response_time $upstream_header_time $upstream_connect_time $status $upstream_status $upstream_addr "
     "$upstream_cache_status $request_length $bytes_sent"
@@ -116,7 +117,7 @@ def run(name: str, log: Path, overrides: tuple[str, ...]) -> None:
 
 def otel(log: Path, calls: int, rate: float, overrides: tuple[str, ...]) -> None:
     """OpenAI's SDK, instrumented, straight at a mock."""
-    home = install.cache_folder() / "otel-openai-2.4b0"
+    home = install.cache_folder() / f"otel-{zlib.crc32(' '.join(OTEL).encode()):08x}"  # other versions are another environment
     python = home / "bin" / "python"
     if not (home / install.DONE).exists():
         venv.create(home, with_pip=True, clear=True)
