@@ -135,7 +135,7 @@ def test_runs_that_cannot_be_compared_are_a_usage_error(
     scenario: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     other = SimpleNamespace(
-        run=predict(load(scenario).scenario, scale=2, replications=1), why_invalid=(), document=dict, errors=(), usage=[]
+        run=predict(load(scenario).scenario, scale=2, replications=1), why_invalid=(), document=dict, errors=(), usage=[], yardstick_s=None
     )
     monkeypatch.setattr("loadtest.measurement.verify.measure", lambda *_: other)
     assert run(["verify", scenario, "--json", "-q", "--replications", "1"]) == exit_codes.USAGE
