@@ -133,6 +133,7 @@ def missing(module: str) -> Iterator[str]:
                     yield f"{node.module}.{name}"
 
 
+@pytest.mark.slow
 def test_whatever_is_imported_exists():
     assert [(module, name) for module in MODULES for name in missing(module)] == []
 

@@ -93,7 +93,9 @@ def fingerprint(rows: np.ndarray) -> str:
     return hashlib.sha256("\n".join(lines).encode()).hexdigest()
 
 
-SLOW = ("whole answers", "sharing")  # with every change they are tried hedged, too
+SLOW = (
+    "impatient", "whole answers", "sharing", "sharing, hedged", "batches", "worked on afterwards",
+)  # the others have something of each  # fmt: skip
 CHOSEN = [pytest.param(name, marks=pytest.mark.slow) if name in SLOW else name for name in VARIANTS]
 
 
@@ -158,7 +160,7 @@ EJECTIONS = {
 }
 
 
-@pytest.mark.parametrize("kind", EJECTIONS)
+@pytest.mark.parametrize("kind", [pytest.param(kind, marks=pytest.mark.slow) if kind != "envoy" else kind for kind in EJECTIONS])
 def test_failing_targets_are_left_out_alike(kind: str) -> None:
     changes = [f"gateway.ejection={EJECTIONS[kind]}", "gateway.breaker=null", "gateway.retry.to=next"]
     scenario = load(SCENARIO, [*changes, "gateway.routing={kind: round-robin, models: [alpha/mini, beta/haiku]}"]).scenario

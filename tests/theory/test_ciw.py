@@ -52,6 +52,7 @@ def ciw_lognormal(mean, cv2):
     return ciw.dists.Lognormal(math.log(mean) - sigma**2 / 2, sigma)
 
 
+@pytest.mark.slow
 def test_lognormal_service_at_three_servers_with_room_for_five_more():
     """M/G/3/8: no closed form."""
     network = ciw.create_network(
@@ -78,6 +79,7 @@ def test_lognormal_service_at_three_servers_with_room_for_five_more():
     assert_alike(ours, theirs)
 
 
+@pytest.mark.slow
 def test_two_priorities_at_two_servers():
     """Classes with different service laws behind two servers: no closed form."""
     network = ciw.create_network(

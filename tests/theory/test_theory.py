@@ -14,8 +14,7 @@ REST = [entry for entry in ENTRIES if not entry.quick]
 FAMILY = family_of(ENTRIES)
 """Every figure of the suite is one of this family, whichever run it is asked in: all verdicts together are 95 % certain."""
 KINDS = (
-    "mm1", "md1", "batch_arrivals", "mmc", "mmck", "erlang_a", "erlang_b", "gim1", "batch_ps", "closed", "delayed_hits", "ttl",
-    "rate_limiter", "retry", "hedge", "circuit_breaker", "availability",
+    "mm1", "mmck", "erlang_a", "erlang_b", "batch_ps", "delayed_hits", "ttl", "rate_limiter", "retry", "hedge", "circuit_breaker",
 )  # fmt: skip
 FIRST = list({kind: entry for entry in reversed(QUICK) if (kind := entry.name.split("/")[0]) in KINDS}.values())
 """One each of the kinds of queue that between them use everything. Other kinds and other parameters are for the slow run."""

@@ -22,6 +22,7 @@ def audited(capsys: pytest.CaptureFixture[str], scenario: str, *more: str) -> di
     return document
 
 
+@pytest.mark.slow
 def test_strict_exits_3_where_a_mistake_is_found_and_0_where_none_is(capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["audit", BAD, *FEW, "--strict"]) == exit_codes.GATE
     told = capsys.readouterr().out
@@ -49,6 +50,7 @@ def test_what_has_no_effect_is_said(capsys: pytest.CaptureFixture[str]) -> None:
     assert [each["path"] for each in document["without_effect"]] == ["gateway.context"]
 
 
+@pytest.mark.slow
 def test_against_an_earlier_one_it_says_what_has_moved(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     audited(capsys, BAD, "-o", str(tmp_path / "monday"))
     after = audited(capsys, BAD.replace("before", "after"), "--against", str(tmp_path / "monday"))

@@ -56,6 +56,7 @@ def test_more_slots_are_better_and_cost_the_same(scenario: str, capsys: pytest.C
     assert told["baseline"]["scenario_sha256"] != told["candidate"]["scenario_sha256"]
 
 
+@pytest.mark.slow
 def test_a_second_scenario_is_compared_with_the_first_scale_by_scale(scenario: str, capsys: pytest.CaptureFixture[str]) -> None:
     Path("other.yaml").write_text(SCENARIO.replace("concurrency: 5", "concurrency: 6").replace("seed: 3", "seed: 99"))
     told = document(capsys, scenario, "other.yaml", "--scale", "0.5,1")
@@ -64,6 +65,7 @@ def test_a_second_scenario_is_compared_with_the_first_scale_by_scale(scenario: s
     assert told["scales"] == document(capsys, scenario, "--with", MORE_SLOTS, "--scale", "0.5,1")["scales"]
 
 
+@pytest.mark.slow
 def test_what_set_changes_is_changed_on_both_sides(scenario: str, capsys: pytest.CaptureFixture[str]) -> None:
     told = document(capsys, scenario, "--set", DEARER, "--with", MORE_SLOTS)
     cost = told["scales"][0]["figures"]["cost_usd.per_request"]
@@ -104,6 +106,7 @@ def test_a_figure_without_data_is_insufficient_and_says_so(scenario: str, capsys
     assert "too little data for latency P99" in " ".join(capsys.readouterr().out.split())
 
 
+@pytest.mark.slow
 def test_what_is_served_to_fewer_is_neither_better_nor_worse(scenario: str, capsys: pytest.CaptureFixture[str]) -> None:
     full = "gateway.queue={concurrency: 4, waiting: 0}"
     figures = document(capsys, scenario, "--with", full)["scales"][0]["figures"]
@@ -115,6 +118,7 @@ def test_what_is_served_to_fewer_is_neither_better_nor_worse(scenario: str, caps
     assert shares in " ".join(capsys.readouterr().out.split())
 
 
+@pytest.mark.slow
 def test_the_gate_leaves_it_to_availability_where_more_are_served(scenario: str, capsys: pytest.CaptureFixture[str]) -> None:
     refuses, queues = "gateway.queue={concurrency: 4, waiting: 0}", "gateway.queue={concurrency: 4, waiting: unlimited, timeout: null}"
     assert run(["compare", scenario, "--set", refuses, "--with", queues, "--fail-if-worse", "-q"]) == exit_codes.OK
@@ -124,6 +128,7 @@ def test_the_gate_leaves_it_to_availability_where_more_are_served(scenario: str,
     assert "worse" not in said
 
 
+@pytest.mark.slow
 def test_both_sides_run_in_one_engine(scenario: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
     """About 24,000 requests on one side and 36,000 on the other, where compiled code is worth while from 30,000."""
     monkeypatch.setattr("sim.engine.selection.LONG", 30_000)
@@ -132,6 +137,7 @@ def test_both_sides_run_in_one_engine(scenario: str, capsys: pytest.CaptureFixtu
         assert json.loads(capsys.readouterr().out)["scales"][0]["engine"] == "simpy"
 
 
+@pytest.mark.slow
 def test_in_eighty_columns_the_interval_stands_below_the_change(
     scenario: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

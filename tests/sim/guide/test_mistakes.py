@@ -19,6 +19,7 @@ PAIRS = {
     "scaling vertically only": "vertical_scaling",
     "cold starts": "cold_starts",
 }
+LONG = ("scaling vertically only", "no graceful degradation", "over-caching", "cold starts")
 BETTER = {
     "over-caching": ("out-of-date answers", "lower"),
     "ignoring token limits": ("cost_usd.per_month", "lower"),
@@ -52,7 +53,7 @@ def test_there_is_a_pair_of_scenarios_for_each_mistake() -> None:
         assert sum(mistake not in found for found in OTHERS.values()) >= 10
 
 
-@pytest.mark.parametrize("mistake", PAIRS)
+@pytest.mark.parametrize("mistake", [pytest.param(name, marks=pytest.mark.slow) if name in LONG else name for name in PAIRS])
 def test_a_mistake_is_found_where_it_is_made_and_only_that_one(mistake: str) -> None:
     found = found_in(f"guide/mistakes/{PAIRS[mistake]}_before")
     assert list(found) == [mistake]
@@ -66,6 +67,7 @@ def mends(found: dict[str, Any], figure: str, better: str) -> bool:
     return bool(change["high"] < 0 if better == "lower" else change["low"] > 0)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("mistake", PAIRS)
 def test_nothing_is_found_in_the_good_twin(mistake: str) -> None:
     assert found_in(f"guide/mistakes/{PAIRS[mistake]}_after") == {}
