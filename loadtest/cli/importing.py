@@ -30,6 +30,8 @@ SCHEMA_VERSION = 2
 MOST_HELD_OUT = 1_000_000
 """Rows; of a longer log its last ones."""
 WORTH_PROCESSES = 200_000
+ENOUGH_CALLS = 50_000
+"""A prediction of a steady rate says no more after so many calls of each replication."""
 CONFIGS = (".yaml", ".yml")
 HEADING = (
     "Every figure has its evidence above it: n, the distance of Kolmogorov and Smirnov (KS), and what the law misses the log's median, "
@@ -216,6 +218,8 @@ class Import:
             place = Path(folder) / "scenario.yaml"
             self.write(replace(drafted, data=copy.deepcopy(drafted.data)), place, [])
             loaded = load(place)
+            if (rate := steady_rps(loaded)) and rate * loaded.scenario.workload.duration > ENOUGH_CALLS:
+                loaded = load(place, f"workload.duration={ENOUGH_CALLS / rate:.6g}s")
             self.say("predicting at 1x")
             beside = drafted.calls if calls is None else calls
             assert beside is not None
@@ -308,10 +312,20 @@ class Import:
             click.echo(what, err=True)
 
 
-def load(place: Path) -> Loaded:
+def steady_rps(loaded: Loaded) -> float | None:
+    """The rate of arrivals, where a part of the duration is like any other: nothing is added up over it, and no fault has its time."""
+    from sim.scenario.model import Gamma, Poisson
+
+    scenario, arrivals = loaded.scenario, loaded.scenario.workload.arrivals
+    if not isinstance(arrivals, Poisson | Gamma) or scenario.faults or scenario.gateway.spend_limit is not None:
+        return None
+    return arrivals.rate.rps
+
+
+def load(place: Path, *overrides: str) -> Loaded:
     from sim.gateway.language import load as load_scenario
 
-    return load_scenario(place)
+    return load_scenario(place, overrides)
 
 
 def predict(loaded: Loaded, replications: int) -> Run:

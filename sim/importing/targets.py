@@ -75,7 +75,7 @@ def targets_of(
     for pair in pairs.tolist():
         provider = (pair + 1) % width - 1
         model = (pair - provider) // width
-        nameless = model < 0
+        nameless = model < 0 and (provider < 0 or bool(calls.names["model"]))
         labels.append(None if nameless and len(pairs) > 1 else target_of(calls.text("model", model), calls.text("provider", provider)))
     labels = [label if label is None or renamed is None else renamed.get(label, label) for label in labels]
     by_name: dict[tuple[str, str], int] = dict.fromkeys(known, 0)

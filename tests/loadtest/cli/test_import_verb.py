@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from loadtest.cli import exit_codes
+from loadtest.cli.importing import steady_rps
 from loadtest.cli.main import run
 from loadtest.targets.litellm import TARGET
 from sim.gateway.language import load
@@ -126,3 +127,16 @@ def test_wrong_use_exits_2(folder: Path, capsys: pytest.CaptureFixture[str], arg
     assert run(["import", *arguments, "-q"]) == exit_codes.USAGE
     assert says in capsys.readouterr().err
     assert not Path("x.yaml").exists()
+
+
+@pytest.mark.parametrize(
+    ("overrides", "rate"),
+    [
+        (("faults=[]",), 20.0),
+        ((), None),  # demo has an outage
+        (("faults=[]", "gateway.spend_limit={per_user_usd: 1}"), None),
+        (("faults=[]", "workload.arrivals={kind: users, daily_active: 1000, calls_per_day: 10}"), None),
+    ],
+)
+def test_a_back_test_is_cut_short_where_every_part_is_like_another(overrides: tuple[str, ...], rate: float | None) -> None:
+    assert steady_rps(load("demo", ("workload.arrivals=20/s", *overrides))) == rate

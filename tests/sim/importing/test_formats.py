@@ -18,6 +18,7 @@ from sim.importing.calls import Calls, folded
 from sim.importing.hashing import hashes_of
 from sim.importing.read import read
 from sim.importing.skipped import Skipped
+from sim.importing.targets import targets_of
 from tests.sim.importing import logs
 
 TRUTH = logs.truth(300)
@@ -100,6 +101,16 @@ def test_nginx_lines_end_when_the_answer_has_gone_out(tmp_path: Path) -> None:
     assert calls.start_s == pytest.approx(TRUTH.start, abs=3e-3)
     assert np.sort(calls.ttft_s) == pytest.approx(np.sort(TRUTH.ttft), abs=2e-3)  # ends are told to the millisecond, so some change places
     assert (calls.status == 503).sum() == (TRUTH.status == 503).sum()
+
+
+def test_upstreams_without_models_are_targets_of_their_own(tmp_path: Path) -> None:
+    rows = [logs.envoy(row, number) for number, row in enumerate(ROWS)]
+    upstreams = [row["gen_ai.provider.name"] for row in rows]
+    for row in rows:
+        del row["gen_ai.request.model"]
+    found = targets_of(calls_of("envoy", logs.write_lines(tmp_path / "access.log", rows)))
+    assert [found.names[number][0] for number in found.of] == upstreams
+    assert len(set(upstreams)) > 1
 
 
 def test_nginx_by_the_servers_own_format(tmp_path: Path) -> None:
