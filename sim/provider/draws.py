@@ -51,6 +51,8 @@ class ModelDraws:
     def draw(self, prompt: int, occurrence: int) -> tuple[float, float]:
         if occurrence == 0 and prompt < SPARSE:
             number = prompt >> BLOCK_BITS
+            if scattered(self.first_visits, number):
+                return self.one(prompt)
             first_visits = self.times(np.arange(number << BLOCK_BITS, (number + 1) << BLOCK_BITS), 0)
             keep(self.first_visits, number, first_visits, KEPT_BLOCKS)
             return first_visits[prompt - (number << BLOCK_BITS)]
@@ -70,16 +72,32 @@ class ModelDraws:
         each = self.per_token_s(coupled(luck, own, self.correlation) if self.correlation else own).tolist()
         return list(zip(first, each, strict=True))
 
+    def one(self, prompt: int) -> tuple[float, float]:
+        """The times of a first visit, drawn alone."""
+        luck = uniform(self.seed, Purpose.TTFT, self.entity, prompt, 0)
+        first_s = float(self.ttft_s(np.array([luck]))[0])
+        if self.per_token_s is None:
+            return first_s, 0.0
+        own = np.array([uniform(self.seed, Purpose.PER_TOKEN, self.entity, prompt, 0)])
+        return first_s, float(self.per_token_s(coupled(np.array([luck]), own, self.correlation) if self.correlation else own)[0])
+
     def error(self, prompt: int, occurrence: int) -> float:
         if occurrence > 0 or prompt >= SPARSE:
             return uniform(self.seed, Purpose.ERROR, self.entity, prompt, occurrence)
         number = prompt >> BLOCK_BITS
         errors = self.errors.get(number)
         if errors is None:
+            if scattered(self.errors, number):
+                return uniform(self.seed, Purpose.ERROR, self.entity, prompt, 0)
             prompts = np.arange(number << BLOCK_BITS, (number + 1) << BLOCK_BITS)
             errors = uniforms(self.seed, Purpose.ERROR, self.entity, prompts, 0).tolist()
             keep(self.errors, number, errors, KEPT_BLOCKS)
         return errors[prompt - (number << BLOCK_BITS)]
+
+
+def scattered(blocks: dict[int, Any], number: int) -> bool:
+    """Whether prompts come from a catalog too large for its blocks: the neighbours of one would be forgotten before they are asked for."""
+    return len(blocks) >= KEPT_BLOCKS and number - 1 not in blocks
 
 
 def coupled(u: np.ndarray, v: np.ndarray, correlation: float) -> np.ndarray:
