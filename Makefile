@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 INSTALL := $(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
-.PHONY: demo test test-slow targets proof theory mutation bench lint pictures docs clean
+.PHONY: demo test test-slow targets proof chaos theory mutation bench lint pictures docs clean
 
 demo: .venv/ready
 	$(BIN)/tenfold predict scenarios/demo.yaml --scale 1,10,100
@@ -25,6 +25,11 @@ targets: .venv/dev
 # else may run. ONLY=guide-live: the rows of a page, a target, or a pattern of scenarios ('validation/stages/*').
 proof: .venv/dev
 	$(BIN)/python -m tests.proof $(ONLY)
+
+# Chaos scenarios on the reference gateway and on gateways of others that are installed, predicted and measured: results/validation/chaos.md.
+# Nothing else may run. ONLY='library envoy': the rows of a group, a target or a scenario.
+chaos: .venv/dev
+	$(BIN)/python -m tests.chaos_proof $(ONLY)
 
 # The model beside queueing theory, whole: results/validation/theory.md (some minutes).
 theory: .venv/dev

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+
 from sim.analysis.assertions import as_dict, observe
 from sim.analysis.budgets import judge
 from sim.analysis.estimators import Estimate
@@ -11,6 +13,7 @@ from sim.analysis.metrics import METRICS
 from sim.analysis.recovery import Recovery, time_to_recover
 from sim.analysis.summary import judged, put
 from sim.analysis.window import Window, end_of
+from sim.data.outcomes import name_of
 from sim.data.run import Run
 from sim.scenario.budgets import PHASES, disturbances, phase_spans
 from sim.scenario.metric_names import CLIENT
@@ -45,6 +48,8 @@ def chaos_document(run: Run, scenario_sha256: str) -> dict[str, Any]:
         "recovery_time_s": recovery.time_s if recovery else None,
         "recovery": recovery_words(recovery),
         "blast_radius": blast_radius(run, recovery).as_dict() if recovery else None,
+        "broke_first": broke_first(run),
+        "latency_s": {"p99": METRICS["latency_s.p99"].of(Window(run)).as_dict()},
         "phases": phases(run),
         "assertions": assertions,
         "failed": failed,
@@ -75,6 +80,21 @@ def figures(window: Window) -> dict[str, Any]:
             continue
         put(tree, name, METRICS[name].of(window).as_dict())
     return tree
+
+
+def broke_first(run: Run) -> dict[str, Any] | None:
+    """How the first request without a fresh answer ended, and how many seconds after the first disturbance began (the warm-up's end where
+    nothing strikes from outside). None: nothing broke. Of several replications the first.
+    """
+    window, struck = Window(run), disturbances(run.scenario)
+    since_s = max(run.warmup_s, min((start for start, _ in struck), default=0.0))
+    first = window.slices[0]
+    ended_s, outcome = (window["arrival_s"] + window["latency_s"])[first], window["outcome"][first]
+    broken = np.flatnonzero(~window.available[first] & (ended_s >= since_s))
+    if not len(broken):
+        return None
+    place = broken[np.argmin(ended_s[broken])]
+    return {"outcome": name_of(int(outcome[place])), "after_s": float(ended_s[place] - since_s)}
 
 
 def blast_radius(run: Run, recovery: Recovery) -> Estimate:
