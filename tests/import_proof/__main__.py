@@ -87,7 +87,8 @@ def write(rows: list[dict[str, Any]]) -> None:
 
 
 def page(rows: list[dict[str, Any]]) -> str:
-    where = rows[-1]["machine"]
+    where, present = rows[-1]["machine"], {each["log"] for each in rows}
+    absent = [name for name in KINDS if name not in present]
     lines = [
         "# Imported logs, held against themselves", "",
         f"{where['cores']} x {where['cpu']}. `python -m tests.import_proof` writes this page.", "",
@@ -95,7 +96,10 @@ def page(rows: list[dict[str, Any]]) -> str:
         "first 70 % of the log is fitted and the rest predicted: within the interval of what chance allows, or not. Drift: what a "
         "two-sample test of the first part against the rest finds changed, which no fit of the first part can know.", "",
         "| " + " | ".join(COLUMNS) + " |", "|" + "---|" * len(COLUMNS),
-        *("| " + " | ".join(cells(each)) + " |" for each in rows), "", "## What fell outside", "", *(outside(rows) or ["Nothing."]),
+        *("| " + " | ".join(cells(each)) + " |" for each in rows), "", "## What fell outside", "",
+        *(outside(rows) or ["Nothing of what was run."]), "",
+        *([f"- not run, so not proven: {', '.join(absent)}"] if absent else []),
+        *(f"- {each['log']}: too few calls to hold a part out, so no such proof" for each in rows if each["hold_out"] is None),
     ]  # fmt: skip
     return "\n".join(lines) + "\n"
 
