@@ -11,6 +11,8 @@ from urllib.parse import urlsplit
 import numpy as np
 import psutil
 
+from loadtest.processes.beside import beside
+
 SAMPLE_S = 0.5
 USAGE = np.dtype([("at", "f8"), ("pid", "i4"), ("cpu_s", "f8"), ("rss_mb", "f8"), ("threads", "i4")])
 """One row for each process and sample. ``at``: unix seconds; ``cpu_s``: user and system time since the process's start."""
@@ -57,24 +59,18 @@ def listening_at(url: str) -> Processes | None:
 def sampled(processes: Processes | None) -> Iterator[list[np.ndarray]]:
     """Samples every SAMPLE_S, from a thread, as long as the context lasts; the list fills meanwhile."""
     samples: list[np.ndarray] = []
-    ended = threading.Event()
     if processes is None:
         yield samples
         return
 
-    def watch() -> None:
+    def watch(ended: threading.Event) -> None:
         while not ended.is_set():
             samples.append(processes.sample())
             ended.wait(SAMPLE_S)
         samples.append(processes.sample())
 
-    thread = threading.Thread(target=watch, name="usage", daemon=True)
-    thread.start()
-    try:
+    with beside(watch, "usage"):
         yield samples
-    finally:
-        ended.set()
-        thread.join()
 
 
 def summary(usage: np.ndarray) -> dict[str, float | int] | None:

@@ -13,6 +13,8 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from loadtest.processes.beside import beside
+
 PAUSE_S = 0.2
 ROUNDS = 15_000
 """Some 1.5 to 3 ms of work: long enough that a cold cache at its start counts little, and about a hundredth of a core in all."""
@@ -31,19 +33,13 @@ def measure_s() -> float:
 def watched() -> Iterator[list[float]]:
     """Yardsticks every PAUSE_S, from a thread, as long as the context lasts; the list fills meanwhile."""
     seen: list[float] = []
-    ended = threading.Event()
 
-    def watch() -> None:
+    def watch(ended: threading.Event) -> None:
         while not ended.wait(PAUSE_S):
             seen.append(measure_s())
 
-    thread = threading.Thread(target=watch, name="yardstick", daemon=True)
-    thread.start()
-    try:
+    with beside(watch, "yardstick"):
         yield seen
-    finally:
-        ended.set()
-        thread.join()
 
 
 def typical_s(seen: list[float]) -> float | None:
