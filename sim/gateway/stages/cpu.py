@@ -186,8 +186,8 @@ def build(scenario: Any, seed: int) -> Any:
 
 def workers(scenario: Any, s: Any) -> Keyed:
     if s.stall_calls:
-        share = [1.0 if s.random else uniform_below(s.root, number, 0) for number in range(s.most)]
-        return Keyed(s.most, Worker, [Worker(calls_left=calls_to_stall(s, number, 0, share[number])) for number in range(s.most)])
+        first_calls = [calls_to_stall(s, number, 0, uniform_below(s.root, number, 0)) for number in range(s.most)]
+        return Keyed(s.most, Worker, [Worker(calls_left=calls) for calls in first_calls])
     if s.every_s == inf:
         return Keyed(s.most, Worker)
     first = [gap_s(s, number, 0) if s.random else s.every_s * uniform_below(s.root, number, 0) for number in range(s.most)]
