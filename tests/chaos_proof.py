@@ -10,17 +10,15 @@ from __future__ import annotations
 
 import json
 import os
-import platform
 import shlex
 import sys
 from concurrent.futures import ThreadPoolExecutor
-from datetime import UTC, datetime
 from fnmatch import fnmatch
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from sim.report.chaos import recovery_cell
-from tests.proof import PLACE, ROOT, is_installed, table_row, tenfold
+from tests.proof import PLACE, ROOT, is_installed, table_row, tenfold, today_here
 
 AT_ONCE = 2
 """Runs at the same time, each of some twenty requests a second; every one certifies itself."""
@@ -164,11 +162,10 @@ def chosen(group: str, case: Case, asked: list[str]) -> bool:
 
 
 def write(rows: dict[str, list[str]]) -> None:
-    machine = f"{platform.machine()}, {len(os.sched_getaffinity(0))} cores, Python {platform.python_version()}"
     text = [
         "# Chaos: prediction beside measurement",
         "",
-        f"`python -m tests.chaos_proof` on {datetime.now(UTC):%Y-%m-%d}, {machine}, two or three runs at once. Each row is one run of real "
+        f"`python -m tests.chaos_proof` on {today_here()}, two or three runs at once. Each row is one run of real "
         "processes: mock providers that have the scenario's faults at their times, the gateway, the load generator. Predicted / measured. "
         "A row agrees if every phase's availability is within 2 points and the time to recover within 20 %, or one step of the window that "
         "tells it. Broke first: how the first request without a fresh answer ended, and how long after the fault began; a gateway of "

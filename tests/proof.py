@@ -111,6 +111,10 @@ def error(entry: dict[str, Any]) -> str:
     return "–" if entry["error"] is None else f"{entry['error']:+.1%}"
 
 
+def today_here() -> str:
+    return f"{datetime.now(UTC):%Y-%m-%d}, {platform.machine()}, {len(os.sched_getaffinity(0))} cores, Python {platform.python_version()}"
+
+
 def table_row(cells: list[str]) -> str:
     return f"| {' | '.join(cells)} |"
 
@@ -204,11 +208,10 @@ def measure(page: str, cases: list[Case]) -> None:
         print(rows[case.name], file=sys.stderr, flush=True)
         kept.parent.mkdir(parents=True, exist_ok=True)
         kept.write_text(json.dumps(rows, indent=1) + "\n")
-    machine = f"{platform.machine()}, {len(os.sched_getaffinity(0))} cores, Python {platform.python_version()}"
     text = [
         f"# {told.title}",
         "",
-        f"`python -m tests.proof {page}` on {datetime.now(UTC):%Y-%m-%d}, {machine}. {told.says}",
+        f"`python -m tests.proof {page}` on {today_here()}. {told.says}",
         "",
         table_row(told.columns),
         table_row(["---"] * len(told.columns)),
