@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from random import Random
 
 import numpy as np
@@ -18,11 +17,7 @@ from loadtest.calibration.laws import MISFIT, fit_demand, mean_interval
 from loadtest.calibration.retries import Failing, attempts_figures
 from sim.gateway.stages import retry as stage
 from sim.scenario.units import parse_duration
-
-
-def by_name(figures: Sequence[Figure]) -> dict[str, Figure]:
-    return {figure.name: figure for figure in figures}
-
+from tests.loadtest.calibration.figures import by_name
 
 # ---- round numbers
 
@@ -388,115 +383,3 @@ def test_a_demand_that_no_law_fits_is_laid_over_with_a_warning() -> None:
     assert figure.warning is not None
     assert figure.warning.startswith("no law fits the spread of the added latencies (P = ")
     assert "the mean is measured, exponential is only the nearer one" in figure.warning
-
-
-def passed_on(count: int, before_s: float, after_s: float, cpu_s: float, tokens_s: float = 0.0) -> costs.Phase:
-    """Calls 25 ms apart that a provider takes 50 ms for, with that work before and after it (medians, spread by a tenth)."""
-    rng = np.random.default_rng(3)
-    work_s = np.array([[before_s], [after_s]]) * rng.gamma(100.0, 0.01, (2, count))
-    probes, attempts = [], {}
-    for n, (mine_s, theirs_s) in enumerate(work_s.T.tolist()):
-        started_s = n / 40 + mine_s
-        probes.append(Probe(n, sent_s=n / 40, ended_s=started_s + 0.05 + theirs_s, ok=True))
-        attempts[n] = [Attempt(n, "p/m", started_s, started_s + 0.05, 200)]
-    return costs.Phase(probes, attempts, count * (cpu_s + tokens_s), count / 40)
-
-
-def mean_s(figure: Figure) -> float:
-    law = figure.value
-    return parse_duration(law.get("mean") or law.get("value") or law["median"])
-
-
-def test_work_for_a_call_is_told_apart_before_the_provider_after_it_and_in_the_background() -> None:
-    instrument = passed_on(100, 2e-4, 1e-4, 0.0)
-    busy = passed_on(200, 3.2e-3, 1.1e-3, 0.008)
-    found = by_name(costs.demand(instrument, busy, busy, 0.0))
-    parts = [found[name] for name in ("CPU for a call", "CPU after the provider", "CPU in the background")]
-    assert [each.path for each in parts] == ["gateway.cpu_per_request", "gateway.cpu_after", "gateway.cpu_background"]
-    assert [mean_s(each) for each in parts] == pytest.approx([3e-3, 1e-3, 4e-3], rel=0.05)
-
-
-def test_work_that_answers_wait_for_is_never_more_than_the_processes_do() -> None:
-    busy = passed_on(200, 3.2e-3, 1.1e-3, 0.002)
-    found = by_name(costs.demand(passed_on(100, 2e-4, 1e-4, 0.0), busy, busy, 0.0))
-    assert found["CPU in the background"].state == NONE
-    parts = [mean_s(found[name]) for name in ("CPU for a call", "CPU after the provider")]
-    assert parts == pytest.approx([0.75 * 0.002, 0.25 * 0.002], rel=0.05)
-
-
-def test_work_follows_the_cpu_at_the_higher_rate() -> None:
-    low, high = passed_on(200, 3.2e-3, 1.1e-3, 0.008), passed_on(200, 3.2e-3, 1.1e-3, 0.006)
-    found = by_name(costs.demand(passed_on(100, 2e-4, 1e-4, 0.0), low, high, 0.0))
-    assert mean_s(found["CPU for a call"]) == pytest.approx(0.75 * 3e-3, rel=0.05)
-
-
-def test_without_its_cpu_the_work_is_what_latency_says() -> None:
-    unseen = passed_on(200, 3.2e-3, 1.1e-3, 0.0)._replace(cpu_s=None)
-    found = by_name(costs.demand(passed_on(100, 2e-4, 1e-4, 0.0), unseen, unseen, 0.0))
-    assert found["CPU for a call"].low == pytest.approx(3e-3, rel=0.03)
-    assert found["CPU after the provider"].low == pytest.approx(1e-3, rel=0.03)
-    assert "CPU in the background" not in found
-
-
-def test_work_that_is_all_before_the_provider_is_one_law() -> None:
-    early = passed_on(200, 4.2e-3, 1e-4, 0.004)
-    found = by_name(costs.demand(passed_on(100, 2e-4, 1e-4, 0.0), early, early, 0.0))
-    assert found["CPU after the provider"].state == NONE
-    assert mean_s(found["CPU for a call"]) == pytest.approx(0.004, rel=0.05)
-
-
-def burst(work_s: float, slice_s: float) -> costs.Phase:
-    """Calls that come at once to one worker, each of that work, in slices in turn."""
-    left_s, now_s, started_s = [work_s] * costs.BURST, 0.0, {}
-    while len(started_s) < costs.BURST:
-        for n in range(costs.BURST):
-            if n not in started_s:
-                done_s = min(slice_s, left_s[n])
-                now_s, left_s[n] = now_s + done_s, left_s[n] - done_s
-                if left_s[n] <= 1e-12:
-                    started_s[n] = now_s
-    probes = [Probe(n, sent_s=0.0, ended_s=at_s + 0.1, ok=True) for n, at_s in started_s.items()]
-    return costs.Phase(probes, {n: [Attempt(n, "p/m", at_s, at_s + 0.05, 200)] for n, at_s in started_s.items()}, None, 0.0)
-
-
-def test_slices_are_seen_in_calls_that_come_at_once() -> None:
-    shared = costs.slices([burst(0.012, 0.001)] * costs.BURSTS)
-    assert (shared.path, shared.value) == ("gateway.cpu_slice", "1ms")
-    assert costs.slices([burst(0.012, 0.012)] * costs.BURSTS).state == NONE
-    assert costs.slices([burst(0.012, 0.001)]).state == UNKNOWN
-
-
-def test_work_for_a_streamed_token_is_laid_over() -> None:
-    whole, streams = passed_on(200, 3e-3, 1e-3, 0.008), passed_on(200, 3e-3, 1e-3, 0.008, costs.TOKENS * 0.0002)
-    figure = costs.chunk_work(whole, streams, 0.0)
-    assert (figure.path, figure.value) == ("gateway.cpu_per_token", {"kind": "constant", "value": "0.2ms"})
-
-
-def test_stalls_are_pauses_of_all_work_by_the_calls_between_them() -> None:
-    def held_up(*at: int) -> Figure:
-        """A call done every 20 ms, 200 in all, but 0.5 s after those ``at``."""
-        gaps_s = [0.52 if number in at else 0.02 for number in range(200)]
-        return costs.stalls(costs.pauses(np.cumsum(gaps_s).tolist(), 200), "…")
-
-    assert held_up().state == NONE
-    often = held_up(40, 80, 120, 160)
-    assert (often.path, often.warning) == ("gateway.stalls", None)
-    assert often.value == {"calls": 50, "for": "520ms", "spacing": "random"}
-    assert "seen 1 times only" in (held_up(100).warning or "")
-
-
-def test_the_yardstick_is_laid_over() -> None:
-    figure = costs.machine_speed([0.002] * 10)
-    assert (figure.path, figure.value) == ("gateway.cpu_yardstick", "2ms")
-    assert costs.machine_speed([0.002]).state == UNKNOWN
-
-
-def test_cpu_that_is_known_but_little_is_not_said_to_be_unknown() -> None:
-    idle = [costs.limit_of_throughput(350, [], 0.5, "350 answers a second"), costs.workers([], "350 answers a second")]
-    assert {figure.state for figure in idle} == {UNKNOWN}
-    assert "is not saturated" in idle[0].evidence
-    assert idle[1].evidence == "350 answers a second: too little to tell which of its processes work"
-    unseen = [costs.limit_of_throughput(350, None, 0.5, "350 answers a second"), costs.workers(None, "350 answers a second")]
-    assert "its CPU would tell" in unseen[0].evidence
-    assert "is not known here" in unseen[1].evidence
-    assert costs.limit_of_throughput(350, [0.97], 0.5, "").state == FOUND
