@@ -51,7 +51,8 @@ def shorter(line: str) -> list[str]:
             place = words.index(option)
             del words[place : place + 2]
     words = [re.sub(r"^1,10,100$", "1,10", word) for word in words]
-    return [*words, *(LESS[:2] if words[1] in IMPORTED else LESS)]
+    own_times = words[1] in IMPORTED or words[1].startswith("guide/")
+    return [*words, *(LESS[:2] if own_times else LESS)]
 
 
 PAGES = [page for page in pages() if page.name != "gallery.md" and lines_of(page)]
