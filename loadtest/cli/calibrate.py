@@ -52,8 +52,8 @@ def command(
     you tell; point its upstreams at the mocks first.
     """
     from loadtest.calibration.calibrate import Order, calibrate
+    from loadtest.cli.interrupts import ends_cleanly
     from loadtest.cli.output import write_text
-    from loadtest.cli.progress import ends_cleanly
     from loadtest.cli.verify import check_places, client_side
     from mockprovider.processes.supervisor import RunFailed
     from sim.gateway.language import load

@@ -18,8 +18,9 @@ def played(loaded: Loaded, overrides: tuple[str, ...], target: str, scale: float
     """Predict it, play it, and say what was observed and how far both agree. The exit code: 0 all assertions hold in the measurement and
     the model agrees, 3 an assertion does not, 4 they disagree, 5 the measurement is invalid.
     """
+    from loadtest.cli.interrupts import ends_cleanly
     from loadtest.cli.predictions import predict_scales
-    from loadtest.cli.progress import RunProgress, ends_cleanly
+    from loadtest.cli.progress import RunProgress
     from loadtest.measurement.verify import Order, measure
     from mockprovider.processes.supervisor import RunFailed
     from sim.analysis.chaos import chaos_document
@@ -30,7 +31,7 @@ def played(loaded: Loaded, overrides: tuple[str, ...], target: str, scale: float
     prediction = predict_scales(loaded, [scale], 1, quiet=quiet)[0]  # of the very requests that are sent
     with ends_cleanly():
         try:
-            with RunProgress(loaded.scenario.workload.duration, quiet) as progress:
+            with RunProgress(loaded.scenario.workload.duration, quiet, prediction) as progress:
                 measured = measure(Order(loaded, overrides, target, scale), progress.say, progress.tick)
         except RunFailed as failure:
             click.echo(f"measurement invalid: {failure}", err=True)

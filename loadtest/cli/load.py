@@ -43,8 +43,9 @@ def command(
     says where) gets requests.parquet, certificate.json, the resolved scenario and Locust's own statistics. A client key, if the gateway
     wants one, comes from TENFOLD_KEY_CLIENT. Exit code 5: the generator did not deliver what the schedule says.
     """
+    from loadtest.cli.interrupts import ends_cleanly
     from loadtest.cli.output import CannotKeep, prepared
-    from loadtest.cli.progress import RunProgress, ends_cleanly
+    from loadtest.cli.progress import RunProgress
     from loadtest.processes.http_control import is_loopback, speaks_http
     from mockprovider.processes.supervisor import RunFailed
     from sim.gateway.language import load

@@ -177,21 +177,30 @@ def largest(
     base: Loaded, load: Any, evaluator: Evaluator, most: float, quiet: bool, again: Callable[..., str]
 ) -> Callable[[], dict[str, Any]]:
     """The search for the largest scale, not begun."""
+    from loadtest.cli.live import LiveView
+    from sim.analysis.so_far import SoFar
     from sim.whatif.evaluation import broken
     from sim.whatif.plan import plan
 
+    view = LiveView(quiet)
     told: set[tuple[str, float]] = set()
 
     def evaluate(loaded: Loaded, scale: float) -> dict[str, Any]:
         document = evaluator.evaluate(loaded, scale)
-        if not quiet and (loaded.sha256, scale) not in told:
+        if (loaded.sha256, scale) not in told:
             told.add((loaded.sha256, scale))
             failing = ", ".join(each["budget"] for each in broken(document))
             what = f"{scale:g}x" if loaded is base else f"{scale:g}x with a limit doubled"
-            click.echo(f"{what}: {f'breaks {failing}' if failing else 'holds'}", err=True)
+            view.say(f"{what}: {f'breaks {failing}' if failing else 'holds'}")
+            view.tell(len(told), {what: SoFar(**document["traffic"])})
         return document
 
-    return lambda: plan(base, load, evaluate, most, evaluator.seed, lambda point: again((), point))
+    def work() -> dict[str, Any]:
+        with view:
+            view.begin("searching the largest scale", unit="predictions")
+            return plan(base, load, evaluate, most, evaluator.seed, lambda point: again((), point))
+
+    return work
 
 
 def cheapest(
@@ -207,6 +216,7 @@ def cheapest(
 ) -> Callable[[], dict[str, Any]]:
     """The search for the cheapest configuration, not begun, the values of its knobs checked. Raises ScenarioError."""
     from loadtest.cli.whatif import Counter
+    from sim.analysis.metrics import METRICS
     from sim.scenario.size import refuse_too_many
     from sim.whatif.cheapest import minimise_document, search
     from sim.whatif.configurations import configurations
@@ -217,12 +227,12 @@ def cheapest(
     refuse_too_many(base.scenario, scale, evaluator.replications)
 
     def work() -> dict[str, Any]:
-        with Counter("configurations", min(most, grid_size(knobs)) + 1, quiet) as counter:
+        with Counter("configurations", min(most, grid_size(knobs)) + 1, quiet, minimised, METRICS[minimised].better == "higher") as counter:
             before = 0
 
             def evaluate(several: Sequence[Loaded]) -> list[dict[str, Any]]:
                 nonlocal before
-                found = evaluator.each(several, scale, lambda done: counter.tell(before + done))
+                found = evaluator.each(several, scale, lambda done, last: counter.tell(before + done, last))
                 before += len(several)
                 return found
 

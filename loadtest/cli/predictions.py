@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import multiprocessing
-import sys
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import CancelledError, Executor
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
@@ -17,6 +17,9 @@ from sim.data.run import Run
 from sim.data.spill import CannotSpill, RowKeeper
 from sim.engine.selection import Choice, choose_one
 from sim.scenario.load import Loaded
+
+if TYPE_CHECKING:
+    from sim.engine.replication import Part
 
 WORTH_A_POOL = {"simpy": 30_000, "compiled": 5_000_000}
 """Requests, over all replications, from which starting processes pays. Compiled code answers for a million in some two seconds; a worker
@@ -47,9 +50,8 @@ def predict_scales(
     Raises ScenarioError if the engine asked for cannot run the scenario, and for more requests than a run may have, and UsageError for
     a memory that cannot be set or a cluster that cannot be reached, before any work; CannotKeep if the disk is full.
     """
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
-
+    from loadtest.cli.live import LiveView
+    from sim.analysis.so_far import Tally
     from sim.engine.runner import predict, predict_to_precision
     from sim.scenario.size import refuse_too_many
 
@@ -65,20 +67,21 @@ def predict_scales(
     keeper = keeper or keeper_of_rows()
     if workers is None and cluster is None and little_to_do(loaded, zip(scales, choices, strict=True), replications):
         workers = 1
-    shown = not quiet and sys.stderr.isatty()
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     runs = []
     with (
         executor_of(workers, cluster) as executor,
         no_worker_survives(),
         disk_takes_rows(),
-        Progress(*columns, console=Console(stderr=True), transient=True, disable=not shown) as progress,
+        LiveView(quiet) as view,
     ):
         for scale, choice in zip(scales, choices, strict=True):
-            task = progress.add_task(f"predicting {scale:g}x: replications", total=replications)
+            view.begin(f"predicting {scale:g}x", None if precision else replications, "replications")
+            tally = Tally(loaded.scenario.workload.duration)
 
-            def tell(done: int, task: TaskID = task) -> None:
-                progress.update(task, completed=done)
+            def tell(done: int, part: Part, name: str = f"{scale:g}x", tally: Tally = tally) -> None:
+                if not quiet:
+                    tally.add(part.requests, part.timeline)
+                    view.tell(done, {name: tally.so_far()} if view.wants() else None)
 
             if precision is None:
                 runs.append(predict(loaded.scenario, scale, replications, seed, executor, tell, choice.engine, keeper))

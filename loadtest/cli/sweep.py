@@ -126,7 +126,7 @@ def command(
         executor_of(workers, cluster) as executor,
         no_worker_survives(),
         disk_takes_rows(),
-        Counter("configurations", len(made), quiet) as counter,
+        Counter("configurations", len(made), quiet, COST) as counter,
     ):
         evaluator.executor, evaluator.workers = executor, processes(workers)
         found = evaluator.each([each.loaded for each in made], scale, counter.tell)

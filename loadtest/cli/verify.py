@@ -43,8 +43,8 @@ def command(
     kept in DIR with a report (default: a new directory under results/; with --json nothing is kept unless --out says where). Exit codes:
     0 they agree, 3 a budget failed in the measurement, 4 they disagree, 5 the measurement is invalid.
     """
+    from loadtest.cli.interrupts import ends_cleanly
     from loadtest.cli.output import prepared
-    from loadtest.cli.progress import ends_cleanly
     from loadtest.measurement.verify import Order
     from mockprovider.processes.supervisor import RunFailed
     from sim.gateway.language import load
@@ -79,7 +79,7 @@ def run(order: Any, replications: int, place: Path | None, as_json: bool, quiet:
     loaded = order.loaded
     # First what takes seconds: a model that cannot predict this should not cost a run.
     prediction = predict_scales(loaded, [order.scale], replications, quiet=quiet)[0]
-    with RunProgress(loaded.scenario.workload.duration, quiet) as progress:
+    with RunProgress(loaded.scenario.workload.duration, quiet, prediction) as progress:
         measured = measure(order, progress.say, progress.tick)
     if (speed := speed_beside(loaded.scenario.gateway, measured.yardstick_s)) is not None:
         if not quiet:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import sys
-import time
+import math
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -11,15 +10,17 @@ from typing import TYPE_CHECKING
 
 import click
 
+from loadtest.cli.live import LiveView
 from loadtest.cli.output import CannotKeep
 
 if TYPE_CHECKING:
+    from sim.analysis.so_far import SoFar
+    from sim.formatting import Document
     from sim.scenario.load import Loaded
     from sim.scenario.model import Scenario
     from sim.whatif.kept import Kept
 
-LINE_EVERY_S = 5.0
-"""Where stderr is no terminal."""
+LAST, BEST = "the last", "the best within all budgets"
 
 
 def figure_named(text: str) -> str:
@@ -93,39 +94,38 @@ def processes(workers: int | None) -> int:
 
 
 class Counter:
-    """How many of several are done: a bar on a terminal, a line now and then elsewhere, nothing if quiet."""
+    """How many of several are done; the figures of the last evaluation, and of the best so far within all budgets, if that is asked for.
 
-    def __init__(self, what: str, total: int, quiet: bool) -> None:
-        self.what, self.total, self.quiet = what, total, quiet
-        self.live = not quiet and sys.stderr.isatty()
-        self.begun = self.spoke = time.monotonic()
-        self.kept = 0
+    ``best``: the figure that says which is best, less being better unless ``higher``.
+    """
+
+    def __init__(self, what: str, total: int, quiet: bool, best: str | None = None, higher: bool = False) -> None:
+        self.what, self.total, self.best, self.sign = what, total, best, -1 if higher else 1
+        self.view = LiveView(quiet)
+        self.first, self.lowest = True, math.inf
 
     def __enter__(self) -> Counter:
-        from rich.console import Console
-        from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
-
-        columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), TimeRemainingColumn())
-        self.bar = Progress(*columns, console=Console(stderr=True), transient=True, disable=not self.live)
-        self.bar.start()
-        self.task = self.bar.add_task(self.what, total=self.total)
-        self.first = True
+        self.view.__enter__()
+        self.view.begin(self.what, self.total)
         return self
 
-    def __exit__(self, *_: object) -> None:
-        self.bar.stop()
+    def __exit__(self, *error: object) -> None:
+        self.view.__exit__(*error)
 
-    def tell(self, done: int) -> None:
-        self.bar.update(self.task, completed=done)
-        if self.quiet:
-            return
+    def tell(self, done: int, document: Document | None = None) -> None:
         if self.first:
-            self.first, self.kept = False, done
+            self.first = False
             if done:
-                click.echo(f"{done} of {self.total} {self.what} were finished before", err=True)
-            return
-        now = time.monotonic()
-        if not self.live and now - self.spoke >= LINE_EVERY_S:
-            self.spoke = now
-            left_s = (now - self.begun) / max(1, done - self.kept) * (self.total - done)
-            click.echo(f"{done} of {self.total} {self.what}, about {left_s:.0f} s left", err=True)
+                self.view.say(f"{done} of {self.total} {self.what} were finished before")
+            self.view.begin(self.what, self.total, done=done)
+        self.view.tell(done, {} if document is None else self.rows_of(document))
+
+    def rows_of(self, document: Document) -> dict[str, SoFar]:
+        from sim.analysis.so_far import SoFar
+        from sim.whatif.evaluation import holds, value_of
+
+        seen = {LAST: SoFar(**document["traffic"])}
+        if self.best is not None and holds(document) and (value := self.sign * value_of(document, self.best)) < self.lowest:
+            self.lowest = value
+            seen = {BEST: SoFar(**document["traffic"]), **seen}
+        return seen

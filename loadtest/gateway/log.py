@@ -25,13 +25,16 @@ MAX_EVENTS = 100_000
 
 
 class Log:
-    """``call_ended`` and ``attempt_ended`` add rows, times as the gateway saw them. ``refused`` counts requests by who said no."""
+    """``call_ended`` and ``attempt_ended`` add rows, times as the gateway saw them. ``refused`` counts requests by who said no,
+    ``cost_usd`` sums what they cost.
+    """
 
     def __init__(self, scenario: Any) -> None:
         self.targets = target_names(scenario)
         self.requests, self.attempts = RowLog(REQUESTS), RowLog(ATTEMPTS)
         self.take_request, self.take_attempt = attrgetter(*REQUEST_FIELDS), attrgetter(*ATTEMPT_FIELDS)
         self.refused: Counter[int] = Counter()
+        self.cost_usd = 0.0
         self.samples: list[tuple[int, float, int, int, int]] = []
         self.count, self.every_s = sampling(scenario.workload.duration)
 
@@ -39,6 +42,7 @@ class Log:
         return len(self.requests)
 
     def call_ended(self, c: Any) -> None:
+        self.cost_usd += c.cost_usd
         if c.refused_by != NOT_REFUSED:
             self.refused[c.refused_by] += 1
         if len(self.requests) < MAX_ROWS:

@@ -224,6 +224,8 @@ class GatewayServer:
             "refused_by": {LIMITS[code]: count for code, count in self.log.refused.items()},
             "max_rss_mb": used.ru_maxrss / 1024,
             "stored": len(self.bodies),
+            "cost_usd": self.log.cost_usd,
+            **dict(zip(("waiting", "in_service", "open_breakers"), look(self.g), strict=True)),
         }
         return reply(document)
 

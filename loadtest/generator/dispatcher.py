@@ -24,6 +24,7 @@ from sim.data.outcomes import ABANDONED
 from sim.scenario.model import Scenario
 
 FLUSH_S = 0.1
+TELL_S = 0.5
 SLACK_S = 1e-3  # bodies are written ahead only while the next send is further away than this
 SPARE_FILES = 64  # descriptors kept for other things than connections
 
@@ -159,10 +160,14 @@ class Engine:
         return len(left)
 
     async def _flush_regularly(self, cpu: Cpu) -> None:
+        told_at = 0.0
         while True:
             await asyncio.sleep(FLUSH_S)
             cpu.look()
             self._flush()
+            if time.monotonic() - told_at >= TELL_S:
+                told_at = time.monotonic()
+                self.frames.tell({"part": self.plan.part, "sent": self.sent})
 
     def _flush(self) -> None:
         if self.ended:

@@ -6,32 +6,47 @@ import contextlib
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from loadtest.generator.plan import LoadPlan
+from loadtest.generator.samples import Tail
 from loadtest.processes.http_control import free_port
 from mockprovider.processes.supervisor import Crew, RunFailed
+from sim.analysis.so_far import Latencies, SoFar
 
 LOCUSTFILE = Path(__file__).with_name("locustfile.py")
 START_S = 90.0  # a schedule of millions of requests takes a while to draw
 LEAD_S = 1.0  # from "all parts are ready" to t0: long enough to tell them all
 POLL_S = 0.25
 
-Progress = Callable[[float, int, int, int], None]
-"""(seconds since t0, requests planned (0: not known), requests answered, of them not served)"""
+
+class Beat(NamedTuple):
+    """How far a run is: seconds since t0, requests planned (0: not known), answered, and of them not served. ``figures`` finds out more."""
+
+    elapsed_s: float
+    planned: int
+    answered: int
+    failures: int
+    figures: Callable[[], SoFar]
+
+
+Progress = Callable[[Beat], None]
+Look = Callable[[], Mapping[str, float]]
+"""What a target tells of itself while it runs: fields of ``SoFar``."""
 
 
 class LocustRun:
     """The load generator of one run. ``start`` returns when its engines are ready; ``play`` runs it from ``t0`` to its end.
 
-    ``key``: the clients', default: from the environment.
+    ``key``: the clients', default: from the environment. ``look``: asked only where somebody wants figures.
     """
 
     def __init__(
         self, crew: Crew, plan: LoadPlan, workers: int = 1, web_port: int | None = None, reports: Path | None = None,
-        key: str | None = None,
+        key: str | None = None, look: Look = dict,
     ) -> None:  # fmt: skip
         self.crew = crew
         self.plan = plan
@@ -40,6 +55,8 @@ class LocustRun:
         self.reports = reports
         self.secrets = {} if key is None else {"TENFOLD_KEY_CLIENT": key}
         self.planned = 0
+        self.look = look
+        self.tail, self.latencies = Tail(Path(plan.directory)), Latencies()
 
     def start(self) -> None:
         """Raises RunFailed."""
@@ -96,12 +113,20 @@ class LocustRun:
             if event == "started":
                 t0 = document["t0"]
             elif event == "progress":
-                progress(time.time() - t0, self.planned, document["requests"], document["failures"])
+                elapsed_s, answered, sent = time.time() - t0, document["requests"], document["sent"]
+                figures = partial(self.figures, elapsed_s, sent, answered)
+                progress(Beat(elapsed_s, self.planned, answered, document["failures"], figures))
             elif event == "failed":
                 raise RunFailed(f"the load generator failed: {document['why']}")
             elif event == "done":
                 reports: list[dict[str, Any]] = document["reports"]
                 return reports
+
+    def figures(self, elapsed_s: float, sent: int, answered: int) -> SoFar:
+        """As clients saw it, and the target."""
+        self.latencies.add(self.tail.rows())
+        p50_s, p99_s = self.latencies.quantile(0.5), self.latencies.quantile(0.99)
+        return SoFar(sent / max(1e-3, elapsed_s), max(0, sent - answered), p50_s=p50_s, p99_s=p99_s)._replace(**self.look())
 
     def finish(self, within_s: float = 10.0) -> None:
         """Let Locust write its statistics and leave by itself; whoever is late, or shows a web UI, is ended by the crew."""

@@ -106,11 +106,13 @@ class Conductor:
         self.environment = environment
         self.ready: dict[int, dict[str, Any]] = {}
         self.reports: dict[int, dict[str, Any]] = {}
+        self.sent: dict[int, int] = {}
         self.failed = ""
 
     def begin(self) -> None:
         self.ready.clear()
         self.reports.clear()
+        self.sent.clear()
         self.failed = ""
 
     def told(self, document: dict[str, Any]) -> None:
@@ -120,9 +122,12 @@ class Conductor:
                 say("ready", planned=sum(ready["planned"] for ready in self.ready.values()), sha256=document["sha256"], parts=PARTS)
                 gevent.spawn(self._start)
         elif "done" in document:
+            self.sent[document["part"]] = document["sent"]
             self.reports[document["part"]] = document
             if len(self.reports) == PARTS:
                 self._finish()
+        elif "sent" in document:
+            self.sent[document["part"]] = document["sent"]
         elif "failed" in document and not self.failed and self.environment.runner.state not in ("stopping", "stopped", "cleanup"):
             self.failed = document["why"]
             say("failed", why=self.failed)
@@ -148,7 +153,7 @@ class Conductor:
         total = self.environment.stats.total
         while len(self.reports) < PARTS and not self.failed:
             gevent.sleep(PROGRESS_S)
-            say("progress", requests=total.num_requests, failures=total.num_failures)
+            say("progress", sent=sum(self.sent.values()), requests=total.num_requests, failures=total.num_failures)
 
     def _finish(self) -> None:
         reports = [self.reports[part] for part in sorted(self.reports)]

@@ -1,8 +1,9 @@
 """The open-loop engine: a process of its own that plays a schedule against a gateway and streams exact samples to its parent.
 
 ``python -m loadtest.generator.process plan.json``. On stdout: frames (``loadtest.generator.frames``): one JSON frame when ready, sample
-rows every 100 ms, one JSON frame at the end. On stdin: the line ``t0 <unix seconds>`` starts it; end of file at any time stops it. Rows
-are also appended to samples-<part>.bin. Nothing but this runs in the process: no tokenising, no statistics, no gevent.
+rows every 100 ms, a JSON frame with how many were sent every half second, one at the end. On stdin: the line ``t0 <unix seconds>`` starts
+it; end of file at any time stops it. Rows are also appended to samples-<part>.bin. Nothing but this runs in the process: no tokenising, no
+statistics, no gevent.
 """
 
 from __future__ import annotations

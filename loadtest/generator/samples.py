@@ -70,6 +70,25 @@ def read(directory: Path) -> np.ndarray:
     return rows[np.argsort(rows["request"], kind="stable")]
 
 
+class Tail:
+    """The rows that the generators have added to a run's files since they were asked for last."""
+
+    def __init__(self, directory: Path) -> None:
+        self.directory = directory
+        self.read: dict[Path, int] = {}
+
+    def rows(self) -> np.ndarray:
+        parts = [np.zeros(0, SAMPLES)]
+        for file in sorted(self.directory.glob(PATTERN)):
+            with file.open("rb") as opened:
+                opened.seek(self.read.get(file, 0))
+                content = opened.read()
+            whole = len(content) - len(content) % SAMPLES.itemsize
+            self.read[file] = self.read.get(file, 0) + whole
+            parts.append(np.frombuffer(content[:whole], SAMPLES))
+        return np.concatenate(parts)
+
+
 def to_requests(samples: np.ndarray) -> np.ndarray:
     """The part of the samples that is a request's row."""
     rows = np.zeros(len(samples), REQUESTS)

@@ -112,7 +112,7 @@ def measure(order: Order, say: Say, progress: Progress) -> Measured:
             say("asking the target a first time")
             probe(order.loaded.scenario, plan, client.key, mocks)
         say("starting the load generator")
-        load_run = LocustRun(crew, plan, order.workers, key=client.key)
+        load_run = LocustRun(crew, plan, order.workers, key=client.key, look=running.look)
         load_run.start()
         refuse_if_edited(order)
         t0 = time.time() + LEAD_S

@@ -19,14 +19,12 @@ CONNECT_S, SILENCE_S = 5.0, 30.0
 @cache
 def client() -> httpx.Client:
     """Proxies of the environment are for the outside: parts of a run talk to each other directly, each call on a connection of its own."""
-    return httpx.Client(
-        trust_env=False, timeout=httpx.Timeout(SILENCE_S, connect=CONNECT_S), limits=httpx.Limits(max_keepalive_connections=0)
-    )
+    return httpx.Client(trust_env=False, limits=httpx.Limits(max_keepalive_connections=0))
 
 
-def fetch(who: str, url: str, allow_remote: bool = False) -> bytes:
-    """The body of a GET. Raises RunFailed, naming ``who``."""
-    return _call(who, "GET", url, allow_remote).content
+def fetch(who: str, url: str, allow_remote: bool = False, within_s: float = SILENCE_S) -> bytes:
+    """The body of a GET. Raises RunFailed, naming ``who``, also where nothing comes for ``within_s``."""
+    return _call(who, "GET", url, allow_remote, within_s=within_s).content
 
 
 def post(who: str, url: str, document: dict[str, Any], allow_remote: bool = False) -> dict[str, Any]:
@@ -41,14 +39,16 @@ def post(who: str, url: str, document: dict[str, Any], allow_remote: bool = Fals
     return found
 
 
-def _call(who: str, method: str, url: str, allow_remote: bool, document: dict[str, Any] | None = None) -> httpx.Response:
+def _call(
+    who: str, method: str, url: str, allow_remote: bool, document: dict[str, Any] | None = None, within_s: float = SILENCE_S
+) -> httpx.Response:
     if not allow_remote and not is_loopback(url):
         raise RunFailed(f"{who} is not on this machine: {url}")
     try:
-        answer = client().request(method, url, json=document)
+        answer = client().request(method, url, json=document, timeout=httpx.Timeout(within_s, connect=CONNECT_S))
     except httpx.TimeoutException as error:
-        within_s = CONNECT_S if isinstance(error, httpx.ConnectTimeout) else SILENCE_S
-        raise RunFailed(f"{who} does not answer at {urlsplit(url).netloc}: nothing came for {within_s:g} s") from None
+        waited_s = CONNECT_S if isinstance(error, httpx.ConnectTimeout) else within_s
+        raise RunFailed(f"{who} does not answer at {urlsplit(url).netloc}: nothing came for {waited_s:g} s") from None
     except (httpx.HTTPError, httpx.InvalidURL) as error:
         raise RunFailed(f"{who} does not answer at {urlsplit(url).netloc}: {error or type(error).__name__}") from None
     if not answer.is_success:

@@ -87,6 +87,10 @@ class Running:
     def set_t0(self, t0: float) -> None:
         """The run starts at ``t0`` (unix seconds). Raises RunFailed. Gateways of others have no clock of ours."""
 
+    def look(self) -> dict[str, float]:
+        """What it tells of itself now, by fields of ``sim.analysis.so_far.SoFar``. Gateways of others tell nothing that we know."""
+        return {}
+
     def collect(self) -> GatewayLog | None:
         """Its own records, when it keeps any. Raises RunFailed."""
         return None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from dataclasses import dataclass
 from typing import Any
@@ -19,6 +20,7 @@ from sim.gateway.stages.redis import EFFECTS, stores
 from sim.scenario.load import Loaded
 
 START_S = 30.0
+LOOK_S = 0.5
 
 
 class Reference:
@@ -82,6 +84,13 @@ class RunningReference(Running):
             self.redis.strike(self.scenario, t0)
         for url in self.controls:
             post("the gateway", f"{url}/_tenfold/t0", {"t0": t0})
+
+    def look(self) -> dict[str, float]:
+        try:
+            told = [json.loads(fetch("the gateway", f"{url}/_tenfold/usage", within_s=LOOK_S)) for url in self.controls]
+        except RunFailed:  # too busy to say, or gone, which others notice
+            return {}
+        return {name: sum(each[name] for each in told) for name in ("waiting", "open_breakers", "cost_usd")}
 
     def collect(self) -> GatewayLog:
         from loadtest.gateway.log import unpack

@@ -31,11 +31,11 @@ def predict(
     replications: int = DEFAULT_REPLICATIONS,
     seed: int | None = None,
     executor: Executor | None = None,
-    progress: Callable[[int], None] | None = None,
+    progress: Callable[[int, Part], None] | None = None,
     engine: str = "auto",
     keeper: RowKeeper | None = None,
 ) -> Run:
-    """Predict ``scenario`` at ``scale`` times its arrival rate; ``progress`` is told how many replications are done.
+    """Predict ``scenario`` at ``scale`` times its arrival rate; ``progress`` is told how many replications are done, and the last of them.
 
     Replication r draws from ``replication_seed(seed, r)``, whoever runs it, so the result does not depend on the executor.
     ``engine``: see ``sim.engine.selection.choose``, which raises ScenarioError for a scenario that the engine asked for cannot run.
@@ -54,7 +54,7 @@ def predict_to_precision(
     scale: float = 1.0,
     seed: int | None = None,
     executor: Executor | None = None,
-    progress: Callable[[int], None] | None = None,
+    progress: Callable[[int, Part], None] | None = None,
     engine: str = "auto",
     most: int = MOST,
     keeper: RowKeeper | None = None,
@@ -84,10 +84,10 @@ def simulate(
     seed: int,
     replications: range,
     executor: Executor | None,
-    progress: Callable[[int], None] | None,
+    progress: Callable[[int, Part], None] | None,
     keeper: RowKeeper,
 ) -> list[Part]:
-    """The replications asked for, their rows where ``keeper`` keeps them; ``progress`` is told the number of the last one done, from 1."""
+    """The replications asked for, their rows where ``keeper`` keeps them; ``progress`` is told how many are done, and the last of them."""
     work = replicator(engine, scenario)
     jobs = [(scenario, scale, seed, replication) for replication in replications]
     parts: list[Part] = []
@@ -97,9 +97,9 @@ def simulate(
         keep = keeper.hold if fits and keeper.has_room(len(part.requests)) else keeper.spill
         requests, attempts = keep(part.requests, part.attempts)
         parts.append(part._replace(requests=requests, attempts=attempts))
-        del part  # or its rows would stand there until the next is done
         if progress is not None:
-            progress(replications.start + len(parts))
+            progress(replications.start + len(parts), part)
+        del part  # or its rows would stand there until the next is done
     return parts
 
 

@@ -14,10 +14,12 @@ from sim.analysis.breakdowns import outcomes, refused_by
 from sim.analysis.budgets import judge
 from sim.analysis.metrics import METRICS, measure
 from sim.analysis.paired_comparison import DELAYS, one_replication, quantile_alone
+from sim.analysis.so_far import SoFar, Tally
 from sim.analysis.summary import clean, judged
 from sim.analysis.window import Window
 from sim.data.run import Run
 from sim.data.spill import RowKeeper
+from sim.engine.replication import Part
 from sim.engine.runner import predict
 from sim.formatting import Document
 from sim.scenario.budgets import find_metric, parse_budgets
@@ -43,7 +45,7 @@ class Job(NamedTuple):
     rows_in_memory: int | None = None
 
 
-def evaluate(job: Job, executor: Executor | None = None, progress: Callable[[int], None] | None = None) -> dict[str, Any]:
+def evaluate(job: Job, executor: Executor | None = None, progress: Callable[[int, Part], None] | None = None) -> dict[str, Any]:
     """Predict it, and say what ``figures_of`` says."""
     keeper = RowKeeper(job.rows_in_memory)
     run = predict(job.scenario, job.scale, job.replications, job.seed, executor, progress, job.engine, keeper)
@@ -52,7 +54,7 @@ def evaluate(job: Job, executor: Executor | None = None, progress: Callable[[int
 
 def figures_of(run: Run, names: Sequence[str]) -> dict[str, Any]:
     """``figures``: each as an estimate with its values ``by_replication`` (null where one cannot say); the verdicts on the budgets, and
-    what binds. Plain JSON types.
+    what binds; ``traffic``: figures of all of it, the warm-up, too. Plain JSON types.
     """
     window = Window(run)
     alone = by_replication(run, names)
@@ -70,8 +72,15 @@ def figures_of(run: Run, names: Sequence[str]) -> dict[str, Any]:
         "limits": [clean(row) for row in ranked_limits(run)],
         "outcomes": outcomes(window),
         "refused_by": refused_by(window),
+        "traffic": traffic_of(run)._asdict(),
         "wall_s": run.wall_s,
     }
+
+
+def traffic_of(run: Run) -> SoFar:
+    tally = Tally(run.scenario.workload.duration)
+    tally.add(run.requests, run.timeline, run.replications)
+    return tally.so_far()
 
 
 def by_replication(run: Run, names: Sequence[str]) -> np.ndarray:

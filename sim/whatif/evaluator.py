@@ -60,8 +60,10 @@ class Evaluator:
         """Compiled code makes rows about as fast as they can be sent from a worker: only long runs gain by it."""
         return self.share_all or job.engine == "simpy" or expected_requests(job.scenario, job.scale) * job.replications > SHARED_FROM
 
-    def each(self, several: Sequence[Loaded], scale: float, tell: Callable[[int], None] | None = None) -> list[dict[str, Any]]:
-        """Their figures, in their order. ``tell`` is told how many of them are known so far."""
+    def each(
+        self, several: Sequence[Loaded], scale: float, tell: Callable[[int, dict[str, Any] | None], None] | None = None
+    ) -> list[dict[str, Any]]:
+        """Their figures, in their order. ``tell`` is told how many of them are known so far, and the last."""
         engine = self.engine_for([loaded.scenario for loaded in several], scale)
         jobs = dict(self.job(loaded, scale, engine) for loaded in several)
         keys = [self.job(loaded, scale, engine)[0] for loaded in several]
@@ -69,12 +71,12 @@ class Evaluator:
         done = set(jobs) - set(missing)
         known = sum(key in done for key in keys)
         if tell is not None:
-            tell(known)
+            tell(known, None)
         for key, document in self.finished(missing):
             self.kept.put(key, document)
             known += keys.count(key)
             if tell is not None:
-                tell(known)
+                tell(known, document)
         return [self.kept.found[key] for key in keys]
 
     def finished(self, jobs: dict[str, Job]) -> Iterator[tuple[str, dict[str, Any]]]:

@@ -144,7 +144,7 @@ from pathlib import Path
 from sim.engine.runner import predict
 from sim.gateway.language import load
 from sim.data.spill import RowKeeper
-def stop(done):
+def stop(done, part):
     print(len(list(Path(sys.argv[1]).glob("*/*.parquet"))), flush=True)
     os.kill(os.getpid(), signal.SIGINT)
 scenario = load("launch", ["workload.duration=20s", "workload.warmup=0s", "faults=[]"]).scenario

@@ -36,9 +36,9 @@ def test_a_configuration_is_evaluated_once(tmp_path: Path, monkeypatch: pytest.M
     several = [load(tmp_path / "small.yaml", [f"gateway.queue.concurrency={number}"]) for number in (5, 6, 5)]
     told: list[int] = []
     evaluator = Evaluator(7, 2, "simpy", ("latency_s.p99",), 3, Kept(tmp_path))
-    assert len(evaluator.each(several, 1.0, told.append)) == 3
+    assert len(evaluator.each(several, 1.0, lambda done, last: told.append(done))) == 3
     assert (asked, told) == ([5, 6], [0, 2, 3])
-    Evaluator(7, 2, "simpy", ("latency_s.p99",), 3, Kept(tmp_path)).each(several, 1.0, told.append)
+    Evaluator(7, 2, "simpy", ("latency_s.p99",), 3, Kept(tmp_path)).each(several, 1.0, lambda done, last: told.append(done))
     assert (asked, told[3:]) == ([5, 6], [3])
     Evaluator(8, 2, "simpy", ("latency_s.p99",), 3, Kept(tmp_path)).each(several, 1.0)
     assert asked == [5, 6, 5, 6]
