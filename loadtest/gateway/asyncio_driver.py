@@ -19,6 +19,7 @@ from sim.data.statuses import CANCELLED, REFUSED, STREAMING, TIMED_OUT
 from sim.gateway import chain
 from sim.gateway.call import PERFORM
 from sim.gateway.hooks import free_slot, take_slot
+from sim.gateway.stages.connections import whole
 from sim.gateway.stages.hedge import ended as fork_ended
 from sim.gateway.stages.upstream import settle
 from sim.kernel.containers import NOBODY, remove, take_ready
@@ -213,6 +214,25 @@ class AsyncioDriver:
         self.resume(c, now_s)
         self.go_on_ready(now_s)
 
+    def connecting(self, c: Any) -> None:
+        """A connection is set up for the call's attempt, which has no time for its first content meanwhile."""
+        whole(self.g, c).new_connections += 1
+        self.rearm(c, c.end_by_s)
+
+    def connected(self, c: Any) -> None:
+        """The attempt's own time begins only now."""
+        now_s = self.now_s()
+        took_s = now_s - c.attempt_started_s
+        c.connect_s += took_s
+        c.attempt_started_s = now_s
+        c.first_by_s += took_s
+        self.rearm(c, min(c.first_by_s, c.end_by_s))
+
+    def rearm(self, c: Any, until_s: float) -> None:
+        """The call's attempt may last until then, instead of what it was told before."""
+        c.ticket += 1
+        self.agenda.add(min(until_s, c.leaves_s), c)
+
     def show(self, c: Any) -> None:
         """The first content of the call's attempt has come. From now on it may last until ``c.end_by_s``. Of two attempts side by side this
         one has won if ``c.wins`` afterwards.
@@ -225,8 +245,7 @@ class AsyncioDriver:
             self.resume(c, now_s)
             self.go_on_ready(now_s)
         elif c.first_by_s < c.end_by_s:
-            c.ticket += 1
-            self.agenda.add(min(c.end_by_s, c.leaves_s), c)
+            self.rearm(c, c.end_by_s)
 
     def cut(self, c: Any, status: int, now_s: float) -> None:
         """The attempt is over: its time is up, or its client has left, or another attempt was faster."""

@@ -60,6 +60,8 @@ class GatewayServer:
         self.urls = upstreams
         self.histories = Histories()
         self.g = chain.build(scenario, scenario.seed, self.histories)
+        if self.g.connections is not None:
+            self.g.connections.on_sockets = True
         self.cancels = scenario.gateway.cancel_on_disconnect
         self.names = Names(scenario)
         self.draws = LiveDraws(scenario, scenario.seed)
@@ -91,7 +93,7 @@ class GatewayServer:
         return app
 
     async def _lifetime(self, _: web.Application) -> Any:
-        async with upstream_session() as session:
+        async with upstream_session(self.scenario.gateway.connections) as session:
             upstream = HttpUpstream(session, self.scenario, self.urls)
             self.driver = AsyncioDriver(self.g, upstream.begin, self.call_ended, self.attempt_ended)
             if self.redis is not None:

@@ -1,7 +1,4 @@
-"""Attempts over HTTP: one request to one provider, in its dialect.
-
-Connections are pooled without a limit, since a limit would be a queue nobody models.
-"""
+"""Attempts over HTTP: one request to one provider, in its dialect."""
 
 from __future__ import annotations
 
@@ -16,6 +13,7 @@ import orjson
 from yarl import URL
 
 from loadtest.gateway.asyncio_driver import AsyncioDriver
+from loadtest.gateway.connections import HERE, connector, trace
 from loadtest.gateway.context import Summaries, messages_for, summary_request
 from loadtest.gateway.dialects import DIALECTS
 from loadtest.gateway.dialects.base import StreamReader
@@ -25,15 +23,16 @@ from sim.data.statuses import REFUSED
 from sim.kernel.containers import NOBODY
 from sim.scenario.targets import target_names
 
-KEEPALIVE_S = 15.0  # hosted APIs and their load balancers close idle connections after 60 s and more
 MAX_ERROR_BYTES = 64 * 1024
 RETRY_AFTER = (("retry-after-ms", 1e-3), ("retry-after", 1.0))
 RETRY_DELAY = re.compile(rb'"retryDelay":\s*"([0-9.]+)s"')  # Gemini says it in the body (google.rpc.RetryInfo)
 
 
-def upstream_session() -> aiohttp.ClientSession:
+def upstream_session(connections: Any) -> aiohttp.ClientSession:
+    """``connections``: a scenario's ``gateway.connections``."""
     return aiohttp.ClientSession(
-        connector=aiohttp.TCPConnector(limit=0, keepalive_timeout=KEEPALIVE_S),
+        connector=connector(connections),
+        trace_configs=[] if connections is None else [trace(connections.setup)],
         timeout=aiohttp.ClientTimeout(total=None, connect=None, sock_connect=None, sock_read=None),
         cookie_jar=aiohttp.DummyCookieJar(),
         headers={"Content-Type": "application/json", "Accept-Encoding": "identity"},  # a compressed stream comes in lumps
@@ -55,6 +54,7 @@ class HttpTarget:
         provider_name, self.model = name.split("/", 1)
         path = self.dialect.path.format(model=quote(self.model, safe=""))
         self.url = URL(url.rstrip("/").removesuffix(self.dialect.prefix) + path, encoded=True)
+        self.is_here = self.url.host in HERE
         self.headers = [self.dialect.authorize(key) for key in keys_of(provider_name, provider.keys)]
 
 
@@ -88,7 +88,7 @@ class HttpAttempt:
         body = orjson.dumps(target.dialect.ask(document, target.model, messages))
         headers = {**target.headers[c.key], "x-tenfold-request": str(request.number)}
         try:
-            answer = await self._session.post(target.url, data=body, headers=headers)
+            answer = await self._session.post(target.url, data=body, headers=headers, trace_request_ctx=self)
         except aiohttp.ClientError:
             request.failure = f"{target.name} cannot be reached"
             return REFUSED
@@ -101,6 +101,18 @@ class HttpAttempt:
             return answer.status
         finally:
             answer.close()  # one that was read to its end has given its connection back already
+
+    @property
+    def is_here(self) -> bool:
+        """Whether its provider is on this machine."""
+        return self._target.is_here
+
+    def connecting(self) -> None:
+        """A connection is set up for it."""
+        self._driver.connecting(self._c)
+
+    def connected(self) -> None:
+        self._driver.connected(self._c)
 
     def asked(self) -> tuple[dict[str, Any], list[dict[str, Any]]]:
         """(document, messages) to send."""
@@ -168,6 +180,12 @@ class SummaryAttempt(HttpAttempt):
 
     def asked(self) -> tuple[dict[str, Any], list[dict[str, Any]]]:
         return summary_request(self._driver.g, self._c, self._c.exchange, self._summaries)
+
+    def connecting(self) -> None:
+        """The model's summaries take no part in the pool."""
+
+    def connected(self) -> None:
+        pass
 
     def answered(self, reader: StreamReader) -> None:
         self._summaries.keep(self._c.conversation, reader.message.build()["content"] or "")

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from math import inf
+from typing import Any
 
 import numpy as np
 
 from sim.analysis.utilization_row import Refusals, Row, row
 from sim.data.table import Columns
+from sim.gateway.stages.connections import NO_FREE_CONNECTION
 from sim.kernel.refusals import NOT_REFUSED
 from sim.provider.attempt import CONCURRENCY, CONTEXT_WINDOW, SLOTS
 from sim.provider.rate_limits import INPUT_TOKENS, OUTPUT_TOKENS, REQUESTS, TOKENS
@@ -66,6 +68,23 @@ def provider_rows(
                 rows += window_rows(names[place], model, sent, here, requests, refused, place)
         rows += refused.rest(refusals, places, f" at {name}")
     return rows
+
+
+def pool_rows(scenario: Any, per_attempt_rps: float, requests: Columns, attempts: Columns, names: tuple[str, ...]) -> Iterator[Row]:
+    """Of the gateway's connections to each provider, which an attempt holds while it is set up, on its way and answered."""
+    connections = scenario.gateway.connections
+    if connections is None or connections.max == "unlimited":
+        return
+    sent = Sent(attempts, per_attempt_rps, names)
+    refused = Refusals("requests", requests["refused_by"], requests["target"])
+    for name in scenario.providers:
+        places = [place for place, target in enumerate(names) if target.split("/", 1)[0] == name]
+        mine, here = np.isin(sent.target, places), np.isin(requests["target"], places) & (requests["attempts"] > 0)
+        if mine.any() and here.any():
+            set_up_s = float(requests["connect_s"].sum(where=here)) / int(requests["attempts"].sum(where=here))
+            held = sent.per_second(mine) * (sent.average("duration_s", mine) + set_up_s)
+            words = f"the connection pool to {name}"
+            yield row(words, float(connections.max), "connections", held, refused, (NO_FREE_CONNECTION,), places)
 
 
 def key_rows(name: str, provider: Provider, sent: Sent, mine: np.ndarray, refused: Refusals, places: list[int]) -> list[Row]:

@@ -12,12 +12,13 @@ from typing import Any
 
 import numpy as np
 
-from sim.analysis.provider_utilization import provider_rows
+from sim.analysis.provider_utilization import pool_rows, provider_rows
 from sim.analysis.utilization_row import Refusals, Row, row
 from sim.data.outcomes import CACHE_HIT, OK
 from sim.data.run import Run
 from sim.data.table import Columns
 from sim.gateway.stages.admission import FULL, TOO_LONG
+from sim.gateway.stages.connections import NO_FREE_CONNECTION
 from sim.gateway.stages.cpu import laws, works
 from sim.gateway.stages.rate_limit import ALL_REQUESTS, ALL_TOKENS, USER_REQUESTS, USER_TOKENS
 from sim.scenario.distributions import mean
@@ -59,14 +60,21 @@ def usage(
     rows += cpu_rows(scenario, offered_rps, needing_rps, requests, asked, refused)
     if gateway.queue is not None and gateway.queue.concurrency != "unlimited":
         in_service_s = requests["latency_s"] - requests["queue_wait_s"] - requests["coalesced_s"] - requests["cpu_s"]
+        if gateway.connections is not None:
+            in_service_s = in_service_s - requests["pool_wait_s"]
         service_s = float(in_service_s.mean(where=asked)) if asked.any() else 0.0
         slots, demand = float(gateway.queue.concurrency), needing_rps * service_s
         if gateway.queue.per == "worker":
             slots *= most_workers(gateway)
         rows.append(row("the gateway's concurrency", slots, "requests in service", demand, refused, (FULL, TOO_LONG)))
+    per_attempt_rps = needing_rps / max(1, int(asked.sum()))
+    pools = list(pool_rows(scenario, per_attempt_rps, requests, attempts, names))
+    if pools:
+        refused.take((NO_FREE_CONNECTION,))
+    rows += pools
     rows += refused.rest(refusals)
     if asked.any():
-        rows += provider_rows(scenario, needing_rps / int(asked.sum()), requests, attempts, names, refusals)
+        rows += provider_rows(scenario, per_attempt_rps, requests, attempts, names, refusals)
     return rows
 
 

@@ -39,6 +39,7 @@ from sim.gateway.stages import (
     backbone,
     breaker,
     cdn,
+    connections,
     context,
     cpu,
     deadline,
@@ -97,6 +98,7 @@ STAGES: tuple[ModuleType, ...] = (
     breaker,  # none to a target that fails too often
     ejection,  # nor to one that a real gateway would leave out
     api_keys,  # with a key that is not refused
+    connections,  # over a connection to its provider
     backbone,  # from the gateway's region to the provider's
     streamed,  # the gateway's own work for what it streams
     upstream,  # one attempt

@@ -47,6 +47,13 @@ GUIDE = {
         "workload.duration=4m", "gateway.serial_per_request=2ms",
         "faults=[{kind: region-outage, region: us, at: 90.25s, for: 45.5s}]",
     ),
+    "connection pools": (
+        "gateway.connections={max: 9, wait: 700ms, keep: 5, idle: 400ms, setup: 80ms}", "gateway.queue.concurrency=40",
+    ),
+    "connection pools, hedged": (
+        "gateway.connections={max: 12, wait: 1s, keep: 4, idle: 1s, setup: 120ms}", "gateway.hedge={after: 700ms, at_most: 0.3, to: next}",
+        "gateway.retry.to=next", "gateway.queue.concurrency=40",
+    ),
     "tiers by a classifier, hedged": (
         "gateway.classifier={misclassified: 25%, notices: 60%}", "gateway.hedge={after: 700ms, at_most: 0.3, to: next}",
     ),

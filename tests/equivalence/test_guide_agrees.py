@@ -63,7 +63,18 @@ def regions_are_apart(rows: np.ndarray) -> None:
     assert (rows["backbone_s"] > 0.05).sum() > 50
 
 
+def connections_run_out(rows: np.ndarray) -> None:
+    assert rows["pool_timeouts"].sum() > 20
+    assert 100 < rows["new_connections"].sum() < 0.9 * rows["attempts"].sum()
+
+
+def connections_are_waited_for(rows: np.ndarray) -> None:
+    connections_run_out(rows)
+    assert min((rows["pool_wait_s"] > 0).sum(), (rows["connect_s"] > 0).sum()) > 100
+
+
 AT_WORK = {
+    "connection pools": connections_are_waited_for, "connection pools, hedged": connections_run_out,
     "less under load": less_is_served_under_load,
     "summaries by calls": summaries_are_made,
     "regions, one of which goes down": regions_are_apart,

@@ -162,7 +162,7 @@ def leave(g: Any, c: Any, now_s: float) -> None:
     if not c.permitted:
         return
     c.permitted = False
-    if c.status == CANCELLED or c.status == NOT_SENT or 400 <= c.status < 500:
+    if c.status == CANCELLED or c.status <= NOT_SENT or 400 <= c.status < 500:
         release(g.breaker, g.circuits[c.aim])
     else:
         record(g, c.aim, c.status != 200, c.attempt_s > g.breaker.slow_after_s, now_s)

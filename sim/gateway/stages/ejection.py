@@ -219,7 +219,7 @@ def leave(g: Any, c: Any, now_s: float) -> None:
         return
     c.is_watched = False
     s, health, status = g.ejection, g.target_health[c.aim], c.status
-    if status == NOT_SENT or (status == CANCELLED and s.kind != NGINX):
+    if status <= NOT_SENT or (status == CANCELLED and s.kind != NGINX):
         return
     if s.kind == NGINX:
         judge_by_nginx(g, c, health, now_s)

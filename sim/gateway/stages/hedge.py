@@ -173,7 +173,7 @@ def ended(g: Any, fork: Any) -> None:
     c = g.calls[fork.parent]
     c.cost_usd += fork.cost_usd
     c.cached_tokens += fork.cached_tokens
-    if fork.status == NOT_SENT:
+    if fork.status <= NOT_SENT:
         c.attempts -= 1
     fork.is_back, c.last_back = True, fork.slot
     if fork.is_orphan:

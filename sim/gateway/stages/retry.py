@@ -13,7 +13,7 @@ from typing import Annotated, Any, ClassVar, Literal
 from pydantic import Field
 
 from sim.data.outcomes import ERROR, TIMEOUT
-from sim.data.statuses import NOT_SENT, REFUSED, TIMED_OUT
+from sim.data.statuses import NO_CONNECTION, NOT_SENT, REFUSED, TIMED_OUT
 from sim.gateway.call import CONTINUE, WAIT
 from sim.gateway.hooks import permits
 from sim.kernel.containers import NOBODY
@@ -183,8 +183,8 @@ def give_up(g: Any, c: Any) -> None:
 
 
 def deserves_retry(status: int) -> bool:
-    """As the official SDKs and LiteLLM: refused, timed out, 408, 409, 429 and every 5xx."""
-    return status >= 500 or status in (REFUSED, TIMED_OUT, 408, 409, 429)
+    """As the official SDKs and LiteLLM: refused, timed out (also in wait for a connection), 408, 409, 429 and every 5xx."""
+    return status >= 500 or status in (REFUSED, TIMED_OUT, NO_CONNECTION, 408, 409, 429)
 
 
 def deposit(budget: Any) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from sim.analysis.bottleneck import bottleneck
 from sim.analysis.metrics import measure
 from sim.engine.runner import predict
 from sim.gateway.language import load
@@ -81,3 +82,16 @@ def test_no_class_of_requests_has_a_part_of_what_is_paid_by_the_hour():
 
     seen = run("workload.arrivals.rate=0.1/s")
     assert measure(Window(seen, classes=(0,)), "cost_usd.per_month").value == 0.0
+
+
+def test_an_http_clients_default_pool_is_full_long_before_the_provider_is():
+    def binding(scale, *changes):
+        loaded = load("guide/capacity/connections", ["workload.duration=5m", *changes])
+        return bottleneck(predict(loaded.scenario, scale, replications=1, engine="simpy"))
+
+    assert binding(1) is None
+    full = binding(3)
+    assert (full["limit"], full["capacity"]) == ("the connection pool to openai", 100)
+    assert full["load"] > 1.3
+    assert full["refused_share"] > 0.2
+    assert binding(3, "gateway.connections.max=1000") is None, "the OpenAI SDK's pool"

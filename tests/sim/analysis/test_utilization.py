@@ -61,6 +61,7 @@ LIMITS: list[tuple[str, dict[str, Any], float]] = [
     ("the per-user request limit (user at the 99th percentile)", {"gateway": {"limits": {"per_user": {"requests": "5/s"}}}}, 2.0),
     ("the per-user token limit (user at the 99th percentile)", {"gateway": {"limits": {"per_user": {"tokens": "750/s"}}}}, 2.0),
     ("the gateway's concurrency", {"gateway": {"queue": {"concurrency": 5}}}, 2.0),
+    ("the connection pool to a", {"gateway": {"connections": {"max": 5, "wait": "1ms"}}}, 2.0),
     ("a's request limit", {"provider": {"limits": {"requests": "5/s"}}}, 2.0),
     ("a's token limit", {"provider": {"limits": {"tokens": "750/s"}}}, 2.0),
     ("a's token limit", {"provider": {"limits": {"tokens": "1000/s", "reserve": 100}}}, 2.0),
