@@ -16,6 +16,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from fnmatch import fnmatch
 from pathlib import Path
+from statistics import median
 from tempfile import TemporaryDirectory
 from typing import Any, NamedTuple
 
@@ -25,6 +26,9 @@ from sim.analysis.validation import FIGURES
 
 ROOT = Path(__file__).parents[1]
 PLACE = ROOT / "results" / "validation"
+
+
+RUNS = 3
 
 
 class Case(NamedTuple):
@@ -44,13 +48,14 @@ class Case(NamedTuple):
 
 
 class Page(NamedTuple):
-    """A page of results: its cases, and how one of them is told."""
+    """A page of results: its cases, how often each is measured, and how the valid runs of one, or an invalid one, are told."""
 
     title: str
     says: str
     cases: list[Case]
     columns: list[str]
-    cells: Callable[[Case, dict[str, Any]], list[str]]
+    cells: Callable[[Case, list[dict[str, Any]]], list[str]]
+    runs: int = 1
 
 
 def tenfold(*arguments: Any) -> str:
@@ -58,8 +63,8 @@ def tenfold(*arguments: Any) -> str:
     return done.stdout.decode()
 
 
-def verify(case: Case) -> dict[str, Any]:
-    """What ``tenfold verify --json`` said, calibrated first if the case asks for it."""
+def verify(case: Case, runs: int) -> list[dict[str, Any]]:
+    """What ``tenfold verify --json`` said, calibrated first if the case asks for it: of valid runs only, unless there is none."""
     scenario = ROOT / "scenarios" / f"{case.scenario}.yaml"
     with TemporaryDirectory() as folder:
         found = Path(folder) / "calibration.yaml"
@@ -67,22 +72,27 @@ def verify(case: Case) -> dict[str, Any]:
             tenfold("calibrate", scenario, "--target", case.target, "--only", case.calibrate, "-o", found, "-q")
         laid = ["--calibration", found] if case.calibrate else []
         sets = [word for change in case.changes for word in ("--set", change)]
-        return json.loads(tenfold("verify", scenario, "--target", case.target, "--scale", case.scale, *laid, *sets, "--json", "-q"))
+        asked = ("verify", scenario, "--target", case.target, "--scale", case.scale, *laid, *sets, "--json", "-q")
+        told = [json.loads(tenfold(*asked)) for _ in range(runs)]
+    return [each for each in told if not each["why_invalid"]] or told[:1]
 
 
-def gateways_row(case: Case, said: dict[str, Any]) -> list[str]:
-    names = ("latency_s.p50", "latency_s.p99", "added_latency_s.p50", "ttft_s.p50", "ttft_s.p99", "cost_usd")
-    p50, p99, added, first, first_p99, cost = (said["comparison"][name] for name in names)
+def gateways_row(case: Case, runs: list[dict[str, Any]]) -> list[str]:
+    """Of several runs the one in the middle by P50, and the errors of all: their median and range."""
+    said = sorted(runs, key=lambda each: each["comparison"]["latency_s.p50"]["error"] or 0.0)[len(runs) // 2]
+    p50, p99, added = (said["comparison"][name] for name in ("latency_s.p50", "latency_s.p99", "added_latency_s.p50"))
     shares = " (outcomes by share)" if said.get("past_saturation") else ""
     return [
-        case.target, case.scenario + (", calibrated" if case.calibrate else ""), f"{case.scale:g}x", f"{said['paired']['requests']:,}",
-        *sides(p50), error(p50), *sides(p99), error(p99), *sides(added, 1), error(first), error(first_p99),
-        f"{said['paired']['same_outcome']:.1%}", error(cost), "; ".join([said["verdict"] + shares, *said["why_invalid"]]),
+        case.target, case.scenario + (", calibrated" if case.calibrate else ""), f"{case.scale:g}x", f"{len(runs)}",
+        f"{said['paired']['requests']:,}", *sides(p50), errors(runs, "latency_s.p50"), *sides(p99), errors(runs, "latency_s.p99"),
+        *sides(added, 1), errors(runs, "ttft_s.p50"), errors(runs, "ttft_s.p99"), f"{said['paired']['same_outcome']:.1%}",
+        errors(runs, "cost_usd"), "; ".join([said["verdict"] + shares, *said["why_invalid"]]),
     ]  # fmt: skip
 
 
-def guide_row(case: Case, said: dict[str, Any]) -> list[str]:
+def guide_row(case: Case, runs: list[dict[str, Any]]) -> list[str]:
     """Judged by bars of its own, which are narrower than those of ``tenfold verify``."""
+    said = runs[0]
     p50, p99, cost = (said["comparison"][name] for name in ("latency_s.p50", "latency_s.p99", "cost_usd"))
     alike = said["paired"]["same_outcome"]
     broken = [name for name, entry, limit in (("P50", p50, 0.02), ("P99", p99, 0.05)) if not within(entry, limit)]
@@ -105,6 +115,14 @@ def plain(entry: dict[str, Any]) -> str:
 
 def sides(entry: dict[str, Any], digits: int = 0) -> list[str]:
     return ["–" if (value := entry[side]["value"]) is None else f"{value * 1000:,.{digits}f} ms" for side in ("predicted", "measured")]
+
+
+def errors(runs: list[dict[str, Any]], name: str) -> str:
+    found = sorted(value for run in runs if (value := run["comparison"][name]["error"]) is not None)
+    if not found:
+        return "–"
+    spread = f" ({found[0]:+.1%} to {found[-1]:+.1%})" if len(found) > 1 else ""
+    return f"{median(found):+.1%}{spread}"
 
 
 def error(entry: dict[str, Any]) -> str:
@@ -135,13 +153,15 @@ MISTAKES = {"token_limits": MISTAKE, "single_provider": (*MISTAKE, OUTAGE), "no_
 PAGES = {
     "verify": Page(
         "Prediction beside measurement",
-        "Every part a process of its own; one run a row.",
+        f"Every part a process of its own. A row has up to {RUNS} valid runs: figures of the one in the middle by P50, "
+        "the errors' median and range.",
         [
             Case("reference", "demo"),
             Case("reference", "demo", 3.0),
             Case("reference", "validation/busy"),
             Case("haproxy", "validation/proxy-queue"),
             Case("haproxy", "validation/proxy-stream"),
+            Case("haproxy", "validation/proxy-held"),
             Case("haproxy", "validation/proxy", 10.0),
             Case("envoy", "validation/proxy-queue"),
             Case("envoy", "validation/proxy", 10.0),
@@ -153,10 +173,11 @@ PAGES = {
             Case("litellm", "validation/litellm", 10.0, "costs"),
         ],
         [
-            "target", "scenario", "scale", "requests", "P50 predicted", "measured", "error", "P99 predicted", "measured", "error",
+            "target", "scenario", "scale", "runs", "requests", "P50 predicted", "measured", "error", "P99 predicted", "measured", "error",
             "added P50 predicted", "measured", "first token P50 error", "P99 error", "same outcome", "cost error", "verdict",
         ],
         gateways_row,
+        RUNS,
     ),
     "guide-live": Page(
         "The guide on real sockets",
@@ -204,7 +225,7 @@ def measure(page: str, cases: list[Case]) -> None:
     rows: dict[str, str] = json.loads(kept.read_text()) if kept.exists() else {}
     told = PAGES[page]
     for case in cases:
-        rows[case.name] = table_row(told.cells(case, verify(case)))
+        rows[case.name] = table_row(told.cells(case, verify(case, told.runs)))
         print(rows[case.name], file=sys.stderr, flush=True)
         kept.parent.mkdir(parents=True, exist_ok=True)
         kept.write_text(json.dumps(rows, indent=1) + "\n")

@@ -22,7 +22,7 @@ def test_every_scenario_of_a_single_stage_has_a_row() -> None:
 
 
 @pytest.mark.parametrize(
-    ("what", "rows"), [("validation/stages/*", len(STAGES)), ("guide-live", len(PAGES["guide-live"].cases)), ("haproxy", 3), ("demo", 2)]
+    ("what", "rows"), [("validation/stages/*", len(STAGES)), ("guide-live", len(PAGES["guide-live"].cases)), ("haproxy", 4), ("demo", 2)]
 )
 def test_rows_are_picked_by_page_target_or_scenario(what: str, rows: int) -> None:
     assert sum(chosen(page, case, [what]) for page, case in CASES) == rows

@@ -16,7 +16,7 @@ from sim.scenario.load import Loaded
 
 SCHEMA_VERSION = 1
 TOLERANCE = 0.05
-BLOCKS = ("gateway.queue", "gateway.limits.global", "gateway.limits.per_user", "gateway.breaker", "gateway.retry")
+BLOCKS = ("gateway.queue", "gateway.limits.global", "gateway.limits.per_user", "gateway.breaker", "gateway.retry", "gateway.held_writes")
 """Parts of a scenario that are there as a whole, or not at all."""
 
 

@@ -127,7 +127,7 @@ class GatewayServer:
             return web.Response(
                 status=refusal.status, body=error_body(str(refusal), "invalid_request_error", refusal.param), content_type=JSON
             )
-        request.sink = Sink(http)
+        request.sink = Sink(http, self.scenario.gateway.held_writes)
         if self.cancels:
             return await self.answer(request)  # the handler is cancelled when the client leaves, and with it the call
         task = asyncio.create_task(self.answer(request))

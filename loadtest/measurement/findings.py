@@ -112,7 +112,8 @@ def held_back(run: Run) -> list[Finding]:
     first = rows["ttft_s"] - rows["first_token_s"]
     last = rows["latency_s"] - rows["first_token_s"] - rows["generation_s"]
     held_s = float(np.median(first - last))
-    if held_s <= HELD_S:
+    declared = run.scenario.gateway.held_writes
+    if held_s <= HELD_S + (0.0 if declared is None else declared.time):
         return []
     whole = float(np.mean(rows["latency_s"] - rows["ttft_s"] < OVERLAP_S))
     how = "gathers whole answers before it sends them" if whole > 0.5 else "holds small writes back"

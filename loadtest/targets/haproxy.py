@@ -1,7 +1,7 @@
 """HAProxy 2.6 as a target: one backend whose servers are the scenario's targets.
 
-As in production it holds small writes back, which delays a stream's first token; ``option http-no-delay`` would end that, and is not set. A
-run's report names the effect.
+Without ``option http-no-delay`` it holds small writes back, by the kernel's MSG_MORE, which delays a stream's first token: the scenario's
+``held_writes``.
 """
 
 from __future__ import annotations
@@ -29,12 +29,15 @@ from sim.scenario.load import Loaded
 CAN = {
     "queue", "timeout.first_token", "retry", "retry.to: same", "retry.to: next", "workers", "routing: round-robin", "routing: least-busy",
     "routing: weighted", "cancel_on_disconnect: true", "ejection: haproxy",
+    "held_writes",
 }  # fmt: skip
 BALANCE = {"round-robin": "roundrobin", "least-busy": "leastconn", "weighted": "random(1)"}
 RETRIED = (408, 500, 501, 502, 503, 504)
 """Statuses that HAProxy 2.6 may retry and the model does."""
 MOST_WEIGHT = 256
 FOREVER = "1h"
+HELD_S, RTT_S = 0.2, 0.05
+"""The kernel holds a segment for TCP_RTO_MIN (include/net/tcp.h) and the smoothed round trip, in which an ACK may be delayed by 40 ms."""
 SPARE_FILES = 200
 
 CONFIGURATION = """\
@@ -52,6 +55,7 @@ defaults
     retries {retries}
     {retry_on}
     {redispatch}
+    {no_delay}
     option abortonclose    # a client that leaves cancels the work upstream
 
 frontend clients
@@ -86,6 +90,8 @@ class HAProxy(Program):
         gateway = scenario.gateway
         if gateway.queue is not None and gateway.queue.concurrency != "unlimited" and len(upstreams(scenario)) > 1:
             found.append("gateway.queue: HAProxy's maxconn is one of each server, not of all; name one target in routing")
+        if (held := gateway.held_writes) is not None and not HELD_S <= held.time <= HELD_S + RTT_S:
+            found.append(f"gateway.held_writes: HAProxy leaves them to the kernel, which holds them for 200ms; found {held.time:g}s")
         if gateway.ejection is not None and gateway.retry.attempts > 1:
             found.append("gateway.ejection: HAProxy does not count what it retries; write retry: 1")
         return [*found, *not_retried(scenario, RETRIED)]
@@ -112,6 +118,7 @@ def configuration(place: Place, port: int) -> str:
         retries=retries,
         retry_on=f"retry-on conn-failure empty-response response-timeout {' '.join(map(str, RETRIED))}" if retries else "",
         redispatch="option redispatch 1" if gateway.retry.to == "next" else "",
+        no_delay="" if gateway.held_writes else "option http-no-delay",
         full=FULL.format(body=FULL_BODY, room=int(room)) if isfinite(room) else "",
         balance=BALANCE[gateway.routing.kind],
         port=port,

@@ -73,6 +73,7 @@ WORDS: dict[str, Word] = {
     "queue.per: worker": Word(
         lambda g: g.queue is not None and g.queue.per == "worker", "per: gateway, with the concurrency of all workers"
     ),
+    "held_writes": Word(lambda g: g.held_writes is not None, "leave it out: each piece of a stream is sent on at once"),
     "regions": Word(lambda g: g.regions is not None, "leave it out: one machine is one region"),
     "autoscale": Word(lambda g: g.autoscale is not None, "leave it out, and write the number of workers"),
     "workers": Word(lambda g: g.workers > 1, "workers: 1"),

@@ -45,6 +45,7 @@ VARIANTS = {
     "worked on afterwards": (
         "gateway.workers=2", "gateway.cpu_after={kind: lognormal, median: 20ms, p99: 80ms}", "workload.client.timeout=5s",
         "gateway.cpu_per_token={kind: exponential, mean: 0.1ms}", "gateway.stalls={every: 4s, for: 200ms, spacing: random}",
+        "gateway.held_writes={time: 200ms, pieces: 12}",
     ),
     "in slices": (
         "gateway.cpu_slice=1ms", "gateway.cpu_after={kind: lognormal, median: 20ms, p99: 80ms}", "workload.client.timeout=5s",

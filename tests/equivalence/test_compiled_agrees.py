@@ -126,7 +126,7 @@ CASES = {
     "worked on afterwards, hedged": (
         "gateway.workers=2", "gateway.cpu_after={kind: lognormal, median: 20ms, p99: 80ms}", "gateway.hedge={after: 700ms, at_most: 0.3}",
         "gateway.cpu_per_token={kind: exponential, mean: 0.1ms}", "gateway.stalls={every: 4s, for: 200ms, spacing: random}",
-        "workload.client.timeout=5s",
+        "gateway.held_writes={time: 200ms, pieces: 12}", "workload.client.timeout=5s",
     ),
     "in slices": (
         "gateway.cpu_slice=1ms", "gateway.cpu_after={kind: lognormal, median: 20ms, p99: 80ms}", "workload.client.timeout=5s",

@@ -7,7 +7,7 @@ from random import Random
 import numpy as np
 import pytest
 
-from loadtest.calibration import admission, breaker, cancellation, costs, streaming, timeouts
+from loadtest.calibration import admission, breaker, cancellation, costs, timeouts
 from loadtest.calibration.backoff import estimate_backoff
 from loadtest.calibration.bench import Attempt, Probe
 from loadtest.calibration.caching import Aged, lifetime
@@ -305,27 +305,7 @@ def test_hits_that_renew_an_entry_are_told_from_those_that_do_not() -> None:
     assert by_name(lifetime(aged, slides, 45.0))["cache renewed by hits"].value is True
 
 
-# ---- streams and cancellation
-
-
-@pytest.mark.parametrize(("held_s", "state"), [(0.0, "none"), (0.150, "found")])
-def test_a_first_token_held_back_is_told_from_noise(held_s: float, state: str) -> None:
-    noise = Random(4)
-    streams, wholes = [], []
-    for n in range(15):
-        chunks_s = [0.002 + held_s + 0.01 * k + noise.uniform(0.001, 0.004) for k in range(40)]
-        streams.append((Probe(n, first_s=chunks_s[0], chunks_s=chunks_s), [Attempt(n, "p/m", 0.0, 0.4, 200, first_token_s=0.002)]))
-        wholes.append((Probe(n, ended_s=0.002 + noise.uniform(0.001, 0.004), ok=True), [Attempt(n, "p/m", 0.0, 0.002, 200)]))
-    figure = by_name(streaming.estimate(streams, wholes))["first token held back"]
-    assert figure.state == state
-    if held_s:
-        assert figure.low <= held_s <= figure.high  # type: ignore[operator]
-
-
-def test_tokens_that_come_in_lumps_are_seen() -> None:
-    lumps = [(Probe(n, first_s=0.15, chunks_s=[0.15, 0.3, 0.4]), [Attempt(n, "p/m", 0.0, 0.4, 200, first_token_s=0.002)]) for n in range(5)]
-    wholes = [(Probe(n, ended_s=0.004, ok=True), [Attempt(n, "p/m", 0.0, 0.002, 200)]) for n in range(5)]
-    assert by_name(streaming.estimate(lumps, wholes))["tokens held back"].state == FOUND
+# ---- cancellation
 
 
 def test_work_that_goes_on_without_its_client_is_seen() -> None:

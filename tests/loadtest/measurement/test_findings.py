@@ -76,6 +76,11 @@ def test_small_writes_that_are_held_back(tmp_path: Path) -> None:
     assert said(run) == [("behaves differently", effect)]
 
 
+def test_writes_that_are_held_back_as_the_scenario_says(tmp_path: Path) -> None:
+    held = ("workload.client.stream=true", "gateway.held_writes=150ms")
+    assert said(measured(tmp_path, *held, first_s=0.35)) == []
+
+
 def test_whole_answers_that_are_gathered_first(tmp_path: Path) -> None:
     ((_, says),) = said(measured(tmp_path, "workload.client.stream=true", first_s=1.0))
     assert says.startswith("it gathers whole answers before it sends them: the first token is delayed by 799 ms more")

@@ -45,6 +45,14 @@ def test_retries_are_those_of_the_model_without_pauses(tmp_path: Path) -> None:
     assert "timeout server 3000ms" in written
 
 
+def test_small_writes_are_held_if_the_scenario_says_so_for_as_long_as_the_kernel_does(tmp_path: Path) -> None:
+    assert "option http-no-delay" in lines(tmp_path)
+    assert "option http-no-delay" not in lines(tmp_path, "gateway.held_writes=200ms")
+    assert not TARGET.cannot(fitting(tmp_path, "gateway.held_writes=205ms"))
+    (refusal,) = TARGET.cannot(fitting(tmp_path, "gateway.held_writes=1s"))
+    assert refusal.startswith("gateway.held_writes: ")
+
+
 def test_each_provider_gets_its_own_key_and_its_weight(tmp_path: Path) -> None:
     written = lines(tmp_path, "gateway.routing={kind: weighted, weights: {p/m: 3, q/m: 1}}")
     assert "balance random(1)" in written

@@ -15,7 +15,7 @@ from sim.scenario.places import branches, is_model
 
 UNITS = (
     r"plain number|whole number|turns|tokens|calls|requests|users|USD|hour|status|attempts|processes|keys|key|prompts|prompt|answers|"
-    r"connections|version|seconds|callers|workers|units|share|conversation|higher is let in first"
+    r"connections|version|seconds|callers|workers|units|pieces|share|conversation|higher is let in first"
 )
 
 

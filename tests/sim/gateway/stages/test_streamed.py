@@ -132,10 +132,35 @@ def test_the_work_on_a_hedged_call_is_that_on_both_attempts():
     assert hand.g.workers[0].pieces_s == 12 * 0.125
 
 
+@pytest.mark.parametrize(("end_s", "seen_s"), [(5.0, 1.25), (1.125, 1.125)], ids=["after the time", "with the end, if that is sooner"])
+def test_held_writes_reach_the_client_later_and_its_end_does_not(end_s: float, seen_s: float):
+    hand = by_hand(held_writes={"time": "250ms"})
+    c = hand.answer(hand.start(0.0), end_s, tokens=8, first_s=1.0)
+    assert (c.ttft_s, c.latency_s) == (seen_s, end_s)
+
+
+@pytest.mark.parametrize(("tokens", "seen_s"), [(9, 1.25), (17, 1.25), (33, 1.125)], ids=["slow", "as fast as the time", "fast"])
+def test_so_many_pieces_end_the_wait_sooner(tokens: int, seen_s: float):
+    hand = by_hand(held_writes={"time": "250ms", "pieces": 4})
+    assert hand.answer(hand.start(0.0), 2.0, tokens=tokens, first_s=1.0).ttft_s == seen_s
+
+
+def test_fewer_tokens_than_pieces_wait_for_the_time_or_the_end():
+    hand = by_hand(held_writes={"time": "250ms", "pieces": 4})
+    assert hand.answer(hand.start(0.0), 1.125, tokens=5, first_s=1.0).ttft_s == 1.125
+
+
+def test_whole_answers_and_what_never_began_are_not_held():
+    hand = by_hand(held_writes={"time": "250ms"})
+    assert hand.answer(hand.start(0.0, streams=False), 2.0, tokens=8).ttft_s == 2.0
+    assert np.isnan(hand.answer(hand.start(3.0), 4.0, status=500).ttft_s)
+
+
 def test_a_scenario_in_which_no_client_streams_is_warned_of():
-    said = list(streamed.check(unchecked(gateway=TOKENS, client={"stream": False})))
-    assert [finding.warning for finding in said] == [True]
-    assert not list(streamed.check(unchecked(gateway=TOKENS, client={"stream": True})))
+    words = TOKENS | {"held_writes": {"time": "250ms"}}
+    said = list(streamed.check(unchecked(gateway=words, client={"stream": False})))
+    assert [finding.warning for finding in said] == [True, True]
+    assert not list(streamed.check(unchecked(gateway=words, client={"stream": True})))
 
 
 def test_without_such_work_there_is_no_such_stage():
