@@ -139,7 +139,7 @@ def table_row(cells: list[str]) -> str:
 
 STAGES = (
     "semantic_cache", "cdn", "freshness", "tiering", "validation", "spend_limit", "sessions", "context", "summary", "overload", "autoscale",
-    "cheapest", "fastest", "connections",
+    "cheapest", "fastest", "connections", "jobs",
 )  # fmt: skip
 SHORTLY = ("workload.duration=150s", "workload.warmup=15s")
 PROTOTYPE = (  # 500 calls a day are none in three minutes: 600 times as many, and of the provider 600 times its limits

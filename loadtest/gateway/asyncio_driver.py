@@ -21,6 +21,7 @@ from sim.gateway.call import PERFORM
 from sim.gateway.hooks import free_slot, take_slot
 from sim.gateway.stages.connections import whole
 from sim.gateway.stages.hedge import ended as fork_ended
+from sim.gateway.stages.jobs import is_accepted
 from sim.gateway.stages.upstream import settle
 from sim.kernel.containers import NOBODY, remove, take_ready
 from sim.kernel.refusals import NOT_REFUSED
@@ -73,7 +74,9 @@ class AsyncioDriver:
 
     # ---- requests
     async def serve(self, exchange: Any, **request: Any) -> Any:
-        """The ended call. ``request`` has fields of ``chain.Request``: user, prompt and other keys may be anything hashable."""
+        """The ended call, or one that was accepted as a job and goes on. ``request`` has fields of ``chain.Request``: user, prompt
+        and other keys may be anything hashable.
+        """
         now_s = self.now_s()
         self.run_due(now_s)
         g = self.g
@@ -86,12 +89,12 @@ class AsyncioDriver:
             verdict = self.abort(c, now_s)
         self.obey(c, verdict, now_s)
         self.go_on_ready(now_s)
-        if not c.ended:
+        if not c.ended and not is_accepted(c):
             c.waiter = self.loop.create_future()
             try:
                 await c.waiter
             except asyncio.CancelledError:
-                if not c.ended:
+                if not c.ended and not is_accepted(c):
                     self.client_left(c)
                 raise
         return c
@@ -126,6 +129,8 @@ class AsyncioDriver:
         if verdict == PERFORM:
             self.perform(c)
         self.agenda.add(min(c.until_s, c.leaves_s), c)
+        if c.waiter is not None and is_accepted(c) and not c.waiter.done():
+            c.waiter.set_result(None)
 
     def go_on_ready(self, now_s: float) -> None:
         """What the present event has brought about goes on before the next event."""

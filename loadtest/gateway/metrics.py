@@ -15,6 +15,7 @@ from sim.data.outcomes import AVAILABLE
 from sim.data.outcomes import NAMES as OUTCOMES
 from sim.data.statuses import CANCELLED, REFUSED, TIMED_OUT
 from sim.gateway.rows import COSTS
+from sim.gateway.stages.jobs import is_accepted
 from sim.kernel.refusals import NAMES as LIMITS
 from sim.scenario.budgets import parse_budgets
 from sim.scenario.targets import target_names
@@ -57,7 +58,14 @@ class Metrics:
         self._cost = Counter("tenfold_cost_usd", "Cost as the gateway counts; without a model, its own", MODEL, registry=registry)
         self._latency = Histogram("tenfold_latency_seconds", "From arrival to the end", ["class"], buckets=buckets, registry=registry)
         self._answered = Histogram(
-            "tenfold_answer_latency_seconds", "From arrival to the end, of answers", ["class"], buckets=buckets, registry=registry
+            "tenfold_answer_latency_seconds",
+            "From arrival to the end, of answers; of jobs to the acceptance",
+            ["class"],
+            buckets=buckets,
+            registry=registry,
+        )
+        self._job = Histogram(
+            "tenfold_job_seconds", "From arrival to the answer of an accepted job", ["class"], buckets=buckets, registry=registry
         )
         self._ttft = Histogram("tenfold_ttft_seconds", "From arrival to the first content", ["class"], buckets=buckets, registry=registry)
         self._wait = Histogram("tenfold_queue_wait_seconds", "Waiting for admission", buckets=buckets, registry=registry)
@@ -92,8 +100,12 @@ class Metrics:
             self._of(self._cost, "", "", self._features[c.kind]).inc(own_usd)
         self._of(self._latency, name).observe(c.latency_s)
         if c.outcome in AVAILABLE:
-            self._of(self._answered, name).observe(c.latency_s)
-        if c.ttft_s == c.ttft_s:
+            self._of(self._answered, name).observe(c.accepted_s if is_accepted(c) else c.latency_s)
+        if is_accepted(c):
+            if c.outcome in AVAILABLE:
+                self._of(self._job, name).observe(c.latency_s)
+                self._of(self._ttft, name).observe(c.accepted_s)
+        elif c.ttft_s == c.ttft_s:
             self._of(self._ttft, name).observe(c.ttft_s)
         self._wait.observe(c.queue_wait_s)
 

@@ -36,8 +36,8 @@ class ChatRequest:
     """
 
     __slots__ = (
-        "current", "document", "failure", "fields", "history", "include_usage", "number", "reader", "sink", "stored", "stream", "system",
-        "turns", "vector",
+        "current", "document", "failure", "fields", "history", "include_usage", "job", "number", "reader", "sink", "stored", "stream",
+        "system", "turns", "vector",
     )  # fmt: skip
 
     def __init__(
@@ -55,6 +55,7 @@ class ChatRequest:
         self.reader: Any = None
         self.sink: Any = None
         self.stored: Any = None
+        self.job: Any = None  # that it was accepted as
         self.vector: Any = None  # of its text, once somebody has asked for it
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import os
 import resource
@@ -19,6 +20,7 @@ from loadtest.gateway.context import Histories
 from loadtest.gateway.delivery import Sink
 from loadtest.gateway.draws import LiveDraws
 from loadtest.gateway.embeddings import Embeddings
+from loadtest.gateway.jobs import PATH, Jobs, wait_s
 from loadtest.gateway.log import Log
 from loadtest.gateway.metrics import Metrics
 from loadtest.gateway.parsing import BadRequest, ChatRequest, Names, decode, parse
@@ -29,6 +31,7 @@ from sim.data.outcomes import CACHE_HIT, CANNED, ERROR, FAILURES, OK, STALE
 from sim.data.outcomes import NAMES as OUTCOMES
 from sim.engine.sampling import look
 from sim.gateway import chain
+from sim.gateway.stages.jobs import is_accepted
 from sim.gateway.stages.validation import BAD_FORM, INJECTION
 from sim.kernel.refusals import NAMES as LIMITS
 from sim.kernel.refusals import NOT_REFUSED
@@ -72,6 +75,7 @@ class GatewayServer:
             self.g.path.nearest = self.embeddings.nearest
         url = redis_url(scenario, redis)
         self.redis = None if url is None else RedisStore(self.g, scenario, url, self.bodies, lambda: self.t0)
+        self.jobs = Jobs()
         self.log = Log(scenario)
         self.metrics = Metrics(lambda: look(self.g), scenario)
         self.usage_log = None if usage_log is None else UsageLog(usage_log, scenario)
@@ -84,6 +88,7 @@ class GatewayServer:
         app = web.Application(client_max_size=MAX_BODY_BYTES, middlewares=[plain_errors])
         app.cleanup_ctx.append(self._lifetime)
         app.router.add_post("/v1/chat/completions", self.chat)
+        app.router.add_get(PATH + "{id}", self.job)
         app.router.add_get("/v1/models", self.models)
         app.router.add_get("/healthz", self.health)
         app.router.add_get("/metrics", self.expose)
@@ -142,17 +147,28 @@ class GatewayServer:
 
     async def answer(self, request: ChatRequest) -> web.StreamResponse:
         start = self.histories.keep(request.history)
-        try:
-            c = await self.driver.serve(
-                request, **request.fields, **self.draws.of(request.number), history_start=start, history_turns=len(request.history)
-            )
-        finally:
-            self.histories.drop(start)
+        c = await self.driver.serve(
+            request, **request.fields, **self.draws.of(request.number), history_start=start, history_turns=len(request.history)
+        )
+        if is_accepted(c):
+            request.stream = False
+            return self.jobs.add(request, c).told()
         return await self.respond(request, c)
+
+    async def job(self, http: web.Request) -> web.StreamResponse:
+        """What the client would have got that had waited, once it is there."""
+        job = self.jobs.kept.get(http.match_info["id"])
+        if job is None:
+            return web.Response(status=404, body=error_body("There is no such job, or none any more.", "not_found"), content_type=JSON)
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(job.ended.wait(), wait_s(http))
+        return await self.respond(job.request, job.call) if job.ended.is_set() else job.told()
 
     def call_ended(self, c: Any) -> None:
         """At the moment of its end: whoever is told that an answer is kept must find it."""
         request: ChatRequest = c.exchange
+        self.histories.drop(c.history_start)
+        self.jobs.call_ended(request)
         if c.outcome == OK:
             request.stored = collected(request)
             self.bodies.put(c.prompt, request.stored)

@@ -14,6 +14,7 @@ PER_PROCESS: dict[str, Callable[[Any], bool]] = {
     "limits": lambda g: g.limits.per_user is not None or g.limits.global_ is not None,
     "spend_limit": lambda g: g.spend_limit is not None,
     "queue": lambda g: g.queue is not None,
+    "jobs": lambda g: g.jobs is not None,
     "connections": lambda g: g.connections is not None,
     "breaker": lambda g: g.breaker is not None,
     "hedge": lambda g: g.hedge is not None,

@@ -11,6 +11,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import aiohttp
+from yarl import URL
 
 from loadtest.generator.samples import outcome_of
 from loadtest.protocol.chat_stream import BrokenAnswer, ChatStream, error_text, read_whole
@@ -21,20 +22,21 @@ from sim.data.outcomes import ABANDONED, ERROR, TIMEOUT, name_of
 KEEPALIVE_S = 4.0
 MAX_ERROR_BYTES = 64 * 1024
 NONE: Mapping[str, str] = {}
+HOLD, POLL_S = {"Prefer": "wait=30"}, 0.5  # RFC 7240; and how often a server is asked that does not know it
 
 
 class Exchange:
     """What is seen of one request, in ``time.monotonic()`` seconds; nan: never happened."""
 
     __slots__ = (
-        "deltas", "dropped", "due", "ended", "error", "first_content", "headers", "input_tokens", "outcome", "output_tokens", "sent",
-        "status", "tag", "version",
+        "accepted", "deltas", "dropped", "due", "ended", "error", "first_content", "headers", "input_tokens", "outcome", "output_tokens",
+        "sent", "status", "tag", "version",
     )  # fmt: skip
 
     def __init__(self, due: float, tag: Any) -> None:
         self.due = due
         self.tag = tag
-        self.sent = self.headers = self.first_content = self.ended = math.nan
+        self.sent = self.headers = self.accepted = self.first_content = self.ended = math.nan
         self.status = self.deltas = self.input_tokens = self.output_tokens = self.dropped = 0
         self.version = -1  # of the content that the answer rests on, where it says
         self.outcome = ERROR
@@ -71,10 +73,18 @@ def open_session(read_buffer: int = 2**16, key: str | None = None) -> aiohttp.Cl
     )
 
 
-class Client:
-    """Sends chat completions to ``url``.
+def place_of(answer: aiohttp.ClientResponse) -> URL:
+    """Where a job that was accepted is asked for. Raises BrokenAnswer if nobody says."""
+    if "Location" not in answer.headers:
+        raise BrokenAnswer("accepted (202), without the Location of an answer", "no_location")
+    return answer.url.join(URL(answer.headers["Location"]))
 
-    ``timeout_s``: the client leaves that long after the intended send time, closing the connection. ``outcomes`` as in LoadPlan.
+
+class Client:
+    """Sends chat completions to ``url``, and follows jobs to their answers.
+
+    ``timeout_s``: the client leaves that long after the intended send time, closing the connection, unless its request was accepted as a
+    job. ``outcomes`` as in LoadPlan.
     """
 
     def __init__(self, session: aiohttp.ClientSession, url: str, timeout_s: float | None, outcomes: Mapping[str, str] = NONE) -> None:
@@ -88,8 +98,12 @@ class Client:
         """Play one exchange to its end, whatever that is. Never raises, except CancelledError."""
         leave_at = None if self.timeout_s is None else self.loop.time() + exchange.due + self.timeout_s - time.monotonic()
         try:
-            async with asyncio.timeout_at(leave_at):
-                await self._exchange(exchange, body, headers)
+            async with asyncio.timeout_at(leave_at) as patience:
+                job = await self._exchange(exchange, body, headers)
+                if job is not None and not patience.expired():
+                    patience.reschedule(None)
+                while job is not None:
+                    job = await self._ask_for(job, exchange)
             return exchange
         except TimeoutError:
             exchange.outcome, exchange.error = ABANDONED, f"the client left after {self.timeout_s:g} s"
@@ -101,25 +115,45 @@ class Client:
         exchange.ended = time.monotonic()
         return exchange
 
-    async def _exchange(self, exchange: Exchange, body: bytes, headers: dict[str, str]) -> None:
+    async def _exchange(self, exchange: Exchange, body: bytes, headers: dict[str, str]) -> URL | None:
+        """Where the answer will be, if the request was accepted as a job."""
         async with self.session.post(self.url, data=body, headers=headers, trace_request_ctx=exchange) as answer:
             exchange.headers = time.monotonic()
-            exchange.status = answer.status
-            outcome = outcome_of(answer.status, answer.headers.get("x-tenfold-outcome") or self.outcomes.get(str(answer.status)))
-            if answer.status >= 400:
-                exchange.outcome = outcome
-                exchange.error = error_text(await answer.content.read(MAX_ERROR_BYTES))
-                exchange.ended = time.monotonic()
-            elif answer.content_type == "text/event-stream":
-                await self._read_stream(exchange, answer)
-                exchange.outcome = outcome
-            else:
-                content = await answer.read()
-                exchange.ended = time.monotonic()
-                exchange.deltas, usage = read_whole(content)
-                exchange.first_content = exchange.ended
-                self._count(exchange, usage)
-                exchange.outcome = outcome
+            if answer.status == 202:
+                exchange.accepted = time.monotonic()
+                await answer.read()
+                return place_of(answer)
+            await self._read(exchange, answer)
+        return None
+
+    async def _ask_for(self, job: URL, exchange: Exchange) -> URL | None:
+        """Ask for the answer to a job, which the server is to hold back until it is there; the job, if it was not."""
+        asked = time.monotonic()
+        async with self.session.get(job, headers=HOLD) as answer:
+            if answer.status != 202:
+                await self._read(exchange, answer)
+                return None
+            await answer.read()
+        await asyncio.sleep(max(0.0, asked + POLL_S - time.monotonic()))  # where the server holds nothing back
+        return job
+
+    async def _read(self, exchange: Exchange, answer: aiohttp.ClientResponse) -> None:
+        exchange.status = answer.status
+        outcome = outcome_of(answer.status, answer.headers.get("x-tenfold-outcome") or self.outcomes.get(str(answer.status)))
+        if answer.status >= 400:
+            exchange.outcome = outcome
+            exchange.error = error_text(await answer.content.read(MAX_ERROR_BYTES))
+            exchange.ended = time.monotonic()
+        elif answer.content_type == "text/event-stream":
+            await self._read_stream(exchange, answer)
+            exchange.outcome = outcome
+        else:
+            content = await answer.read()
+            exchange.ended = time.monotonic()
+            exchange.deltas, usage = read_whole(content)
+            exchange.first_content = exchange.ended
+            self._count(exchange, usage)
+            exchange.outcome = outcome
 
     async def _read_stream(self, exchange: Exchange, answer: aiohttp.ClientResponse) -> None:
         stream = ChatStream()

@@ -186,8 +186,9 @@ class Engine:
 
 def _columns(exchanges: list[Exchange], origin: float) -> dict[str, Any]:
     calls: list[Call] = [exchange.tag for exchange in exchanges]
-    due, sent, headers, first, ended = (
-        np.array([getattr(exchange, name) for exchange in exchanges]) for name in ("due", "sent", "headers", "first_content", "ended")
+    due, sent, headers, accepted, first, ended = (
+        np.array([getattr(exchange, name) for exchange in exchanges])
+        for name in ("due", "sent", "headers", "accepted", "first_content", "ended")
     )
     columns: dict[str, Any] = {
         name: [getattr(call, name) for call in calls] for name in ("request", "kind", "user", "conversation", "turn", "prompt")
@@ -198,7 +199,7 @@ def _columns(exchanges: list[Exchange], origin: float) -> dict[str, Any]:
     return {
         **columns,
         "arrival_s": due - origin, "sent_s": sent - origin, "headers_s": headers - origin, "ended_s": ended - origin,
-        "latency_s": ended - due, "ttft_s": first - due, "first_token_s": first - due,
+        "accepted_s": accepted - due, "latency_s": ended - due, "ttft_s": first - due, "first_token_s": first - due,
         "generation_s": np.where(whole, ended - first, np.nan),
         "error": [exchange.error.encode("utf-8", "replace")[:160] for exchange in exchanges],
     }  # fmt: skip

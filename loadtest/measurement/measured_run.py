@@ -24,7 +24,7 @@ from sim.provider.pricing import cached_prices, unit_prices
 from sim.scenario.model import Scenario
 from sim.scenario.targets import target_names
 
-KNOWN_BETTER = ("attempts", "output_tokens", "cached_tokens", "cost_usd")
+KNOWN_BETTER = ("attempts", "output_tokens", "cached_tokens", "cost_usd", "accepted_s")
 """What providers, or the client, know better than the gateway."""
 FROM_GATEWAY = ("refused_by", *(name for name in STAGE_COLUMNS if name not in KNOWN_BETTER))
 

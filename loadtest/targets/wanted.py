@@ -59,6 +59,7 @@ WORDS: dict[str, Word] = {
     "limits.per_user.tokens": Word(lambda g: limited(g.limits.per_user, "tokens"), "leave it out"),
     "limits.global.requests": Word(lambda g: limited(g.limits.global_, "requests"), "leave it out"),
     "limits.global.tokens": Word(lambda g: limited(g.limits.global_, "tokens"), "leave it out"),
+    "jobs": Word(lambda g: g.jobs is not None, "leave it out: clients wait for their answers"),
     "connections": Word(lambda g: g.connections is not None, "leave it out"),
     "queue": Word(lambda g: g.queue is not None, "leave it out"),
     "timeout.first_token": Word(

@@ -13,6 +13,8 @@ KNOBS: tuple[tuple[str, Steps], ...] = (
     (r"the per-user token limit .*", ("gateway", "limits", "per_user", "tokens")),
     (r"the gateway's CPU", ("gateway", "workers")),
     (r"(?P<provider>[^/]+)'s (?:input |output )?(?:request|token) limit", ("providers", "<provider>", "keys")),
+    (r"the workers for jobs", ("gateway", "jobs", "workers")),
+    (r"the workers for long jobs", ("gateway", "jobs", "long", "workers")),
     (r"the connection pool to [^/]+", ("gateway", "connections", "max")),
     (r"(?P<provider>[^/]+)'s concurrency", ("providers", "<provider>", "concurrency")),
     (r"(?P<provider>[^/]+)/(?P<model>.+)'s batching slots", ("providers", "<provider>", "models", "<model>", "batching", "slots")),

@@ -17,7 +17,7 @@ def where_time_went(window: Window, quantile: float = 0.99) -> dict[str, float]:
 
     ``other`` is what no part accounts for: the network, the client, a gateway that does not say. Empty with fewer than five such requests.
     """
-    latency_s = window["latency_s"]
+    latency_s = window.requests["latency_s"]  # to the answer, also of jobs
     answered = window.available & ~np.isnan(latency_s)
     if not answered.any():
         return {}

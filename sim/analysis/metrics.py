@@ -294,13 +294,15 @@ def delays(family: str, of: Callable[[Window], np.ndarray]) -> dict[str, Formula
 
 
 def stage_figure(figure: StageFigure) -> Formula:
-    """What a stage adds: a level of the workers over time, the mean of a column where it is known, or the share of requests with a
-    code in it, or that its limit refused.
+    """What a stage adds: a level of the workers over time, the mean or a quantile of a column where it is known, or the share of requests
+    with a code in it, or that its limit refused.
     """
     if figure.workers:
         return LEVELS[figure.workers]
     if figure.equals is not None:
         return share_of(lambda window: window[figure.column] == figure.equals)
+    if figure.quantile is not None:
+        return quantile_of(figure.column, figure.quantile, everyone)
     if figure.column:
         return mean_of(figure.column, everyone)
     return share_of(lambda window: window["refused_by"] == figure.refused_by)

@@ -20,6 +20,9 @@ from sim.data.table import Columns
 from sim.gateway.stages.admission import FULL, TOO_LONG
 from sim.gateway.stages.connections import NO_FREE_CONNECTION
 from sim.gateway.stages.cpu import laws, works
+from sim.gateway.stages.jobs import EXPIRED
+from sim.gateway.stages.jobs import FULL as JOBS_FULL
+from sim.gateway.stages.jobs import LONG_FULL as LONG_JOBS_FULL
 from sim.gateway.stages.rate_limit import ALL_REQUESTS, ALL_TOKENS, USER_REQUESTS, USER_TOKENS
 from sim.scenario.distributions import mean
 from sim.scenario.model import Scenario
@@ -58,10 +61,13 @@ def usage(
     asked = needing & (requests["attempts"] > 0)
     needing_rps = offered_rps * int(needing.sum()) / max(1, int(passed.sum()))
     rows += cpu_rows(scenario, offered_rps, needing_rps, requests, asked, refused)
+    rows += job_rows(gateway, span_s, requests, refused)
     if gateway.queue is not None and gateway.queue.concurrency != "unlimited":
         in_service_s = requests["latency_s"] - requests["queue_wait_s"] - requests["coalesced_s"] - requests["cpu_s"]
         if gateway.connections is not None:
             in_service_s = in_service_s - requests["pool_wait_s"]
+        if gateway.jobs is not None:
+            in_service_s = in_service_s - requests["job_wait_s"]
         service_s = float(in_service_s.mean(where=asked)) if asked.any() else 0.0
         slots, demand = float(gateway.queue.concurrency), needing_rps * service_s
         if gateway.queue.per == "worker":
@@ -76,6 +82,23 @@ def usage(
     if asked.any():
         rows += provider_rows(scenario, per_attempt_rps, requests, attempts, names, refusals)
     return rows
+
+
+def job_rows(gateway: Any, span_s: float, requests: Columns, refused: Refusals) -> Iterator[Row]:
+    """Of the workers of each lane of jobs: those accepted and refused, each for as long as one that was done has taken."""
+    if gateway.jobs is None:
+        return
+    accepted = np.isfinite(requests["accepted_s"])
+    for lane, (words, config, full) in enumerate(
+        (("the workers for jobs", gateway.jobs, JOBS_FULL), ("the workers for long jobs", gateway.jobs.long, LONG_JOBS_FULL))
+    ):
+        mine = accepted & (requests["job_lane"] == lane)
+        done = mine & (requests["refused_by"] != EXPIRED)
+        if config is not None and done.any():
+            taken_s = requests["latency_s"] - requests["accepted_s"] - requests["job_wait_s"] - requests["queue_wait_s"]
+            came = int(mine.sum()) + int((requests["refused_by"] == full).sum())
+            demand = came / span_s * float(taken_s.mean(where=done))
+            yield row(words, float(config.workers), "jobs", demand, refused, (full,))
 
 
 def cpu_rows(

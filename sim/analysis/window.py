@@ -52,11 +52,17 @@ class Window:
         return len(self.replication)
 
     def __getitem__(self, name: str) -> np.ndarray:
-        """One column of the request rows over the window, ordered by replication; or ``added_latency_s``, which is made from them.
-        Zeros of a stage that the scenario does not use.
+        """One column of the request rows over the window, ordered by replication; or ``added_latency_s`` or ``job_s``, which are made from
+        them. Zeros of a stage that the scenario does not use.
+
+        The client of an accepted job waits for its acceptance alone: that is the ``latency_s`` and ``ttft_s`` of one that was answered.
         """
         if name == "added_latency_s":
             return self.added_latency_s
+        if name == "job_s":
+            return np.where(self.is_job, self.requests["latency_s"], np.nan)
+        if name in ("latency_s", "ttft_s") and self.run.scenario.gateway.jobs is not None:
+            return np.where(self.is_job, self.requests["accepted_s"], self.requests[name])
         if name not in (self.run.requests.dtype.names or ()):
             return np.zeros(len(self), REQUESTS[name])
         return self.requests[name]
@@ -82,12 +88,21 @@ class Window:
         return is_served(self["outcome"])
 
     @cached_property
+    def is_job(self) -> np.ndarray:
+        """Mask: answered after it had been accepted as a job."""
+        if self.run.scenario.gateway.jobs is None:
+            return np.zeros(len(self), bool)
+        return self.available & ~np.isnan(self["accepted_s"])
+
+    @cached_property
     def added_latency_s(self) -> np.ndarray:
         """What the gateway itself costs: latency less the time that the answering attempt took at the provider. The whole latency of a
-        cache hit; nan for everything else. To the nanosecond: what lies below are rounding errors of the difference.
+        cache hit, and of a job, whose client does not wait for a provider; nan for everything else. To the nanosecond: what lies below are
+        rounding errors of the difference.
         """
         outcome, latency_s = self["outcome"], self["latency_s"]
-        at_provider_s = np.where(outcome == CACHE_HIT, 0.0, self["first_token_s"] + self["generation_s"])
+        by_itself = (outcome == CACHE_HIT) | self.is_job
+        at_provider_s = np.where(by_itself, 0.0, self["first_token_s"] + self["generation_s"])
         at_provider_s[(outcome != CACHE_HIT) & (outcome != OK)] = np.nan
         return np.maximum(0.0, np.round(latency_s - at_provider_s, 9))
 

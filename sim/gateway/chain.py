@@ -48,6 +48,7 @@ from sim.gateway.stages import (
     exact_cache,
     freshness,
     hedge,
+    jobs,
     overload,
     rate_limit,
     redis,
@@ -86,6 +87,7 @@ STAGES: tuple[ModuleType, ...] = (
     context,  # how much of it goes along
     token_budget,  # and how much of that, and of the answer, fits
     deadline,  # the whole call may take so long
+    jobs,  # accepted at once, and done later
     exact_cache,  # the same prompt again; one asks for all that ask the same
     semantic_cache,  # a prompt much like one before
     tiering,  # a classifier chooses the tier

@@ -90,9 +90,13 @@ def caches(seen: Seen) -> Line:
 
 
 def queues(seen: Seen) -> Line:
-    queue = seen.scenario.gateway.queue
+    queue, jobs = seen.scenario.gateway.queue, seen.scenario.gateway.jobs
+    if jobs is not None:
+        return Line(True, f"{'all requests' if jobs.classes is None else listed(jobs.classes)} accepted at once, as jobs")
     waiting = queue is not None and queue.waiting != 0
-    return Line(waiting, "calls wait in a queue while all slots are taken" if waiting else "no waiting room", "add gateway.queue")
+    return Line(
+        waiting, "calls wait in a queue while all slots are taken" if waiting else "no waiting room", "add gateway.queue, or gateway.jobs"
+    )
 
 
 def several_keys(seen: Seen) -> Line:

@@ -17,7 +17,10 @@ DAY_S = 86_400
 AVAILABLE = "|".join(kind.name for kind in KINDS if kind.available)
 SERVED = "|".join(kind.name for kind in KINDS if kind.served)
 DEGRADED = "|".join(kind.name for kind in KINDS if kind.served and not kind.available)
-HISTOGRAMS = {"latency_s": "tenfold_answer_latency_seconds", "ttft_s": "tenfold_ttft_seconds", "queue_wait_s": "tenfold_queue_wait_seconds"}
+HISTOGRAMS = {
+    "latency_s": "tenfold_answer_latency_seconds", "ttft_s": "tenfold_ttft_seconds", "queue_wait_s": "tenfold_queue_wait_seconds",
+    "job_s": "tenfold_job_seconds",
+}  # fmt: skip
 SHARES = {
     "availability": f'outcome=~"{AVAILABLE}"', "served": f'outcome=~"{SERVED}"', "degraded_rate": f'outcome=~"{DEGRADED}"',
     "error_rate.total": f'outcome!~"{SERVED}"', "cache_hit_rate": 'outcome="cache_hit"',

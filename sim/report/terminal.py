@@ -34,6 +34,8 @@ FIGURES: tuple[tuple[str, str, str], ...] = (
     ("latency P99", "latency_s.p99", "s"),
     ("batch latency P50", "batch_latency_s.p50", "s"),
     ("batch latency P99", "batch_latency_s.p99", "s"),
+    ("jobs done P50", "job_s.p50", "s"),
+    ("jobs done P99", "job_s.p99", "s"),
     ("first token P50", "ttft_s.p50", "s"),
     ("first token P99", "ttft_s.p99", "s"),
     ("added latency P50", "added_latency_s.p50", "s"),

@@ -29,7 +29,7 @@ SELECTORS = (*CLASS_SELECTORS, "provider", "model")
 """And by where their last attempt went: ``provider=openai``, ``model=openai/gpt-4o``."""
 FAMILIES = {
     "latency": "latency_s", "batch_latency": "batch_latency_s", "ttft": "ttft_s", "added_latency": "added_latency_s",
-    "queue_wait": "queue_wait_s", "cost": "cost_usd",
+    "queue_wait": "queue_wait_s", "job": "job_s", "cost": "cost_usd",
 }  # fmt: skip
 SHORT = {
     "cost.request": "cost_usd.per_request",

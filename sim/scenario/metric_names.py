@@ -32,9 +32,9 @@ class MetricName:
 
 @dataclass(frozen=True)
 class StageFigure:
-    """A figure that a stage of the gateway adds: the mean of one of its columns over the requests of which it is known, the share of
-    requests for which it ``equals`` a code, the share that its limit refused (a code of ``sim.kernel.refusals``), or a level of the workers
-    over time."""
+    """A figure that a stage of the gateway adds: the mean, or a ``quantile``, of one of its columns over the requests of which it is
+    known, the share of requests for which it ``equals`` a code, the share that its limit refused (a code of ``sim.kernel.refusals``), or a
+    level of the workers over time."""
 
     unit: Unit
     better: Direction
@@ -42,6 +42,7 @@ class StageFigure:
     column: str = ""
     refused_by: int = 0
     equals: int | None = None
+    quantile: float | None = None
     workers: Literal["", "mean", "max"] = ""
 
 

@@ -50,11 +50,12 @@ GUIDE = {
     "connection pools": (
         "gateway.connections={max: 9, wait: 700ms, keep: 5, idle: 400ms, setup: 80ms}", "gateway.queue.concurrency=40",
     ),
-    "connection pools, hedged": (
-        "gateway.connections={max: 12, wait: 1s, keep: 4, idle: 1s, setup: 120ms}", "gateway.hedge={after: 700ms, at_most: 0.3, to: next}",
-        "gateway.retry.to=next", "gateway.queue.concurrency=40",
-    ),
     "tiers by a classifier, hedged": (
         "gateway.classifier={misclassified: 25%, notices: 60%}", "gateway.hedge={after: 700ms, at_most: 0.3, to: next}",
+        "gateway.connections={max: 14, wait: 1s, keep: 4, idle: 1s, setup: 120ms}",
+    ),
+    "jobs": (
+        "gateway.jobs={classes: [talk, reasoning], workers: 4, waiting: 7, lifetime: 3s, long: {above: 3000, workers: 5, waiting: 9}}",
+        "gateway.queue.concurrency=40", "workload.client.timeout=2s",
     ),
 }  # fmt: skip

@@ -138,6 +138,8 @@ async def play(scenario: Any) -> tuple[Any, np.ndarray, np.ndarray]:
     for result in await asyncio.gather(*tasks, return_exceptions=True):
         if isinstance(result, Exception) and not isinstance(result, asyncio.CancelledError):
             raise result
+    while len(g.free) < len(g.calls):  # jobs, which go on without their clients
+        await asyncio.sleep(1.0)
     return g, in_order(requests.table(), "request"), attempts.table()
 
 

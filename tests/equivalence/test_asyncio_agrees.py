@@ -140,6 +140,7 @@ def assert_empty(g: Any) -> None:
     assert g.admission.in_service == g.admission.waiting == 0
     assert [target.in_flight for target in g.targets.values()] == [0] * 4
     assert [pool.held for pool in (g.connection_pools or {}).values()] == [0] * len(g.connection_pools or ())
+    assert [lane.busy for lane in (g.job_lanes or {}).values()] == [0] * len(g.job_lanes or ())
     assert len(g.free) == len(g.calls)
     assert g.ready.length == g.leavers.count == 0
 

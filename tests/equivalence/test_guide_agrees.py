@@ -7,6 +7,7 @@ import pytest
 
 from sim.data.outcomes import CANNED
 from sim.gateway.language import load
+from sim.gateway.stages.jobs import EXPIRED, FULL, LONG_FULL
 from sim.gateway.stages.overload import SHED
 from tests.equivalence.guide_variants import GUIDE
 from tests.equivalence.test_asyncio_agrees import SCENARIO, assert_empty, assert_same, in_asyncio, in_simpy, sorted_attempts
@@ -73,14 +74,27 @@ def connections_are_waited_for(rows: np.ndarray) -> None:
     assert min((rows["pool_wait_s"] > 0).sum(), (rows["connect_s"] > 0).sum()) > 100
 
 
+def tiers_and_connections(rows: np.ndarray) -> None:
+    tiers_are_chosen(rows)
+    connections_run_out(rows)
+
+
+def jobs_are_done(rows: np.ndarray) -> None:
+    accepted = rows[np.isfinite(rows["accepted_s"])]
+    assert (np.bincount(accepted["job_lane"]) > 50).all()
+    assert (accepted["job_wait_s"] > 0).sum() > 50
+    assert (accepted["latency_s"] > 2).sum() > 50, "longer than their clients wait for anything else"
+    assert {FULL, LONG_FULL, EXPIRED} <= set(rows["refused_by"].tolist())
+
+
 AT_WORK = {
-    "connection pools": connections_are_waited_for, "connection pools, hedged": connections_run_out,
+    "connection pools": connections_are_waited_for, "jobs": jobs_are_done,
     "less under load": less_is_served_under_load,
     "summaries by calls": summaries_are_made,
     "regions, one of which goes down": regions_are_apart,
     "workers by their CPUs": workers_scale, "workers by their calls, from none": workers_start_from_none,
     "input validation": inputs_are_checked,
-    "layered caches": layers_answer, "tiers by a classifier": tiers_are_chosen, "tiers by a classifier, hedged": tiers_are_chosen,
+    "layered caches": layers_answer, "tiers by a classifier": tiers_are_chosen, "tiers by a classifier, hedged": tiers_and_connections,
 }  # fmt: skip
 
 

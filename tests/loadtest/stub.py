@@ -47,9 +47,10 @@ async def stream(request: web.Request, *parts: bytes | float, **headers: str) ->
 
 @asynccontextmanager
 async def serving(answer: Answer) -> AsyncIterator[str]:
-    """The base URL of a server that gives ``answer`` to every chat completion."""
+    """The base URL of a server that gives ``answer`` to every chat completion, and to who asks for a job."""
     app = web.Application()
     app.router.add_post("/v1/chat/completions", answer)
+    app.router.add_get("/v1/jobs/{id}", answer)
     runner = web.AppRunner(app, handler_cancellation=True, access_log=None, shutdown_timeout=0.1)
     await runner.setup()
     await web.TCPSite(runner, "127.0.0.1", 0).start()

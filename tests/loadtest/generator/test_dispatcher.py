@@ -343,3 +343,29 @@ def test_a_budget_of_retries_bounds_what_is_sent_again(tmp_path: Path) -> None:
         sent[budget] = len(rows) / len(build_schedule(what))
     assert sent[None] > 2.8
     assert sent[0.2] == pytest.approx(1.2 + 0.1, abs=0.05), "a fifth, and the ten that are saved up at the start"
+
+
+@pytest.mark.parametrize("holds", [True, False])
+def test_a_job_is_followed_to_its_answer_whether_the_server_holds_that_back_or_not(holds: bool, tmp_path: Path) -> None:
+    """Its client's patience, shorter than the job, ends with the acceptance."""
+    asked: list[str] = []
+
+    async def jobs(request: web.Request) -> web.StreamResponse:
+        if request.method == "POST":
+            return web.json_response({"id": "1"}, status=202, headers={"Location": "/v1/jobs/1"})
+        asked.append(request.headers["Prefer"])
+        if holds:
+            await asyncio.sleep(0.3)
+        elif len(asked) == 1:
+            return web.json_response({"id": "1"}, status=202)
+        choice = {"index": 0, "message": {"role": "assistant", "content": "done"}, "finish_reason": "stop"}
+        usage = {"prompt_tokens": 5, "completion_tokens": 7}
+        return web.json_response({"object": "chat.completion", "choices": [choice], "usage": usage})
+
+    what = scenario({"kind": "gamma", "rate": "4/s", "cv": 0}, "1s", {"timeout": "200ms"})
+    rows, _ = asyncio.run(play(what, jobs, tmp_path))
+    assert rows["outcome"].tolist() == [OK] * len(rows)
+    assert (rows["accepted_s"] < 0.15).all()
+    assert (rows["latency_s"] > 0.25).sum() >= 1
+    assert rows["output_tokens"].tolist() == [7] * len(rows)
+    assert set(asked) == {"wait=30"}
