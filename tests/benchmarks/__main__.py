@@ -11,6 +11,7 @@ BENCHMARKS = {
     "model_mm50": "M/M/50 against general simulators",
     "model_memory": "memory of 10 and 20 million requests",
     "load_and_gateway": "load engine and reference gateway",
+    "sweep": "50 configurations of launch.yaml at 10x, also on a Dask cluster",
     "generator": "the load generator beside k6 and Locust's FastHttpUser",
     "gate": "detection and false alarms of check against a baseline",
     "gateway_cpu": "the reference gateway's CPU per call",

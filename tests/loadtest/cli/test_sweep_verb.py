@@ -144,3 +144,16 @@ def test_ctrl_c_keeps_what_is_finished(scenario: str, capsys: pytest.CaptureFixt
     kept = len(list(Path("kept/configurations").iterdir()))
     assert 1 <= kept < 51
     assert not Path("kept/sweep.json").exists()
+
+
+@pytest.mark.slow
+@pytest.mark.sockets
+def test_a_dask_cluster_of_two_workers_fills_the_same_table(scenario: str, capsys: pytest.CaptureFixture[str]) -> None:
+    distributed = pytest.importorskip("distributed", reason="needs the extra tenfold[cluster]")
+    here = swept(scenario, capsys, *VARY, "-o", "here")
+    with distributed.LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=None, host="127.0.0.1") as cluster:
+        arguments = ["--replications", "3", "--cluster", cluster.scheduler_address, "-q", "--json", *VARY, "-o", "there"]
+        assert run(["sweep", scenario, *arguments]) == exit_codes.OK
+    assert json.loads(capsys.readouterr().out) == here
+    for table in ("figures.parquet", "replications.parquet"):
+        assert pq.read_table(f"there/{table}").equals(pq.read_table(f"here/{table}"))
