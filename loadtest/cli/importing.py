@@ -29,9 +29,11 @@ KINDS = ("litellm", "otel", "langfuse", "helicone", "portkey", "openai-usage", "
 SCHEMA_VERSION = 2
 MOST_HELD_OUT = 1_000_000
 """Rows; of a longer log its last ones."""
-WORTH_PROCESSES = 200_000
+WORTH_PROCESSES = 60_000
 ENOUGH_CALLS = 50_000
 """A prediction of a steady rate says no more after so many calls of each replication."""
+STEADY_S = 7200.0
+"""Of a day, whose profile goes by the hour."""
 CONFIGS = (".yaml", ".yml")
 HEADING = (
     "Every figure has its evidence above it: n, the distance of Kolmogorov and Smirnov (KS), and what the law misses the log's median, "
@@ -313,13 +315,19 @@ class Import:
 
 
 def steady_rps(loaded: Loaded) -> float | None:
-    """The rate of arrivals, where a part of the duration is like any other: nothing is added up over it, and no fault has its time."""
-    from sim.scenario.model import Gamma, Poisson
+    """The rate of arrivals, where a part of the duration is like any other: nothing is added up over it, and no fault has its time. A day's
+    profile goes by the hour.
+    """
+    from sim.scenario.model import Gamma, Poisson, Users
+    from sim.scenario.size import expected_requests
 
     scenario, arrivals = loaded.scenario, loaded.scenario.workload.arrivals
-    if not isinstance(arrivals, Poisson | Gamma) or scenario.faults or scenario.gateway.spend_limit is not None:
+    if scenario.faults or scenario.gateway.spend_limit is not None:
         return None
-    return arrivals.rate.rps
+    if isinstance(arrivals, Poisson | Gamma):
+        return arrivals.rate.rps
+    within_hours = isinstance(arrivals, Users) and scenario.workload.duration <= STEADY_S
+    return expected_requests(scenario) / scenario.workload.duration if within_hours else None
 
 
 def load(place: Path, *overrides: str) -> Loaded:

@@ -51,10 +51,11 @@ def numbered(first: int, count: int) -> pa.Array:
 
 @dataclass
 class Seen:
-    """Of the rows so far: names that are one key in some, dots and all; whether some stood in others."""
+    """Of the rows so far: names that are one key in some, dots and all; whether some stood in others, or paths led through no objects."""
 
     dotted: set[str] = field(default_factory=set)
     wrapped: bool = False
+    blocked: bool = False
 
 
 def json_blocks(path: Path, names: set[str], skipped: Skipped, flatten: Flatten | None, slow_if: bytes) -> Iterator[Block]:
@@ -69,24 +70,39 @@ def json_blocks(path: Path, names: set[str], skipped: Skipped, flatten: Flatten 
     def slow(block: Lines) -> bool:
         return flatten is not None or seen.wrapped or bool(slow_if and slow_if in block.data)
 
-    for (block, types), found in ahead(typed_blocks(), lambda given: None if given[1] is None else by_arrow(*given, seen.dotted)):
+    for (block, types), found in ahead(typed_blocks(), lambda given: None if given[1] is None else by_arrow(*given, seen)):
         if found is None and types is not schema and not slow(block):
-            found = by_arrow(block, schema, seen.dotted)  # more is known than when its turn came
+            found = by_arrow(block, schema, seen)  # more is known than when its turn came
         if found is None:
             found = by_line(block, str(path), names, skipped, flatten, seen)
             schema = merged(schema, found.table.schema)
         yield found
 
 
-def by_arrow(block: Lines, schema: pa.Schema, dotted: set[str]) -> Block | None:
+def by_arrow(block: Lines, schema: pa.Schema, seen: Seen) -> Block | None:
     """None where a value does not have the type that its column had so far, or a line is no object."""
-    options = pyarrow.json.ParseOptions(explicit_schema=present(schema, block.data, dotted), unexpected_field_behavior="ignore")
+    table = None if seen.blocked else parsed(block, every(schema, seen.dotted))
+    if table is None:
+        table = parsed(block, present(schema, block.data, seen.dotted))
+        seen.blocked |= table is not None
+    if table is None:
+        return None
+    table = table.drop_columns([each.name for each in table.schema if "." in each.name and pa.types.is_null(each.type)])
+    return Block(table, numbered(block.first, table.num_rows)) if table.num_rows == block.count else None
+
+
+def parsed(block: Lines, schema: pa.Schema) -> pa.Table | None:
+    options = pyarrow.json.ParseOptions(explicit_schema=schema, unexpected_field_behavior="ignore")
     try:
-        table = pyarrow.json.read_json(pa.BufferReader(block.data), pyarrow.json.ReadOptions(block_size=2 * BLOCK), options)
+        return pyarrow.json.read_json(pa.BufferReader(block.data), pyarrow.json.ReadOptions(block_size=2 * BLOCK), options)
     except pa.ArrowInvalid:
         return None
-    lines = block.data.count(b"\n") + (not block.data.endswith(b"\n"))
-    return Block(table, numbered(block.first, table.num_rows)) if table.num_rows == lines else None
+
+
+def every(schema: pa.Schema, dotted: set[str]) -> pa.Schema:
+    """All columns, those that were never met as keys and as paths: what is there all the same is an error."""
+    alone = [each for each in schema if "." not in each.name or each.name in dotted or pa.types.is_null(each.type)]
+    return pa.schema([*alone, *nested(pa.schema([each for each in schema if "." in each.name and each.name not in dotted]))])
 
 
 def present(schema: pa.Schema, data: bytes, dotted: set[str]) -> pa.Schema:

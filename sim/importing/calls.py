@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -76,11 +76,14 @@ class Calls:
         """Answered by a provider."""
         return self.served & ~self.cache_hit
 
-    def where(self, rows: np.ndarray | slice) -> Calls:
-        """Some of the rows, by mask, by order or by slice."""
+    def where(self, rows: np.ndarray | slice, only: Sequence[str] | None = None) -> Calls:
+        """Some of the rows, by mask, by order or by slice. ``only``: the texts and hashes that are needed (default: all)."""
         columns: dict[str, Any] = {name: taken(getattr(self, name), rows) for name in COLUMNS}
-        texts = {name: taken(column, rows) for name, column in self.texts.items()}
-        return replace(self, **columns, texts=texts, hashes={name: taken(column, rows) for name, column in self.hashes.items()})
+        texts, hashes = (
+            {name: taken(column, rows) for name, column in named.items() if only is None or name in only}
+            for named in (self.texts, self.hashes)
+        )
+        return replace(self, **columns, texts=texts, hashes=hashes)
 
     def text(self, name: str, code: int) -> str:
         return self.names[name][code] if code >= 0 else ""

@@ -55,7 +55,7 @@ def fit_classes(calls: Calls, targets: Targets, fresh: np.ndarray | None = None)
         names.add(label)
         asking.group.append(clean(name))
         asking.target.append(t)
-        fit_class(asking, label, calls.where(rows), into[rows], len(rows) / len(calls), history=fresh is not None)
+        fit_class(asking, label, calls.where(rows, only=("prompt",)), into[rows], len(rows) / len(calls), history=fresh is not None)
     return asking
 
 
@@ -120,7 +120,7 @@ def catalog_of(rows: Calls, path: str) -> tuple[dict[str, Any], Evidence] | None
     prompts = prompts[prompts != 0]
     if len(prompts) < FEWEST or len(prompts) < 0.5 * len(rows):
         return None
-    counts = np.sort(np.unique(prompts, return_counts=True)[1])[::-1]
+    counts = np.sort(times_each(prompts))[::-1]
     n, distinct = int(counts.sum()), len(counts)
     repeats = 1 - distinct / n
     if repeats < REPEATED_FROM:
@@ -172,14 +172,19 @@ def fit_users(calls: Calls) -> tuple[int | None, float | None, Evidence | None]:
     if not users.any():
         return None, None, None
     known = users != 0
-    count = len(np.unique(users[known]))
-    days = (calls.start_s[known] // 86_400).astype(np.int64)
-    pairs = np.unique(mixed(days.astype(np.uint64)) ^ users[known])
-    a_day = len(pairs) / max(1.0, calls.span_s / 86_400)
-    most = np.sort(np.unique(users[known], return_counts=True)[1])[::-1]
-    busiest = most[:10].sum() / known.sum()
+    days = (calls.start_s[known] // 86_400).astype(np.uint64)
+    a_day = len(times_each(mixed(days) ^ users[known])) / max(1.0, calls.span_s / 86_400)
+    most = np.sort(times_each(users[known]))[::-1]
+    count, busiest = len(most), most[:10].sum() / known.sum()
     says = f"{count:,} different users in {int(known.sum()):,} calls; the ten busiest made {busiest:.0%} (the model: all alike)"
     return count, a_day, Evidence("workload.users", says)
+
+
+def times_each(values: np.ndarray) -> np.ndarray:
+    """How often each different one stands there, by sorting: of millions several times as fast as np.unique."""
+    values = np.sort(values)
+    ends = np.flatnonzero(np.concatenate([values[1:] != values[:-1], [True]]))
+    return np.diff(ends, prepend=-1)
 
 
 @dataclass

@@ -42,10 +42,11 @@ OBJECT_AT_END = re.compile(rb'\{\s*".*\}\s*,?\s*$')
 
 
 class Lines(NamedTuple):
-    """Whole lines as bytes; ``first`` is the number of the first, from 1."""
+    """Whole lines as bytes, ``count`` of them; ``first`` is the number of the first, from 1."""
 
     first: int
     data: bytes
+    count: int
 
 
 class Rows(NamedTuple):
@@ -203,18 +204,21 @@ def line_blocks(path: Path, skipped: Skipped) -> Iterator[Lines]:
                 piece = piece.removeprefix(b"\xef\xbb\xbf")
             if not piece:
                 break
-            data = rest + piece
+            if isinstance(file, io.BufferedReader):  # a plain file gives the rest of the line: no copy of what stands behind it
+                piece += file.readline(8 * BLOCK)
+            data = rest + piece if rest else piece
             cut = data.rfind(b"\n") + 1
             if cut:
-                yield Lines(first, data[:cut])
-                first += data.count(b"\n", 0, cut)
+                count = data.count(b"\n", 0, cut)
+                yield Lines(first, data[:cut] if cut < len(data) else data, count)
+                first += count
             rest = data[cut:]
             if len(rest) > 8 * BLOCK:
                 skipped.line(f"a line longer than {8 * BLOCK:,} bytes", str(path), first)
                 rest = after_line(file)
                 first += 1
     if rest.strip():
-        yield Lines(first, rest)
+        yield Lines(first, rest, 1)
 
 
 def after_line(file: IO[bytes]) -> bytes:
@@ -231,7 +235,7 @@ def ahead(items: Iterable[Given], work: Callable[[Given], Made]) -> Iterator[tup
         under_way: deque[tuple[Given, Future[Made]]] = deque()
         for each in items:
             under_way.append((each, pool.submit(work, each)))
-            if len(under_way) > WORKERS:
+            if len(under_way) > 2 * WORKERS:
                 given, made = under_way.popleft()
                 yield given, made.result()
         while under_way:

@@ -34,11 +34,13 @@ def hashes_of(column: pa.StringArray) -> np.ndarray:
             break
         left = np.minimum(length[rows] - start, WORD).astype(np.uint64)
         word = at_byte[begin[rows] + start] & (np.uint64(0xFFFFFFFFFFFFFFFF) >> (np.uint64(64) - np.uint64(8) * left))
-        found[rows] = mixed(found[rows] ^ mixed(word))
+        step = (found[rows] ^ word) * FIRST
+        found[rows] = step ^ (step >> np.uint64(32))
     for row in np.flatnonzero(length > LONGEST).tolist():
         text = raw[begin[row] : edge[row + 1]].tobytes()
         found[row] = int.from_bytes(hashlib.blake2b(text, digest_size=WORD).digest(), "little")
-    return np.where(np.asarray(column.is_valid()), found | np.uint64(1), np.uint64(0))
+    found = mixed(found) | np.uint64(1)
+    return found if not column.null_count else np.where(np.asarray(column.is_valid()), found, np.uint64(0))
 
 
 def mixed(x: np.ndarray) -> np.ndarray:

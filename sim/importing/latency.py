@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from sim.importing.calls import Calls
 from sim.importing.laws import ENOUGH_FOR_P99, Fit, empirical, fit, judged, relative
 from sim.provider.draws import coupled
 from sim.stochastics.distributions import inverse
@@ -62,14 +63,19 @@ class Latency:
         return told + (f"; {self.why}" if self.why else "")
 
 
+def answers_of(rows: Calls) -> Asked:
+    """Answers whose latency is known, of one model: evenly spread ones where there are more than MOST_ROWS."""
+    good = np.flatnonzero(rows.asked & np.isfinite(rows.duration_s) & (rows.duration_s > 0))
+    if len(good) > MOST_ROWS:
+        good = good[(np.arange(MOST_ROWS) * (len(good) / MOST_ROWS)).astype(np.int64)]
+    busy = in_flight(rows.start_s, rows.duration_s, good)
+    return Asked(rows.duration_s[good], rows.ttft_s[good], rows.input_tokens[good], rows.output_tokens[good], busy)
+
+
 def fit_latency(asked: Asked) -> Latency | None:
     """None where the log has no latencies. The plainest form that reproduces the log's P50 and P99 is taken."""
-    good = np.isfinite(asked.duration_s) & (asked.duration_s > 0)
-    if not good.any():
+    if not len(asked):
         return None
-    asked = asked.where(np.flatnonzero(good))
-    if len(asked) > MOST_ROWS:
-        asked = asked.where((np.arange(MOST_ROWS) * (len(asked) / MOST_ROWS)).astype(np.int64))
     best: Latency | None = None
     for attempt, enough in ((by_first_token, 1), (by_first_token_seen, 2), (by_tokens, 2), (as_a_whole, 1), (as_a_whole_seen, 1)):
         found = attempt(asked)
@@ -219,7 +225,7 @@ def checked(asked: Asked, found: Latency) -> Latency:
     return Latency(**{**vars(found), "p50": p50, "p99": p99})
 
 
-def in_flight(start_s: np.ndarray, duration_s: np.ndarray) -> np.ndarray:
-    """Others under way when each call comes (rows in order of their start); NaN where no durations are known."""
+def in_flight(start_s: np.ndarray, duration_s: np.ndarray, rows: np.ndarray) -> np.ndarray:
+    """Others under way when each call of ``rows`` comes, float32; all are in order of their start."""
     end_s = np.sort(start_s + np.nan_to_num(duration_s))
-    return (np.arange(len(start_s)) - np.searchsorted(end_s, start_s, side="right")).astype(np.float32)
+    return (rows - np.searchsorted(end_s, start_s[rows], side="right")).astype(np.float32)

@@ -11,6 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from sim.importing.calls import HASHES, SCHEMA, TEXTS
+from sim.importing.files import ahead
 from sim.importing.skipped import Skipped
 from sim.importing.values import CONVERTERS, flat, is_text
 
@@ -171,6 +172,10 @@ def sane(batch: pa.RecordBatch, file: str, skipped: Skipped) -> pa.RecordBatch:
 
 
 def rows_in(blocks: Iterator[Block], fields: Fields, file: str, skipped: Skipped) -> Iterator[tuple[str, pa.RecordBatch]]:
-    for block in blocks:
-        if block.table.num_rows:
-            yield file, rows_of(block, fields, file, skipped)
+    def work(block: Block) -> tuple[pa.RecordBatch, Skipped]:
+        own = Skipped()
+        return rows_of(block, fields, file, own), own
+
+    for _, (batch, own) in ahead((block for block in blocks if block.table.num_rows), work):
+        skipped.add(own)
+        yield file, batch

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from sim.importing.calls import OK, Calls
-from sim.importing.latency import Asked, Latency, fit_latency, in_flight
+from sim.importing.latency import Latency, answers_of, fit_latency
 from sim.importing.laws import FEWEST, fit
 from sim.importing.noted import Evidence, law_data, seconds
 from sim.importing.outages import Outage, find_outages
@@ -53,10 +53,10 @@ def fit_providers(attempts: Calls, targets: Targets, timed: bool = True) -> Prov
                 seen = find_outages(attempts.start_s[here], attempts.status[here]) if timed else []
                 if seen:
                     found.outages[(name, model)] = seen
-                entry["models"][model] = fit_model(attempts.where(here), here, name, model, found)
+                entry["models"][model] = fit_model(attempts.where(here, only=()), here, name, model, found)
         models = [model for provider, model in targets.names if provider == name]
         of = np.array([models.index(model) if provider == name else -1 for provider, model in targets.names])[targets.of[rows]]
-        fit_errors(name, entry, attempts.where(rows), of, found)
+        fit_errors(name, entry, attempts.where(rows, only=()), of, found)
         found.data[name] = entry
     if len(targets):
         found.cost_is = "as logged" if attempts.has("cost_usd") else "logged tokens at list prices"
@@ -65,12 +65,7 @@ def fit_providers(attempts: Calls, targets: Targets, timed: bool = True) -> Prov
 
 def fit_model(rows: Calls, place: np.ndarray, provider: str, model: str, found: Provided) -> dict[str, Any]:
     path = f"providers.{provider}.models.{model}"
-    answered = np.flatnonzero(rows.asked)
-    busy = in_flight(rows.start_s, rows.duration_s)
-    asked = Asked(
-        rows.duration_s[answered], rows.ttft_s[answered], rows.input_tokens[answered], rows.output_tokens[answered], busy[answered]
-    )
-    latency = fit_latency(asked)
+    latency = fit_latency(answers_of(rows))
     data: dict[str, Any] = {}
     if latency is None:
         assumed(path, model, data, found)

@@ -48,6 +48,12 @@ class Skipped:
                 told.append(f"{verb}: {each.count:,} × {why}, first at {place}")
         return told
 
+    def add(self, other: Skipped) -> None:
+        """What another part of the same log has, which stands behind this one's."""
+        for mine, others in ((self.lines, other.lines), (self.notes, other.notes)):
+            for why, each in others.items():
+                self._add(mine, why, each.file, each.line, each.count)
+
     @staticmethod
     def _add(reasons: dict[str, Reason], why: str, file: str, line: int | None, count: int) -> None:
         if why in reasons:

@@ -50,7 +50,8 @@ Converter = Callable[[pa.Array], pa.Array]
 
 
 def flat(column: pa.Array | pa.ChunkedArray) -> pa.Array:
-    column = column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column
+    if isinstance(column, pa.ChunkedArray):
+        column = column.chunk(0) if column.num_chunks == 1 else column.combine_chunks()
     return column.dictionary_decode() if pa.types.is_dictionary(column.type) else column
 
 
@@ -160,10 +161,15 @@ def offset_s(zone: str) -> float:
 def words(column: pa.Array) -> pa.Array:
     """Text: the first word of a list, whether it came as a list or as JSON text of one. Null for nothing, or what was blacked out."""
     if pa.types.is_list(column.type) or pa.types.is_large_list(column.type):
-        column = pa.array([str(each[0]) if each else None for each in column.to_pylist()], pa.string())
+        first = pc.if_else(pc.greater(pc.list_value_length(column), 0), column.offsets[:-1], None)
+        column = pc.take(column.values, first)
     if pa.types.is_null(column.type) or pa.types.is_nested(column.type):
         return pa.nulls(len(column), pa.string())
-    column = pc.cast(column, pa.string())
+    coded = pc.cast(column, pa.string()).dictionary_encode()  # few words stand in many rows
+    return pc.take(plain_words(coded.dictionary), coded.indices)
+
+
+def plain_words(column: pa.Array) -> pa.Array:
     if pc.any(pc.starts_with(column, "[")).as_py():
         inner = pc.extract_regex(column, r'^\[\s*"(?P<first>[^"]*)"').field("first")
         column = pc.if_else(pc.starts_with(column, "["), inner, column)
