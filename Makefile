@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 INSTALL := $(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
-.PHONY: demo test test-slow targets proof chaos theory mutation bench lint pictures docs clean
+.PHONY: demo test test-slow targets proof chaos plan theory mutation bench lint pictures docs clean
 
 demo: .venv/ready
 	$(BIN)/tenfold predict scenarios/demo.yaml --scale 1,10,100
@@ -30,6 +30,10 @@ proof: .venv/dev
 # Nothing else may run. ONLY='library envoy': the rows of a group, a target or a scenario.
 chaos: .venv/dev
 	$(BIN)/python -m tests.chaos_proof $(ONLY)
+
+# The cheapest configuration that `plan` finds, and one a notch cheaper, measured: results/validation/plan.md. Nothing else may run.
+plan: .venv/dev
+	$(BIN)/python -m tests.plan_proof
 
 # The model beside queueing theory, whole: results/validation/theory.md (some minutes).
 theory: .venv/dev

@@ -88,7 +88,7 @@ def by_arrow(block: Lines, schema: pa.Schema, seen: Seen) -> Block | None:
     if table is None:
         return None
     table = table.drop_columns([each.name for each in table.schema if "." in each.name and pa.types.is_null(each.type)])
-    return Block(table, numbered(block.first, table.num_rows)) if table.num_rows == block.count else None
+    return Block(table, numbered(block.first, table.num_rows)) if table.num_rows == block.many else None
 
 
 def parsed(block: Lines, schema: pa.Schema) -> pa.Table | None:

@@ -42,11 +42,11 @@ OBJECT_AT_END = re.compile(rb'\{\s*".*\}\s*,?\s*$')
 
 
 class Lines(NamedTuple):
-    """Whole lines as bytes, ``count`` of them; ``first`` is the number of the first, from 1."""
+    """Whole lines as bytes, ``many`` of them; ``first`` is the number of the first, from 1."""
 
     first: int
     data: bytes
-    count: int
+    many: int
 
 
 class Rows(NamedTuple):
