@@ -146,6 +146,8 @@ PROTOTYPE = (  # 500 calls a day are none in three minutes: 600 times as many, a
     *SHORTLY, "workload.arrivals.peak_to_mean=1", "providers.openai.limits={requests: 300000/min, tokens: 18000000/min}",
 )  # fmt: skip
 SCALE = (*SHORTLY, "gateway.workers=1", "faults=[{kind: outage, provider: openai, at: 60s, for: 20s}]")
+STRATEGIES = ("tiering", "caching", "context_window", "context_budget", "context_summary")
+BRIEFLY = ("workload.duration=80s", "workload.warmup=10s")
 MISTAKE = ("workload.arrivals=6/s", "workload.duration=85s", "workload.warmup=10s", "gateway.workers=1")
 OUTAGE = "faults=[{kind: outage, provider: openai, at: 35s, for: 15s}]"
 BLACKOUT = "faults=[{kind: outage, provider: openai, also: [anthropic], at: 35s, for: 15s}]"
@@ -189,6 +191,7 @@ PAGES = {
             Case("reference", "guide/prototype", 600.0, changes=PROTOTYPE),
             Case("reference", "guide/growth", 20.0, changes=SHORTLY),
             Case("reference", "guide/scale", 2.0, changes=SCALE),
+            *(Case("reference", f"guide/strategies/{name}", 25.0, changes=BRIEFLY) for name in STRATEGIES),
             *(
                 Case("reference", f"guide/mistakes/{name}_{side}", changes=changes)
                 for name, changes in MISTAKES.items()

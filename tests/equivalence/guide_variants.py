@@ -47,15 +47,13 @@ GUIDE = {
         "workload.duration=4m", "gateway.serial_per_request=2ms",
         "faults=[{kind: region-outage, region: us, at: 90.25s, for: 45.5s}]",
     ),
-    "connection pools": (
-        "gateway.connections={max: 9, wait: 700ms, keep: 5, idle: 400ms, setup: 80ms}", "gateway.queue.concurrency=40",
-    ),
     "tiers by a classifier, hedged": (
         "gateway.classifier={misclassified: 25%, notices: 60%}", "gateway.hedge={after: 700ms, at_most: 0.3, to: next}",
         "gateway.connections={max: 14, wait: 1s, keep: 4, idle: 1s, setup: 120ms}",
     ),
-    "jobs": (
+    "jobs over few connections": (
         "gateway.jobs={classes: [talk, reasoning], workers: 4, waiting: 7, lifetime: 3s, long: {above: 3000, workers: 5, waiting: 9}}",
         "gateway.queue.concurrency=40", "workload.client.timeout=2s",
+        "gateway.connections={max: 9, wait: 700ms, keep: 5, idle: 400ms, setup: 80ms}",
     ),
 }  # fmt: skip
