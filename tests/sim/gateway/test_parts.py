@@ -39,6 +39,8 @@ EVERY_STAGE = EVERYTHING | {
     "cache": [{"kind": kind, "ttl": "1m"} for kind in ("cdn", "exact", "semantic")],
     "routing": {"kind": "capability", "default": ["a/one"], "large": ["b/two"]},
     "context": {"kind": "summarize", "after_turns": 3, "keep_turns": 1, "model": "b/two"},
+    "jobs": {"workers": 1},
+    "connections": {"max": 1},
 }
 
 
@@ -60,9 +62,9 @@ class TestParts:
 
     def test_what_is_declared_stands_in_the_order_of_the_chain(self):
         assert list(chain.declared("PARTS")) == [
-            "edge_s", "network_s", "worker_wait_s", "cpu_s", "serial_s", "validation_s", "redis_s", "coalesced_s", "embedding_s",
-            "classifier_s", "escalated_s", "queue_wait_s", "summary_s", "backoff_s", "backbone_s", "failed_s", "first_token_s",
-            "generation_s",
+            "edge_s", "network_s", "worker_wait_s", "cpu_s", "serial_s", "validation_s", "redis_s", "job_wait_s", "coalesced_s",
+            "embedding_s", "classifier_s", "escalated_s", "queue_wait_s", "summary_s", "backoff_s", "pool_wait_s", "connect_s",
+            "backbone_s", "failed_s", "first_token_s", "generation_s",
         ]  # fmt: skip
 
     def test_every_draw_has_a_purpose_of_its_own(self):
