@@ -65,23 +65,25 @@ def json_blocks(path: Path, names: set[str], skipped: Skipped, flatten: Flatten 
 
     def typed_blocks() -> Iterator[tuple[Lines, pa.Schema | None]]:
         for block in line_blocks(path, skipped):
-            yield block, None if slow(block) else schema
+            yield block, None if slow() else schema
 
-    def slow(block: Lines) -> bool:
-        return flatten is not None or seen.wrapped or bool(slow_if and slow_if in block.data)
+    def slow() -> bool:
+        return flatten is not None or seen.wrapped
 
-    for (block, types), found in ahead(typed_blocks(), lambda given: None if given[1] is None else by_arrow(*given, seen)):
-        if found is None and types is not schema and not slow(block):
-            found = by_arrow(block, schema, seen)  # more is known than when its turn came
+    for (block, types), found in ahead(typed_blocks(), lambda given: None if given[1] is None else by_arrow(*given, seen, slow_if)):
+        if found is None and schema is not None and types is not schema and not slow():
+            found = by_arrow(block, schema, seen, slow_if)  # more is known than when its turn came
         if found is None:
             found = by_line(block, str(path), names, skipped, flatten, seen)
             schema = merged(schema, found.table.schema)
         yield found
 
 
-def by_arrow(block: Lines, schema: pa.Schema, seen: Seen) -> Block | None:
-    """None where a value does not have the type that its column had so far, or a line is no object."""
-    table = None if seen.blocked else parsed(block, every(schema, seen.dotted))
+def by_arrow(block: Lines, schema: pa.Schema, seen: Seen, slow_if: bytes = b"") -> Block | None:
+    """None where a value does not have the type that its column had so far, a line is no object, or ``slow_if`` stands in it."""
+    table = None if seen.blocked else parsed(block, every(schema, seen.dotted, slow_if.strip(b'"').decode()))
+    if table is None and slow_if and slow_if in block.data:
+        return None
     if table is None:
         table = parsed(block, present(schema, block.data, seen.dotted))
         seen.blocked |= table is not None
@@ -99,8 +101,12 @@ def parsed(block: Lines, schema: pa.Schema) -> pa.Table | None:
         return None
 
 
-def every(schema: pa.Schema, dotted: set[str]) -> pa.Schema:
-    """All columns, those that were never met as keys and as paths: what is there all the same is an error."""
+def every(schema: pa.Schema, dotted: set[str], key: str = "") -> pa.Schema:
+    """All columns, those that were never met as keys and as paths, and ``key`` in objects that were empty so far: what is there all the
+    same is an error.
+    """
+    empty = pa.struct([])
+    schema = pa.schema([each.with_type(pa.struct([(key, pa.null())])) if key and each.type == empty else each for each in schema])
     alone = [each for each in schema if "." not in each.name or each.name in dotted or pa.types.is_null(each.type)]
     return pa.schema([*alone, *nested(pa.schema([each for each in schema if "." in each.name and each.name not in dotted]))])
 

@@ -53,6 +53,13 @@ def read(kind: str, paths: Sequence[Path], mapping: Mapping[str, str], skipped: 
         raise refuse(
             files, "holds no call that could be used", hint="; ".join(filter(None, said)) or f"a log of {kind} is that of {layout.log_of}"
         )
+    if not calls.served.any():
+        codes, counts = np.unique(calls.status, return_counts=True)
+        told = ", ".join(f"{count:,} with {code}" for code, count in sorted(zip(codes, counts, strict=True), key=lambda pair: -pair[1])[:3])
+        raise refuse(
+            files, f"every one of its {len(calls):,} calls failed ({told}): neither latencies nor sizes of answers can be learned from it",
+            hint="give a log of a time in which calls were answered; if these were, --map status=COLUMN says where their status stands",
+        )  # fmt: skip
     return calls, layout
 
 

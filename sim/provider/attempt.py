@@ -14,6 +14,7 @@ from sim.provider.draws import count_visit, error_after_s, error_draw, service_t
 from sim.provider.fault_timeline import (
     COMPLETE,
     CONNECTION_REFUSED,
+    CRASHES,
     FILTERED,
     HANG,
     LATE_HEADERS,
@@ -163,7 +164,7 @@ def strike(p: Any, c: Any, provider: Any, fault: Any) -> None:
         c.plan_output_tokens = 0
         c.plan_per_token_s = 0.0
         c.plan_first_s = c.plan_duration_s = inf
-    elif fault.effect == CONNECTION_REFUSED:
+    elif fault.effect == CONNECTION_REFUSED or fault.effect == CRASHES:
         c.plan_status = c.plan_final_status = REFUSED
         c.plan_output_tokens = 0
         c.plan_first_s = c.plan_per_token_s = c.plan_duration_s = 0.0

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from enum import IntEnum
-from math import nan
+from math import inf, nan
 from typing import Any, get_args
 
 import numpy as np
@@ -12,6 +12,7 @@ from sim.kernel.containers import NOBODY
 from sim.kernel.refusals import refusal
 from sim.provider.draws import fault_draw
 from sim.provider.state import Fault
+from sim.scenario.faults import struck_from_s
 from sim.scenario.model import Fault as Config
 from sim.stochastics.distributions import quantile
 from sim.stochastics.random_streams import Purpose, uniforms
@@ -24,6 +25,7 @@ SHORTEST_CYCLE_S = 1e-3
 SLOWS = 0
 ERROR, HANG, CONNECTION_REFUSED = 1, 2, 3
 LATE_HEADERS, BREAKS_OFF = 4, 5
+CRASHES = 6
 LAST_INSTEAD = CONNECTION_REFUSED
 
 
@@ -47,7 +49,8 @@ ENDINGS = {
 OUTAGES = {"error": ERROR, "refused": CONNECTION_REFUSED, "hang": HANG}
 REFUSED_BY = {kind: refusal(f"fault: {kind}") for kind in get_args(Config.model_fields["kind"].annotation)}
 """Of every kind, so that a process which only reads rows knows the names of their codes."""
-EFFECTS = {"brownout": SLOWS, "errors": ERROR, "rate-limit": ERROR, "slow-headers": LATE_HEADERS, "region-outage": CONNECTION_REFUSED}
+EFFECTS = {"brownout": SLOWS, "errors": ERROR, "rate-limit": ERROR, "slow-headers": LATE_HEADERS, "region-outage": CONNECTION_REFUSED,
+           "dns-outage": CONNECTION_REFUSED, "crash": CRASHES}  # fmt: skip
 
 
 def find_faults(p: Any, c: Any, provider: Any, now_s: float) -> int:
@@ -58,9 +61,15 @@ def find_faults(p: Any, c: Any, provider: Any, now_s: float) -> int:
     c.ttft_factor = c.per_token_factor = 1.0
     for place in range(provider.first_fault, provider.first_fault + provider.faults):
         fault = p.faults[place]
+        if now_s < fault.down_until_s:
+            return place
         if not (fault.at_s <= now_s and now_s < fault.until_s and concerns(p, fault, c, now_s)):
             continue
-        if fault.effect == SLOWS:
+        if fault.effect == CRASHES:
+            if c.input_tokens >= fault.input_tokens:
+                fault.down_until_s = now_s + fault.restart_s
+                return place
+        elif fault.effect == SLOWS:
             c.ttft_factor *= fault.ttft_factor
             c.per_token_factor *= fault.per_token_factor
         elif fault.share >= 1.0 or fault_draw(p, fault.number, c.prompt, c.occurrence) < fault.share:
@@ -100,12 +109,13 @@ def fault_of(number: int, config: Config, target: int, seed: int, changes: list[
     """The record of fault ``number``, which strikes ``target`` (NOBODY: any). The times of a random one are added to ``changes``."""
     effect = OUTAGES[config.mode] if config.kind == "outage" else EFFECTS.get(config.kind, BREAKS_OFF)
     fault = Fault(
-        number=number, effect=effect, at_s=config.at, until_s=config.at + config.for_, target=target,
+        number=number, effect=effect, at_s=struck_from_s(config), until_s=config.at + config.for_, target=target,
         key=NOBODY if config.key is None else config.key, first=NOBODY if config.first is None else config.first, share=config.share,
         status=429 if config.kind == "rate-limit" else config.status, refused_by=REFUSED_BY[config.kind],
         retry_after_s=nan if config.retry_after is None else config.retry_after,
         ttft_factor=config.ttft_factor, per_token_factor=config.per_token_factor, ending=int(ENDINGS.get(config.kind, Ending.COMPLETE)),
-        after=config.after, delay_s=config.delay,
+        after=config.after, delay_s=config.delay, restart_s=config.restart,
+        input_tokens=inf if config.input_tokens is None else float(config.input_tokens),
     )  # fmt: skip
     if config.every is not None:
         times = outages(number, config, seed)

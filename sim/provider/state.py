@@ -81,6 +81,9 @@ class Fault:
     ending: int = 0  # see sim.provider.attempt.Ending
     after: float = 0.5
     delay_s: float = 0.0
+    input_tokens: float = inf  # of a prompt that crashes the provider
+    restart_s: float = 0.0
+    down_until_s: float = -inf
     first_change: int = 0  # of a random fault: begin, end, begin, end … in p.changes
     changes: int = NOBODY  # NOBODY: it holds all the time
 

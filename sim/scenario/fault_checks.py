@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from sim.scenario.errors import did_you_mean
+from sim.scenario.faults import struck_from_s
 from sim.scenario.finding import Finding
 from sim.scenario.model import Fault, Scenario
 from sim.scenario.tree import Steps
@@ -23,6 +24,8 @@ FAULT_READS = {
     "content-filter": {"share", "after"},
     "slow-headers": {"share", "delay"},
     "region-outage": {"region"},
+    "dns-outage": {"ttl"},
+    "crash": {"input_tokens", "restart"},
     "redis-outage": {"mode"},
     "redis-restart": set(),
     "redis-slow": {"delay"},
@@ -44,6 +47,9 @@ def faults_happen(scenario: Scenario) -> Iterator[Finding]:
         elif end_s > duration_s:
             message = f"lasts until {end_s:g}s, the run only until {duration_s:g}s: recovery will not be seen"
             yield Finding((*here, "for"), message, warning=True)
+        if isinstance(fault, Fault) and fault.kind == "dns-outage" and struck_from_s(fault) >= min(end_s, duration_s):
+            message = f"is over before the first address has to be renewed, at {struck_from_s(fault):g}s: nobody would notice it"
+            yield Finding((*here, "ttl"), message, "make it last longer than ttl")
         if fault.for_ <= 0:
             yield Finding((*here, "for"), "expected a duration above zero")
         readable = EVERY_FAULT_READS | FAULT_READS[fault.kind]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
@@ -17,16 +18,18 @@ class Fault(Model):
     gets 429. After the first ``after`` of an answer's tokens: ``stall`` (silence), ``reset``, ``truncate`` (ends cleanly, unfinished),
     ``stream-error`` (an error event), ``malformed`` (a chunk that is not JSON), ``content-filter`` (the answer is cut, with HTTP 200).
     ``slow-headers``: the answer's head trickles in and all comes ``delay`` later. ``region-outage``: what stands in a region, gateways and
-    providers, cannot be connected to.
+    providers, cannot be connected to. ``dns-outage``: its address cannot be renewed; it strikes when the cached one has run out.
+    ``crash``: a prompt that is long enough brings down whoever takes it, until it has started again; what is under way there goes on.
     """
 
     kind: Literal[
         "outage", "errors", "brownout", "rate-limit", "stall", "reset", "truncate", "stream-error", "malformed", "content-filter",
-        "slow-headers", "region-outage",
+        "slow-headers", "region-outage", "dns-outage", "crash",
     ] = Field(
         description="outage: refused, an error, or a hang; errors: a share fails; brownout: slower; rate-limit: a share gets 429; stall, "
         "reset, truncate, stream-error, malformed, content-filter: the answer breaks off after a part; slow-headers: its head is late; "
-        "region-outage: gateways and providers of a region are gone"
+        "region-outage: gateways and providers of a region are gone; dns-outage: its address is not renewed; "
+        "crash: a long prompt brings it down"
     )  # fmt: skip
     provider: Name | None = Field(None, description="who is struck; a region-outage strikes all that stand in its region; default: that")
     region: Name | None = Field(None, description="of a region-outage: where; default: it is no outage of a region")
@@ -60,6 +63,22 @@ class Fault(Model):
         1.0, description="of a brownout: times per token are multiplied by it, a plain number"
     )
 
+    ttl: Duration = Field(
+        Seconds(30.0),
+        description="of a dns-outage: life of an address; gateways renew it every so long from the run's start, and cannot connect from "
+        "the first renewal that fails to the end (30s: CoreDNS in Kubernetes)",
+    )
+    input_tokens: Count | None = Field(
+        None, description="of a crash: a prompt of at least so many tokens brings down whoever takes it; default: there is none, give it"
+    )
+    restart: Duration = Field(Seconds(10.0), description="of a crash: until it takes connections again (10s: Kubernetes' first pause)")
+
+    @model_validator(mode="after")
+    def poisoned(self) -> Fault:
+        if (self.kind == "crash") and self.input_tokens is None:
+            raise ValueError("expected input_tokens with kind: crash, from which length on a prompt is too much")
+        return self
+
     @model_validator(mode="after")
     def random_or_not(self) -> Fault:
         if (self.every is None) != (self.lasting is None):
@@ -75,6 +94,11 @@ class Fault(Model):
     def strikes(self, name: str, region: str | None) -> bool:
         """Whether it strikes the provider of that name, in that region."""
         return self.provider == name or name in self.also or (self.region is not None and self.region == region)
+
+
+def struck_from_s(fault: Fault) -> float:
+    """When connections begin to fail: of a dns-outage at the first renewal of the address since it began."""
+    return math.ceil(fault.at / fault.ttl) * fault.ttl if fault.kind == "dns-outage" else float(fault.at)
 
 
 class RedisFault(Model):

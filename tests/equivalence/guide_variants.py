@@ -45,7 +45,9 @@ GUIDE = {
         "workload.users={count: 300, regions: {us: 0.5, eu: 0.3, ap: 0.2}}", "providers.alpha.region=us", "providers.beta.region=eu",
         "gateway.workers=4", "gateway.cache=[{kind: cdn, ttl: 15s, points: 3, hit: 5ms}, {kind: exact, ttl: 20s}]",
         "workload.duration=4m", "gateway.serial_per_request=2ms",
-        "faults=[{kind: region-outage, region: us, at: 90.25s, for: 45.5s}]",
+        "faults=[{kind: region-outage, region: us, at: 90.25s, for: 45.5s}, "
+        "{kind: dns-outage, provider: beta, at: 20s, for: 30s, ttl: 15s}, "
+        "{kind: crash, provider: alpha, also: [beta], at: 150s, for: 60s, input_tokens: 4000, restart: 5s}]",
     ),
     "tiers by a classifier, hedged": (
         "gateway.classifier={misclassified: 25%, notices: 60%}", "gateway.hedge={after: 700ms, at_most: 0.3, to: next}",

@@ -206,3 +206,9 @@ def test_a_common_log_is_not_taken_for_one_with_times_upstream(tmp_path: Path) -
     calls = read("nginx", [logs.write_lines(tmp_path / "access.log", [line])], {}, Skipped())[0]
     assert calls.start_s.tolist() == [logs.T0 + 1]
     assert not calls.has("duration_s")
+
+
+def test_a_log_of_failures_alone_teaches_nothing_and_says_so(tmp_path: Path) -> None:
+    failed = [row | {"status": "failure", "error_information": {"error_code": "503"}} for row in SPEND]
+    with pytest.raises(ScenarioError, match=r"every one of its 60 calls failed .60 with 503.*neither latencies nor sizes"):
+        read_spend(logs.write_lines(tmp_path / "spend.jsonl", map(json.dumps, failed)), Skipped())

@@ -13,7 +13,7 @@ import pyarrow as pa
 import pyarrow.parquet
 import pytest
 
-from sim.importing import blocks
+from sim.importing import blocks, files
 from sim.importing.calls import Calls, folded
 from sim.importing.hashing import hashes_of
 from sim.importing.read import read
@@ -190,3 +190,13 @@ def test_hashes_tell_texts_apart_wherever_they_stand() -> None:
     assert hashes_of(pa.array(texts).slice(5)).tolist() == found[5:].tolist()
     many = hashes_of(pa.array([f"user-{number}" for number in range(200_000)]))
     assert len(np.unique(many)) == 200_000
+
+
+@pytest.mark.parametrize("later", [{"role": "user", "content": "hi"}, [{"role": "user", "content": "hi"}]], ids=["object", "list"])
+def test_prompts_that_begin_in_the_middle_of_a_log_are_told_apart(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, later: object) -> None:
+    monkeypatch.setattr(files, "BLOCK", 1000)
+    row = {"request_id": "", "startTime": "2026-11-02T00:00:00Z", "endTime": "2026-11-02T00:00:01Z", "model": "gpt-4o", "messages": {}}
+    rows = [row | {"request_id": str(number), "messages": later if number >= 60 else {}} for number in range(80)]
+    (tmp_path / "log.jsonl").write_text("".join(json.dumps(each) + "\n" for each in rows))
+    calls, _ = read("litellm", [tmp_path / "log.jsonl"], {}, Skipped())
+    assert np.count_nonzero(calls.hashes["prompt"]) == 20

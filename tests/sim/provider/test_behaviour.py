@@ -72,6 +72,21 @@ def test_a_shared_cause_strikes_several_providers() -> None:
     assert ask(provider(faults=[{**fault("outage"), "provider": "q", "also": ["p"]}]), 10.0).status == 503
 
 
+def test_a_long_prompt_brings_down_whoever_takes_it_until_it_has_started_again() -> None:
+    state = provider(faults=[fault("crash", input_tokens=1000, restart="4s")])
+    assert ask(state, 10.0, input_tokens=999).status == 200
+    assert ask(state, 11.0, input_tokens=1000).status == REFUSED
+    assert [ask(state, at_s).status for at_s in (11.0, 14.9, 15.0)] == [REFUSED, REFUSED, 200]
+    assert ask(state, 19.5, input_tokens=1000).status == REFUSED
+    assert [ask(state, at_s).status for at_s in (22.0, 23.5)] == [REFUSED, 200], "also beyond the fault's own end"
+    assert ask(state, 30.0, input_tokens=1000).status == 200, "prompts do no harm after it"
+
+
+def test_addresses_that_are_cached_hide_an_outage_of_their_resolver() -> None:
+    state = provider(faults=[fault("dns-outage", ttl="6s")])  # renewed at 6, 12, 18 s; it lasts from 10 to 20 s
+    assert [ask(state, at_s).status for at_s in (10.0, 11.9, 12.0, 19.9, 20.0)] == [200, 200, REFUSED, REFUSED, 200]
+
+
 def test_random_outages_alternate_by_their_laws_and_replay() -> None:
     law = {"every": {"kind": "exponential", "mean": "90s"}, "lasting": {"kind": "exponential", "mean": "10s"}}
     faults = [{**fault("outage"), "at": "0s", "for": "20h", **law}]
