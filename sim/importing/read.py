@@ -45,6 +45,7 @@ def read(kind: str, paths: Sequence[Path], mapping: Mapping[str, str], skipped: 
             yield from rows_in(with_times(blocks, fields, str(path), skipped), fields, str(path), skipped)
 
     calls = gather(batches(), skipped)
+    pa.default_memory_pool().release_unused()  # Arrow keeps what its blocks took for other blocks
     files = ", ".join(map(str, paths))
     if missing:
         raise refuse("--map", unknown_columns(sorted(missing), own, seen), hint=guesses(seen))

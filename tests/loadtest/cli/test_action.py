@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import subprocess
 import sys
+import sysconfig
+import venv
 from pathlib import Path
 from typing import Any
 
@@ -88,3 +91,36 @@ def test_every_input_reaches_the_command_line(repository: Path) -> None:
     assert told.returncode == exit_codes.OK, told.stderr
     suites = [suite.name for suite in junitparser.JUnitXml.fromfile(str(repository / "other.xml"))]
     assert suites == ["chat at 1x", "chat at 2x"]
+
+
+@pytest.mark.slow
+def test_its_install_step_gives_the_runner_a_command_that_works_away_from_the_checkout(tmp_path: Path) -> None:
+    """In an environment that sees the dependencies of this one, so that Tenfold alone is built and installed."""
+    action, runner = tmp_path / "action", tmp_path / "runner"
+    for name in ("sim", "mockprovider", "loadtest", "scenarios"):
+        shutil.copytree(ROOT / name, action / name, ignore=shutil.ignore_patterns("__pycache__"))
+    for name in ("pyproject.toml", "setup.py", "README.md", "LICENSE", "constraints.txt"):
+        shutil.copy(ROOT / name, action)
+    venv.create(runner)
+    (packages,) = runner.glob("lib/python*/site-packages")
+    (packages / "dependencies.pth").write_text(sysconfig.get_path("purelib") + "\n")
+    (step,) = [each for each in ACTION["runs"]["steps"] if each.get("name") == "Install Tenfold"]
+    assert step["env"] == {"ACTION_PATH": "${{ github.action_path }}"}
+    kept = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+    environment = kept | {
+        "ACTION_PATH": str(action),
+        "PIP_NO_BUILD_ISOLATION": "0",
+        "PATH": f"{runner / 'bin'}{os.pathsep}{os.environ['PATH']}",
+    }
+
+    def bash(command: str) -> str:
+        shell = ["bash", "--noprofile", "--norc", "-eo", "pipefail", "-c", command]
+        done = subprocess.run(shell, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stdout + done.stderr
+        return done.stdout
+
+    bash(step["run"])
+    shutil.rmtree(action)
+    assert bash("command -v tenfold").strip() == str(runner / "bin" / "tenfold")
+    assert bash("python -c 'import sim; print(sim.__file__)'").startswith(str(packages))
+    assert "chaos/poison_request" in bash("tenfold scenarios")
