@@ -3,7 +3,8 @@
 envoy (1.40, outlier detection): so many 5xx in a row eject. A sweep lets back in, after the base time once for each ejection lately (every
 sweep that finds the target in takes one off); no more than a share of all are out, and with too few in, calls go to all. Changes within the
 merge window of the last one reach the load balancer together, at its end: until then a target that is out is called on.
-haproxy (2.6, ``observe layer7 on-error mark-down``): so many errors in a row mark down; so many health checks mark up.
+haproxy (2.6, ``observe layer7 on-error mark-down``): so many errors in a row mark down; so many health checks mark up. Each check that
+passes begins the count anew. They come at the multiples of their interval here; in HAProxy at times that hang on its start.
 nginx (1.22, by whole seconds): so many failures, until a success that comes longer than the fail timeout after the last one, leave a target
 out for as long; then one call tries it. A status counts when the call goes on to another target. A lone target stays.
 litellm (1.108): more failures than half of the calls in a minute that began with the first of them, or more than are allowed in a
@@ -60,7 +61,9 @@ class HAProxyEjection(Model):
     """HAProxy's ``observe layer7 error-limit N on-error mark-down``, with its words and defaults."""
 
     kind: Literal["haproxy"]
-    error_limit: Count = Field(10, description="failed calls in a row that mark a target down: 5xx but 501 and 505, refused, timed out")
+    error_limit: Count = Field(
+        10, description="failed calls in a row between two health checks that mark a target down: 5xx but 501 and 505, refused, timed out"
+    )
     inter: Duration = Field(Seconds(2.0), description="from one health check to the next; above zero")
     rise: Count = Field(2, description="whole number of health checks that mark it up again")
 
@@ -228,7 +231,10 @@ def leave(g: Any, c: Any, now_s: float) -> None:
     elif not is_failure(s, status):
         health.failures = 0
     else:
+        if s.kind == HAPROXY and health.failed_s < floor(now_s / s.out_s) * s.out_s:  # a health check has passed since
+            health.failures = 0
         health.failures += 1
+        health.failed_s = now_s
         if health.failures >= s.limit:
             health.failures = 0
             if s.kind == HAPROXY:

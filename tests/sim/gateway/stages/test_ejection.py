@@ -81,6 +81,17 @@ def test_haproxy_marks_up_after_so_many_checks_and_does_not_count_what_the_reque
     assert permits(hand.g, 0, 6.0), "checks at 2, 4 and 6 s"
 
 
+def test_haproxy_counts_anew_from_each_check_also_while_the_target_is_down():
+    hand = ejecting({"kind": "haproxy", "error_limit": 3, "inter": "2s", "rise": 2})
+    fail(hand, 1.8), fail(hand, 1.9), fail(hand, 2.1), fail(hand, 2.2)
+    assert permits(hand.g, 0, 2.2), "a check passed at 2 s"
+    late = [hand.start(2.3) for _ in range(6)]
+    for c, at_s in zip([c for c in late if c.aim == 0], (2.4, 5.0, 5.1), strict=True):
+        hand.answer(c, at_s, status=500)
+    assert not permits(hand.g, 0, 5.9), "down at 2.4 s"
+    assert permits(hand.g, 0, 6.0), "those at 5 s are not three since the check at 4 s"
+
+
 def test_with_all_targets_out_calls_are_refused_by_name():
     hand = ejecting({"kind": "haproxy", "error_limit": 1})
     fail(hand, 0.1, 0), fail(hand, 0.1, 1)
