@@ -82,11 +82,11 @@ def chart(name: str, says: str, size_inches: tuple[float, float] = SIZE_INCHES) 
 
     with mpl.rc_context(RC):
         figure = Figure(figsize=size_inches, layout="constrained")
-        FigureCanvasSVG(figure)
+        canvas = FigureCanvasSVG(figure)
         drawing = Chart(figure.add_subplot())
         yield drawing
         file = io.StringIO()
-        figure.savefig(file, format="svg", metadata={"Date": None, "Creator": None, "Format": None, "Type": None})
+        canvas.print_svg(file, metadata={"Date": None, "Creator": None, "Format": None, "Type": None})  # savefig would draw it twice
     drawing.svg = inline(file.getvalue(), name, says)
 
 

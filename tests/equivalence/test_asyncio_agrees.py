@@ -95,7 +95,7 @@ def fingerprint(rows: np.ndarray) -> str:
 
 
 SLOW = (
-    "impatient", "whole answers", "sharing", "sharing, hedged", "batches", "worked on afterwards",
+    "impatient", "whole answers", "sharing", "sharing, hedged", "batches", "worked on afterwards", "whole answers, hedged", "in slices",
 )  # the others have something of each  # fmt: skip
 CHOSEN = [pytest.param(name, marks=pytest.mark.slow) if name in SLOW else name for name in VARIANTS]
 

@@ -13,9 +13,7 @@ QUICK = [entry for entry in ENTRIES if entry.quick]
 REST = [entry for entry in ENTRIES if not entry.quick]
 FAMILY = family_of(ENTRIES)
 """Every figure of the suite is one of this family, whichever run it is asked in: all verdicts together are 95 % certain."""
-KINDS = (
-    "mm1", "mmck", "erlang_a", "erlang_b", "batch_ps", "delayed_hits", "ttl", "rate_limiter", "retry", "hedge", "circuit_breaker",
-)  # fmt: skip
+KINDS = ("mm1", "erlang_a", "batch_ps", "ttl", "rate_limiter", "circuit_breaker")
 FIRST = list({kind: entry for entry in reversed(QUICK) if (kind := entry.name.split("/")[0]) in KINDS}.values())
 """One each of the kinds of queue that between them use everything. Other kinds and other parameters are for the slow run."""
 

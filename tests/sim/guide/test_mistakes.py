@@ -19,7 +19,7 @@ PAIRS = {
     "scaling vertically only": "vertical_scaling",
     "cold starts": "cold_starts",
 }
-LONG = ("scaling vertically only", "no graceful degradation", "over-caching", "cold starts")
+LONG = ("ignoring token limits", "scaling vertically only", "no graceful degradation", "over-caching", "cold starts")
 BETTER = {
     "over-caching": ("out-of-date answers", "lower"),
     "ignoring token limits": ("cost_usd.per_month", "lower"),

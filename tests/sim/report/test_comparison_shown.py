@@ -20,6 +20,7 @@ from sim.report.terminal import print_summary
 from sim.results.results import gather
 from tests.sim.synthetic_runs import rows, run_of, scenario, synthetic_run
 
+pytestmark = pytest.mark.usefixtures("undrawn")
 CLOSED = {"kind": "closed", "clients": 20, "think": {"kind": "constant", "value": "1s"}}
 
 
@@ -27,9 +28,13 @@ def shown(predicted: Run, measured: Run, width: int = 140, findings: Sequence[di
     """On the terminal, in the report, and what of."""
     comparison = compare(predicted, measured, findings=findings)
     results = gather([predicted, measured], "ab" * 32, "", argv=[], comparison=comparison)
+    return printed(results.summary, width), render(results), comparison
+
+
+def printed(summary: dict[str, Any], width: int) -> str:
     file = io.StringIO()
-    print_summary(results.summary, Console(file=file, width=width, highlight=False))
-    return file.getvalue(), render(results), comparison
+    print_summary(summary, Console(file=file, width=width, highlight=False))
+    return file.getvalue()
 
 
 def pair_of_runs(**changes: Any) -> tuple[Run, Run]:
@@ -102,10 +107,18 @@ def test_the_report_says_which_tolerance_a_latency_passed_by() -> None:
     assert tolerance(page, "cost") == "ok ± 2 %"
 
 
+@pytest.fixture(scope="module")
+def compared() -> tuple[dict[str, Any], Comparison]:
+    """The summary of two runs, and what of it is compared."""
+    runs = pair_of_runs()
+    comparison = compare(*runs)
+    return gather(runs, "ab" * 32, "", argv=[], comparison=comparison).summary, comparison
+
+
 @pytest.mark.parametrize("width", [38, 45, 59])
-def test_a_narrow_terminal_shows_every_figure_of_a_comparison_whole(width: int) -> None:
-    text, _, comparison = shown(*pair_of_runs(), width=width)
-    lines = [line.rstrip() for line in text.splitlines()]
+def test_a_narrow_terminal_shows_every_figure_of_a_comparison_whole(compared: tuple[dict[str, Any], Comparison], width: int) -> None:
+    summary, comparison = compared
+    lines = [line.rstrip() for line in printed(summary, width).splitlines()]
     assert max(map(len, lines)) <= width
     for name, figure in comparison.figures.items():
         place = next(number for number, line in enumerate(lines) if line.startswith(metric_words(name) + " "))

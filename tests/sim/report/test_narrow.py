@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import re
+from typing import Any
 
 import pytest
 from rich.console import Console
@@ -15,13 +16,18 @@ from sim.report.terminal import figures_of, print_summary
 from sim.results.results import gather
 from tests.sim.synthetic_runs import synthetic_run
 
+pytestmark = pytest.mark.usefixtures("undrawn")
 SHA = "ab" * 32
 
 
+@pytest.fixture(scope="module")
+def summary() -> dict[str, Any]:
+    return summarize([synthetic_run(scale) for scale in (1, 10, 100)], SHA)
+
+
 @pytest.mark.parametrize("width", [38, 59, 80])
-def test_a_narrow_terminal_shows_one_scale_after_the_other_with_every_row_whole(width: int) -> None:
+def test_a_narrow_terminal_shows_one_scale_after_the_other_with_every_row_whole(summary: dict[str, Any], width: int) -> None:
     file = io.StringIO()
-    summary = summarize([synthetic_run(scale) for scale in (1, 10, 100)], SHA)
     print_summary(summary, Console(file=file, width=width, highlight=False))
     lines = file.getvalue().splitlines()
     assert max(map(len, lines)) <= width

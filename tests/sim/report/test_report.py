@@ -133,6 +133,7 @@ def test_what_refused_is_listed_by_name() -> None:
     assert "queue (requests)" in Page(PAGES["three scales"]()).texts
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_the_verdict_comes_first() -> None:
     runs = [synthetic_run(1), synthetic_run(10)]
     page = Page(page_of(runs))
@@ -140,6 +141,7 @@ def test_the_verdict_comes_first() -> None:
     assert any(text.startswith(sentence) for text in page.texts[:8])
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_an_invalid_measurement_says_why() -> None:
     page = Page(page_of(pair_of_runs(), measured=True, why_invalid=["the CPU was starved <b>"]))
     assert "the CPU was starved <b>" in page.texts

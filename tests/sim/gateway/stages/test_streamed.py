@@ -50,6 +50,7 @@ def test_the_end_of_a_stream_waits_for_what_its_worker_has_to_do_and_for_the_wor
     assert hand.g.workers[0].pieces_s == 1.0
 
 
+@pytest.mark.slow
 def test_calls_wait_as_long_as_among_the_single_pieces_of_streams():
     """40 calls/s of 10 ms and 100 tokens of 0.1 ms each: 80 % of a CPU, half of it for streams."""
     true_s, model_s = (wait(40, 0.01, 1e-4, 0.02, np.random.default_rng(1)) for wait in (piece_by_piece, as_flows))
