@@ -173,6 +173,7 @@ PAGES = {
             Case("rolter", "validation/proxy", 10.0),
             Case("litellm", "validation/litellm", 4.0, "costs"),
             Case("litellm", "validation/litellm", 10.0, "costs"),
+            Case("litellm", "validation/litellm-saturated", 1.0, "costs"),
         ],
         [
             "target", "scenario", "scale", "runs", "requests", "P50 predicted", "measured", "error", "P99 predicted", "measured", "error",

@@ -42,6 +42,8 @@ def shorter(line: str) -> list[str]:
     words = words[: next((place for place, word in enumerate(words) if word in ("|", ">")), None)]
     if words[0] == "init" and "--force" not in words:
         return [*words, "--force"]
+    if words[0] == "guide":
+        return [*words, "--replications", "2"]
     if words[0] not in PREDICTING:
         return words
     if words[0] == "chaos":  # its faults have their own times
