@@ -118,15 +118,16 @@ def sides(entry: dict[str, Any], digits: int = 0) -> list[str]:
 
 
 def errors(runs: list[dict[str, Any]], name: str) -> str:
-    found = sorted(value for run in runs if (value := run["comparison"][name]["error"]) is not None)
+    return error(*(run["comparison"][name] for run in runs))
+
+
+def error(*entries: dict[str, Any]) -> str:
+    """Of one run, or the median of several and their range."""
+    found = sorted(each["error"] for each in entries if each["error"] is not None)
     if not found:
         return "–"
     spread = f" ({found[0]:+.1%} to {found[-1]:+.1%})" if len(found) > 1 else ""
     return f"{median(found):+.1%}{spread}"
-
-
-def error(entry: dict[str, Any]) -> str:
-    return "–" if entry["error"] is None else f"{entry['error']:+.1%}"
 
 
 def today_here() -> str:

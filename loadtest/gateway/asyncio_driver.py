@@ -18,8 +18,7 @@ from sim.data.outcomes import ERROR
 from sim.data.statuses import CANCELLED, REFUSED, STREAMING, TIMED_OUT
 from sim.gateway import chain
 from sim.gateway.call import PERFORM
-from sim.gateway.hooks import free_slot, take_slot
-from sim.gateway.stages.connections import whole
+from sim.gateway.hooks import free_slot, take_slot, whole
 from sim.gateway.stages.hedge import ended as fork_ended
 from sim.gateway.stages.jobs import is_accepted
 from sim.gateway.stages.upstream import settle

@@ -16,7 +16,7 @@ STREAM_HEADERS = {"Content-Type": "text/event-stream", "Cache-Control": "no-cach
 class Sink:
     """One client's connection. ``response`` is None until the first byte has gone out.
 
-    With ``held`` (the scenario's ``held_writes``), what is sent waits for so long after the first of it, and goes out together.
+    With ``held_writes`` (the scenario's), what is sent waits for so long after the first of it, and goes out together.
     """
 
     __slots__ = ("_held", "_held_writes", "_http", "_release", "gone", "response")
@@ -48,15 +48,17 @@ class Sink:
         if self._release is None:
             self._release = asyncio.create_task(self._release_later())
         elif len(self._held) > (self._held_writes.pieces or inf):
-            self._release.cancel()
             await self._write_held()
 
     async def _release_later(self) -> None:
         await asyncio.sleep(self._held_writes.time)
+        self._release = None
         await self._write_held()
 
     async def _write_held(self) -> None:
-        self._release = None
+        if self._release is not None:
+            self._release.cancel()
+            self._release = None
         data = b"".join(self._held)
         self._held.clear()
         try:
@@ -70,9 +72,7 @@ class Sink:
         await self.send(b"data: " + error_body(message, kind) + b"\n\n")
 
     async def end(self) -> None:
-        if self._release is not None:
-            self._release.cancel()
-            await self._write_held()
+        await self._write_held()
         if self.response is not None and not self.gone:
             try:
                 await self.response.write_eof()

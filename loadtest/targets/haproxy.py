@@ -28,8 +28,7 @@ from sim.scenario.load import Loaded
 
 CAN = {
     "queue", "timeout.first_token", "retry", "retry.to: same", "retry.to: next", "workers", "routing: round-robin", "routing: least-busy",
-    "routing: weighted", "cancel_on_disconnect: true", "ejection: haproxy",
-    "held_writes",
+    "routing: weighted", "cancel_on_disconnect: true", "ejection: haproxy", "held_writes",
 }  # fmt: skip
 BALANCE = {"round-robin": "roundrobin", "least-busy": "leastconn", "weighted": "random(1)"}
 RETRIED = (408, 500, 501, 502, 503, 504)

@@ -8,6 +8,8 @@ from __future__ import annotations
 from copy import copy
 from typing import Any
 
+from sim.kernel.containers import NOBODY
+
 WAITING, WAITED, SPENDING = range(3)
 """Signals of load: calls that wait in line, seconds that the first of them has waited, share of the budget of all that is spent."""
 
@@ -88,6 +90,11 @@ def fork(g: Any, c: Any) -> Any:
     twin.slot = take_slot(g)
     g.calls[twin.slot] = twin
     return twin
+
+
+def whole(g: Any, c: Any) -> Any:
+    """The call itself, of which a fork is an attempt."""
+    return c if c.parent == NOBODY else g.calls[c.parent]
 
 
 def note(g: Any, now_s: float, kind: int, subject: int, value: int) -> None:

@@ -44,6 +44,8 @@ Ratio = Annotated[
     float, Field(ge=0, le=10), BeforeValidator(parse_share, json_schema_input_type=Annotated[float, Field(ge=0, le=10)] | Percent)
 ]
 Count = Annotated[int, Field(ge=1, le=10**9)]
+Room = Annotated[int, Field(ge=0)] | Literal["unlimited"]
+"""For those that wait."""
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._:-]*$", max_length=100)]
 Target = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*/[A-Za-z0-9][A-Za-z0-9._:-]*$", max_length=200)]
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from math import inf
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Any, ClassVar, Literal
 
 from pydantic import Field
 
@@ -17,7 +17,7 @@ from sim.kernel.refusals import refusal
 from sim.kernel.state import Short, state
 from sim.scenario.finding import Finding
 from sim.scenario.tree import Steps
-from sim.scenario.values import Count, Duration, Model
+from sim.scenario.values import Count, Duration, Model, Room
 
 PRIORITIES = 10
 FULL, TOO_LONG = refusal("queue"), refusal("queue timeout")
@@ -28,7 +28,7 @@ class Queue(Model):
 
     SHORT: ClassVar[str] = "concurrency"
     concurrency: Count | Literal["unlimited"] = Field(description="calls in service at once")
-    waiting: Annotated[int, Field(ge=0)] | Literal["unlimited"] = Field(0, description="calls that may wait; more are rejected at once")
+    waiting: Room = Field(0, description="calls that may wait; more are rejected at once")
     per: Literal["gateway", "worker"] = Field(
         "gateway",
         description="what the concurrency is of; worker: of each worker that is ready, as where a worker keeps its calls to itself",

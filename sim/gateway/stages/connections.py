@@ -18,7 +18,8 @@ from pydantic import Field
 from sim.data.outcomes import REJECTED, TIMEOUT
 from sim.data.statuses import NO_CONNECTION
 from sim.gateway.call import CONTINUE, WAIT
-from sim.kernel.containers import NOBODY, Keyed, Line, append, remove, take_first, wake
+from sim.gateway.hooks import whole
+from sim.kernel.containers import Keyed, Line, append, remove, take_first, wake
 from sim.kernel.refusals import refusal
 from sim.kernel.state import Short, state
 from sim.scenario.finding import Finding
@@ -198,11 +199,6 @@ def no_connection(g: Any, c: Any, outcome: int) -> int:
     whole(g, c).target = c.aim
     whole(g, c).pool_timeouts += 1
     return outcome
-
-
-def whole(g: Any, c: Any) -> Any:
-    """The call itself, of which a fork is an attempt."""
-    return c if c.parent == NOBODY else g.calls[c.parent]
 
 
 def connecting_ends(c: Any, now_s: float) -> None:

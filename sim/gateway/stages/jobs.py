@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from math import inf, nan
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Any, ClassVar
 
 from pydantic import Field
 
@@ -24,11 +24,10 @@ from sim.kernel.refusals import refusal
 from sim.kernel.state import Short, Wide, state
 from sim.scenario.finding import Finding
 from sim.scenario.metric_names import QUANTILES, StageFigure
-from sim.scenario.values import Count, Duration, Model
+from sim.scenario.values import Count, Duration, Model, Room
 
 SHORT, LONG = 0, 1
 FULL, LONG_FULL, EXPIRED = refusal("job queue"), refusal("long job queue"), refusal("job lifetime")
-Room = Annotated[int, Field(ge=0)] | Literal["unlimited"]
 
 
 class LongJobs(Model):

@@ -14,8 +14,8 @@ from typing import Any, ClassVar
 
 from pydantic import Field
 
+from sim.gateway.hooks import whole
 from sim.gateway.stages import cpu
-from sim.kernel.containers import NOBODY
 from sim.kernel.state import state
 from sim.scenario.finding import Finding
 from sim.scenario.values import Duration, Durations, Model
@@ -84,10 +84,10 @@ def leave(g: Any, c: Any, now_s: float) -> None:
     work_s, streamed_s = c.produced_tokens * c.cpu_piece_s, c.attempt_s - c.attempt_first_s
     if c.is_orphan:  # the call has gone without it
         cpu.give_pieces(g, c.worker, work_s, streamed_s, now_s)
-    elif c.parent == NOBODY:
-        add(c, work_s, streamed_s)
     else:
-        add(g.calls[c.parent], work_s, streamed_s)
+        call = whole(g, c)
+        call.pieces_s += work_s
+        call.streamed_s += streamed_s
 
 
 def held_back_s(s: Any, c: Any) -> float:
@@ -95,8 +95,3 @@ def held_back_s(s: Any, c: Any) -> float:
     streamed_s, more = c.attempt_s - c.attempt_first_s, c.produced_tokens - 1.0
     held_s = min(s.held_s, streamed_s)
     return min(held_s, streamed_s * s.most_held / more) if more > s.most_held else held_s
-
-
-def add(c: Any, work_s: float, streamed_s: float) -> None:
-    c.pieces_s += work_s
-    c.streamed_s += streamed_s
