@@ -27,7 +27,7 @@ from sim.scenario.load import Loaded
 
 CAN = {
     "queue", "retry", "retry.backoff", "retry.to: same", "timeout.total", "limits.global.requests", "fallback: next-provider",
-    "cancel_on_disconnect: true", "routing: round-robin", "routing: weighted", "routing: capability",
+    "cancel_on_disconnect: true", "routing: round-robin", "routing: weighted", "routing: capability", "ejection: ferrogw",
 }  # fmt: skip
 PLACES = {
     "openai": ("openai", "groq", "deepseek", "mistral", "together", "fireworks", "novita", "moonshot"),
@@ -51,9 +51,9 @@ class FerroGW(Program):
             found.append("gateway.routing: ferrogw takes no turns; write weighted, or capability with fallback: [next-provider]")
         if gateway.routing.kind == "capability" and (len(pools) > 1 or len({each.model for each in upstreams(scenario)}) > 1):
             found.append("gateway.routing: ferrogw's targets have one order for all; name one capability, whose targets have one model")
-        if several and (gateway.routing.kind == "capability") != ("next-provider" in gateway.fallback):
-            found.append("gateway.fallback: ferrogw goes on to the next target in an order, and from none that it draws; write either both "
-                         "routing: capability and fallback: [next-provider], or neither")  # fmt: skip
+        if several and "next-provider" not in gateway.fallback:
+            found.append("gateway.fallback: ferrogw goes on to the next target, in an order and after one that it has drawn; write "
+                         "fallback: [next-provider]")  # fmt: skip
         if gateway.timeout.total is not None and scenario.workload.client.stream:
             found.append("gateway.timeout.total: ferrogw exempts streams; let the client leave: workload.client.timeout")
         backoff, attempts = gateway.retry.backoff, gateway.retry.attempts
@@ -106,12 +106,18 @@ def target(gateway: Any, each: Upstream, name: str) -> dict[str, Any]:
     found: dict[str, Any] = {"virtual_key": name, "weight": each.weight, "models": [each.model]}
     if gateway.retry.attempts > 1:
         found["retry"] = {"attempts": gateway.retry.attempts, "initial_backoff_ms": max(1, round(gateway.retry.backoff.base * 1e3))}
+    if gateway.ejection is not None:
+        found["circuit_breaker"] = breaker(gateway.ejection)
     if gateway.queue is not None and isfinite(number(gateway.queue.concurrency)):
         found["concurrency"] = {
             "max_concurrency": gateway.queue.concurrency,
             "queue_size": int(min(number(gateway.queue.waiting), MOST_WAITING)),
         }
     return found
+
+
+def breaker(ejection: Any) -> dict[str, Any]:
+    return {**ejection.model_dump(exclude={"kind", "timeout"}), "timeout": f"{ejection.timeout:.6f}s"}
 
 
 MOST_WAITING = 10_000  # the most that it accepts

@@ -94,6 +94,7 @@ WORDS: dict[str, str] = {
     "max-fails": "gateway.ejection.max_fails",
     "fail-timeout": "gateway.ejection.fail_timeout",
     "consecutive-5xx": "gateway.ejection.consecutive_5xx",
+    "max-half-threshold": "gateway.ejection.max_half_threshold",
     "failure-threshold": "gateway.breaker.failure_rate",
     "failure-rate-threshold": "gateway.breaker.failure_rate",
     "error-threshold": "gateway.breaker.failure_rate",

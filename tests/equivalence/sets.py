@@ -33,6 +33,8 @@ EJECTION = (
     | given(kind=st.just("haproxy"), error_limit=st.integers(1, 5), inter=seconds(0.2, 2), rise=st.integers(1, 3))
     | given(kind=st.just("nginx"), max_fails=st.integers(1, 5), fail_timeout=st.sampled_from(["1s", "3s"]))
     | given(kind=st.just("litellm"), cooldown_time=seconds(0.5, 5), allowed_fails=st.sampled_from([None, 2]))
+    | given(kind=st.just("ferrogw"), failure_threshold=st.integers(1, 5), success_threshold=st.integers(1, 3),
+            max_half_threshold=st.integers(1, 3), timeout=seconds(0.5, 5))
 )  # fmt: skip
 
 

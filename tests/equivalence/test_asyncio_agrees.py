@@ -160,6 +160,7 @@ EJECTIONS = {
     "haproxy": "{kind: haproxy, error_limit: 2, inter: 1s}",
     "nginx": "{kind: nginx, max_fails: 2, fail_timeout: 3s}",
     "litellm": "{kind: litellm, cooldown_time: 3s, allowed_fails: 2}",
+    "ferrogw": "{kind: ferrogw, failure_threshold: 2, timeout: 3s}",
 }
 
 

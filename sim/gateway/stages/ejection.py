@@ -9,19 +9,24 @@ nginx (1.22, by whole seconds): so many failures, until a success that comes lon
 out for as long; then one call tries it. A status counts when the call goes on to another target. A lone target stays.
 litellm (1.108): more failures than half of the calls in a minute that began with the first of them, or more than are allowed in a
 cool-down's time, or one 429, 401, 402 or 404; for the cool-down, or for as long as the provider says. A lone deployment hardly ever.
+ferrogw (1.5, a breaker for each target): so many failures in a row open it, for a time; then half-open, for a few calls at once, until so
+many of them have been answered, or one fails. A 429 and a client that leaves say nothing of that. A 429 parks the target instead, for as
+long as the provider says, at most a minute, or for 5 s; a call that is on its way through its attempts there finishes them. While every
+target is out, those that are parked are called on.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from math import ceil, floor, inf
-from typing import Annotated, Any, Literal
+from typing import Any
 
 from pydantic import Field
 
 from sim.data.outcomes import ERROR
 from sim.data.statuses import CANCELLED, NOT_SENT, REFUSED, TIMED_OUT
 from sim.gateway.call import CONTINUE
+from sim.gateway.ejection_words import Ejection
 from sim.gateway.events import event
 from sim.gateway.hooks import note
 from sim.gateway.stages.route import pools_of
@@ -30,65 +35,17 @@ from sim.kernel.refusals import refusal
 from sim.kernel.state import state
 from sim.scenario.finding import Finding
 from sim.scenario.targets import target_names
-from sim.scenario.units import Seconds
-from sim.scenario.values import Count, Duration, Model, Share
+from sim.scenario.values import Model
 
-KINDS = ("envoy", "haproxy", "nginx", "litellm")
-ENVOY, HAPROXY, NGINX, LITELLM = range(4)
+KINDS = ("envoy", "haproxy", "nginx", "litellm", "ferrogw")
+ENVOY, HAPROXY, NGINX, LITELLM, FERROGW = range(5)
+CLOSED, OPEN, HALF_OPEN = range(3)  # of ferrogw's breakers
 EJECTED = event("ejection", ("out",))
 IS_OUT = refusal("ejection")
 NGINX_STATUSES = (429, 500, 502, 503, 504)
 MINUTE_S = 60.0
+PARKED_S, PARKED_AT_MOST_S = 5.0, 60.0  # by ferrogw 1.5.10, as recorded
 LONE_REQUESTS = 1000  # a lone deployment of LiteLLM is left out when so many requests in a minute have all failed
-
-
-class EnvoyEjection(Model):
-    """Envoy's outlier detection, with its words and defaults."""
-
-    kind: Literal["envoy"]
-    consecutive_5xx: Count = Field(5, description="failed calls in a row that eject a target: 5xx, refused, timed out")
-    interval: Duration = Field(Seconds(10.0), description="from one sweep, which lets targets back in, to the next; above zero")
-    base_ejection_time: Duration = Field(Seconds(30.0), description="how long the first ejection lasts; the n-th lately, n times as long")
-    max_ejection_time: Duration = Field(Seconds(300.0), description="how long an ejection lasts at most")
-    max_ejection_percent: Share = Field(0.1, description="at most this share of all targets is out")
-    update_merge_window: Duration = Field(
-        Seconds(1.0), description="an ejection so soon after another change comes into force so much later"
-    )
-    panic_threshold: Share = Field(0.5, description="calls go to all targets when a smaller share than this is in")
-
-
-class HAProxyEjection(Model):
-    """HAProxy's ``observe layer7 error-limit N on-error mark-down``, with its words and defaults."""
-
-    kind: Literal["haproxy"]
-    error_limit: Count = Field(
-        10, description="failed calls in a row between two health checks that mark a target down: 5xx but 501 and 505, refused, timed out"
-    )
-    inter: Duration = Field(Seconds(2.0), description="from one health check to the next; above zero")
-    rise: Count = Field(2, description="whole number of health checks that mark it up again")
-
-
-class NginxEjection(Model):
-    """nginx's ``max_fails`` and ``fail_timeout``, with its words and defaults."""
-
-    kind: Literal["nginx"]
-    max_fails: Count = Field(1, description="failed calls that leave a target out")
-    fail_timeout: Duration = Field(Seconds(10.0), description="for how long, and how far apart failures may be; whole seconds")
-
-
-class LiteLLMEjection(Model):
-    """LiteLLM's cool-down of deployments, with its words and defaults."""
-
-    kind: Literal["litellm"]
-    cooldown_time: Duration = Field(Seconds(5.0), description="how long a deployment is left out, unless the provider says how long")
-    allowed_fails: Annotated[int, Field(ge=0, le=10**9)] | None = Field(
-        None, description="failed calls allowed in the time of a cool-down; default: no limit, the share of failures counts"
-    )
-    failure_threshold_percent: Share = Field(0.5, description="share of failures in a minute that must be exceeded")
-    minimum_requests: Count = Field(5, description="requests in that minute that it takes")
-
-
-Ejection = Annotated[EnvoyEjection | HAProxyEjection | NginxEjection | LiteLLMEjection, Field(discriminator="kind")]
 
 
 class Config(Model):
@@ -108,7 +65,8 @@ class State:
     panic: float = 0.0
     merge_s: float = 0.0
     changed_s: float = -inf  # the last change that has come into force, or will
-    rise: int = 0
+    rise: int = 0  # health checks, or answers, that let a target in again
+    most_trials: int = 0  # at once, of a half-open target
     allowed_fails: int = -1  # below zero: the share counts
     failure_share: float = 1.0
     routed: int = 0  # targets that any call can be sent to
@@ -127,6 +85,9 @@ class Health:
     ejections: int = 0  # lately
     checked_s: float = -inf  # nginx: the last failure or trial, a whole second
     failed_s: float = -inf
+    phase: int = CLOSED
+    trials: int = 0  # under way
+    parked_until_s: float = -inf
 
 
 @state
@@ -138,7 +99,7 @@ def check(scenario: Any) -> Iterator[Finding]:
     config = scenario.gateway.ejection
     if config is None:
         return
-    for name in ("interval", "inter"):
+    for name in KIND_DEFAULTS:
         if getattr(config, name, 1.0) == 0:
             yield Finding(("gateway", "ejection", name), "expected a duration above zero", f"leave it out for {KIND_DEFAULTS[name]}")
     routed = len({target for pool in pools_of(scenario).values() for target in pool})
@@ -155,7 +116,7 @@ def check(scenario: Any) -> Iterator[Finding]:
         yield Finding(("gateway", "ejection"), message, "write retry: {attempts: 2, to: next, backoff: none}", warning=True)
 
 
-KIND_DEFAULTS = {"interval": "10s", "inter": "2s"}
+KIND_DEFAULTS = {"interval": "10s", "inter": "2s", "timeout": "30s"}
 
 
 def build(scenario: Any, seed: int) -> Any:
@@ -173,6 +134,11 @@ def build(scenario: Any, seed: int) -> Any:
         return State(kind, config.error_limit, config.inter, rise=config.rise)
     if kind == NGINX:
         return State(kind, config.max_fails, config.fail_timeout, attempts=scenario.gateway.retry.attempts)
+    if kind == FERROGW:
+        return State(
+            kind, config.failure_threshold, config.timeout, rise=config.success_threshold, most_trials=config.max_half_threshold,
+            routed=routed, attempts=scenario.gateway.retry.attempts,
+        )  # fmt: skip
     allowed = -1 if config.allowed_fails is None else config.allowed_fails
     return State(kind, config.minimum_requests, config.cooldown_time, allowed_fails=allowed, failure_share=config.failure_threshold_percent)
 
@@ -191,6 +157,8 @@ TABLES = (target_health,)
 
 def permits(g: Any, target: int, now_s: float) -> bool:
     health = g.target_health[target]
+    if g.ejection.kind == FERROGW:
+        return may_try(g.ejection, health, now_s) and (now_s >= health.parked_until_s or is_all_out(g, now_s))
     return bool(now_s >= health.out_until_s or now_s < health.out_from_s or panics(g, now_s))
 
 
@@ -214,6 +182,8 @@ def enter(g: Any, c: Any, now_s: float) -> int:
     c.is_watched = True
     if g.ejection.kind == NGINX:
         pick(g.ejection, g.target_health[c.aim], now_s)
+    elif g.ejection.kind == FERROGW:
+        try_again(g.target_health[c.aim])
     return CONTINUE
 
 
@@ -222,6 +192,9 @@ def leave(g: Any, c: Any, now_s: float) -> None:
         return
     c.is_watched = False
     s, health, status = g.ejection, g.target_health[c.aim], c.status
+    if s.kind == FERROGW:
+        judge_by_ferrogw(g, c, health, now_s)
+        return
     if status <= NOT_SENT or (status == CANCELLED and s.kind != NGINX):
         return
     if s.kind == NGINX:
@@ -334,3 +307,52 @@ def cools_down(s: Any, health: Any, at_once: bool, status: int) -> bool:
     if health.lone:
         return at_once and status != 402
     return bool(at_once or status == 429 or (health.failures > s.failure_share * requests and requests >= s.limit))
+
+
+def may_try(s: Any, health: Any, now_s: float) -> bool:
+    """``CircuitBreaker.Allow``."""
+    return bool(health.trials < s.most_trials if health.phase == HALF_OPEN else now_s >= health.out_until_s)
+
+
+def is_all_out(g: Any, now_s: float) -> bool:
+    """``healthyKeys`` finds nothing, and then takes all."""
+    count = 0
+    for target in range(len(g.target_health)):
+        health = g.target_health[target]
+        if now_s < health.parked_until_s or now_s < health.out_until_s:
+            count += 1
+    return bool(count >= g.ejection.routed)
+
+
+def try_again(health: Any) -> None:
+    if health.phase == OPEN:
+        health.phase, health.successes, health.trials = HALF_OPEN, 0, 0
+    if health.phase == HALF_OPEN:
+        health.trials += 1
+
+
+def judge_by_ferrogw(g: Any, c: Any, health: Any, now_s: float) -> None:
+    """``recordCircuitBreakerOutcome``. Results of earlier calls count while it is half-open, too, and not while it is open."""
+    s, status = g.ejection, c.status
+    if health.phase == HALF_OPEN and health.trials > 0:
+        health.trials -= 1
+    if status == 429:
+        park(s, c, health, now_s)
+    elif status <= NOT_SENT or status == CANCELLED or health.phase == OPEN:
+        return
+    elif status == 200:
+        health.successes += 1
+        if health.phase == CLOSED or health.successes >= s.rise:
+            health.phase, health.failures = CLOSED, 0
+    else:
+        health.failures += 1
+        if health.phase == HALF_OPEN or health.failures >= s.limit:
+            health.phase, health.trials = OPEN, 0
+            eject(g, c.aim, now_s + s.out_s, now_s)
+
+
+def park(s: Any, c: Any, health: Any, now_s: float) -> None:
+    """``Gateway.parkRateLimited``, after the last of the call's attempts at the target."""
+    if c.attempts % s.attempts == 0:
+        told = c.retry_after_s > 0.0  # false for none, which is nan
+        health.parked_until_s = now_s + (min(c.retry_after_s, PARKED_AT_MOST_S) if told else PARKED_S)

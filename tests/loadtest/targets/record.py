@@ -25,6 +25,10 @@ RECORDED = Path(__file__).with_name("recorded")
 IN_TURN = "gateway.routing={kind: round-robin, models: [p/m, q/m]}"
 AT_RANDOM = "gateway.routing={kind: weighted, weights: {p/m: 1, q/m: 1}}"
 NEXT = "gateway.retry={attempts: 2, to: next, backoff: none}"
+IN_ORDER = ("gateway.routing={kind: capability, default: [p/m, q/m]}", "gateway.fallback=[next-provider]")
+FERROGW = "gateway.ejection={kind: ferrogw, failure_threshold: 3, timeout: 2s}"
+FERROGW_SLOWLY = FERROGW.replace("}", ", success_threshold: 3, max_half_threshold: 2}")
+THRICE = "gateway.retry={attempts: 3, backoff: {kind: full-jitter, base: 10ms, cap: 1s}}"
 FOREVER = (0.0, 1e9)
 # name -> (target, words of the scenario, seconds, seconds between calls, when p fails, its status)
 CASES: dict[str, tuple[str, tuple[str, ...], float, float, tuple[float, float], int]] = {
@@ -37,6 +41,13 @@ CASES: dict[str, tuple[str, tuple[str, ...], float, float, tuple[float, float], 
         26, 0.05, (0, 12), 500,
     ),
     "envoy-at-most": ("envoy", (IN_TURN, "gateway.ejection={kind: envoy, consecutive_5xx: 3, interval: 500ms}"), 4, 0.05, FOREVER, 500),
+    "ferrogw": ("ferrogw", (*IN_ORDER, FERROGW), 12, 0.05, (0, 8), 500),
+    "ferrogw-lone": ("ferrogw", (FERROGW,), 12, 0.05, (0, 8), 500),
+    "ferrogw-slowly": ("ferrogw", (*IN_ORDER, FERROGW_SLOWLY), 12, 0.05, (0, 8), 500),
+    "ferrogw-weighted": ("ferrogw", (AT_RANDOM, IN_ORDER[1]), 3, 0.05, FOREVER, 500),
+    "ferrogw-429": ("ferrogw", (*IN_ORDER, FERROGW), 18, 0.1, (0, 11), 429),
+    "ferrogw-429-retried": ("ferrogw", (*IN_ORDER, FERROGW, THRICE), 12, 0.1, FOREVER, 429),
+    "ferrogw-404": ("ferrogw", (FERROGW,), 4, 0.05, FOREVER, 404),
     "litellm": ("litellm", (AT_RANDOM, "gateway.ejection={kind: litellm, cooldown_time: 2s}"), 15, 0.1, (0, 8), 500),
     "litellm-429": ("litellm", (AT_RANDOM, "gateway.ejection={kind: litellm, cooldown_time: 2s}"), 9, 0.1, (0, 5), 429),
     "litellm-allowed": (

@@ -12,6 +12,7 @@ from mockprovider.processes.supervisor import Crew
 from tests.loadtest.targets.fitting import fitting, place
 
 ORDERED = ("gateway.routing={kind: capability, default: [p/m, q/m]}", "gateway.fallback=[next-provider]")
+DRAWN = "gateway.routing={kind: weighted, weights: {p/m: 1, q/m: 3}}"
 RETRY = "gateway.retry={attempts: 3, backoff: {kind: full-jitter, base: 100ms, cap: 8s}}"
 QUEUE = "gateway.queue={concurrency: 7, waiting: unlimited, timeout: null}"
 
@@ -21,6 +22,12 @@ def test_targets_in_order_are_fallbacks_each_with_its_retries(tmp_path: Path) ->
     assert found["strategy"] == {"mode": "fallback"}
     retry = {"attempts": 3, "initial_backoff_ms": 100}
     assert found["targets"] == [{"virtual_key": name, "weight": 1.0, "models": ["m"], "retry": retry} for name in ("openai", "groq")]
+
+
+def test_an_ejection_is_a_breaker_of_each_target(tmp_path: Path) -> None:
+    found = ferrogw.configuration(fitting(tmp_path, *ORDERED, "gateway.ejection={kind: ferrogw, timeout: 1500ms}").scenario)
+    breaker = {"failure_threshold": 5, "success_threshold": 1, "max_half_threshold": 1, "timeout": "1.500000s"}
+    assert [target["circuit_breaker"] for target in found["targets"]] == [breaker, breaker]
 
 
 def test_a_queue_is_the_targets_and_refuses_with_429(tmp_path: Path) -> None:
@@ -42,7 +49,8 @@ def test_a_rate_limit_is_a_bucket_that_holds_one_window(tmp_path: Path) -> None:
     ("overrides", "says"),
     [
         (("gateway.routing.models=[p/m, q/m]",), "ferrogw takes no turns"),
-        ((ORDERED[0],), "routing: capability and fallback: [next-provider]"),
+        ((ORDERED[0],), "write fallback: [next-provider]"),
+        ((DRAWN,), "write fallback: [next-provider]"),
         (("gateway.queue={concurrency: 7, waiting: 5, timeout: 1s}",), "ferrogw's has no timeout"),
         (("gateway.retry={attempts: 9, backoff: {base: 1s, cap: 2s}}",), "full-jitter without a cap"),
         (("gateway.timeout.total=1s", "workload.client.stream=true"), "ferrogw exempts streams"),
@@ -56,3 +64,4 @@ def test_what_it_cannot_do_is_refused_by_name_with_what_to_change(tmp_path: Path
 def test_what_it_can_do_is_not_refused(tmp_path: Path) -> None:
     assert TARGET.cannot(fitting(tmp_path, *ORDERED, RETRY)) == []
     assert TARGET.cannot(fitting(tmp_path, QUEUE, RETRY)) == []
+    assert TARGET.cannot(fitting(tmp_path, DRAWN, ORDERED[1])) == []

@@ -57,6 +57,12 @@ def bursts(calls: list[Any]) -> list[tuple[float, int]]:
         ("nginx-one-attempt", 0.0, 0.1, 1),
         ("envoy", 0.45, 0.3, 1),
         ("envoy-at-most", 0.0, 0.1, 1),
+        ("ferrogw", 0.0, 0.1, 0),
+        ("ferrogw-lone", 0.0, 0.1, 0),
+        ("ferrogw-404", 0.0, 0.1, 0),
+        ("ferrogw-slowly", 0.0, 0.1, 0),
+        ("ferrogw-429", 0.0, 0.25, 0),  # two turns, each to be told by calls 0.1 s apart
+        ("ferrogw-429-retried", 0.0, 0.25, 0),
     ],
 )
 def test_a_failing_target_is_asked_when_it_was_asked_in_reality(name, after_s, most_apart_s, most_hits, tmp_path) -> None:
@@ -68,7 +74,9 @@ def test_a_failing_target_is_asked_when_it_was_asked_in_reality(name, after_s, m
     assert ours[-1][0] == pytest.approx(theirs[-1][0], abs=most_apart_s)
 
 
-@pytest.mark.parametrize("name", ["haproxy", "nginx", "nginx-one-attempt", "envoy", "envoy-at-most"])
+@pytest.mark.parametrize(
+    "name", ["haproxy", "nginx", "nginx-one-attempt", "envoy", "envoy-at-most", "ferrogw", "ferrogw-lone", "ferrogw-404"]
+)
 def test_as_many_clients_are_told_of_failures_as_in_reality(name, tmp_path) -> None:
     def failed(calls: list[Any]) -> int:
         return sum(status != 200 for _, status, _ in calls)

@@ -175,3 +175,57 @@ def test_what_would_have_no_effect_is_said(kind, says):
 def test_what_has_an_effect_is_not_warned_of():
     made = scenario(gateway={"ejection": ENVOY, "routing": BOTH})
     assert not [finding for finding in check(made) if "ejection" in finding.path]
+
+
+FERROGW = {"kind": "ferrogw", "failure_threshold": 2, "success_threshold": 2, "max_half_threshold": 2, "timeout": "3s"}
+
+
+def test_a_breaker_of_ferrogw_counts_failures_in_a_row_and_neither_429_nor_clients_that_leave():
+    hand = ejecting(FERROGW)
+    fail(hand, 0.1), succeed(hand, 0.2), fail(hand, 0.3), fail(hand, 0.4, status=429, retry_after_s=0.1)
+    c = hand.start(0.5)
+    c.aim = 0
+    hand.depart(c, 0.6)
+    assert permits(hand.g, 0, 0.6)
+    fail(hand, 0.7)
+    assert not permits(hand.g, 0, 3.6)
+    assert permits(hand.g, 0, 3.7)
+
+
+def test_a_half_open_target_of_ferrogw_is_tried_by_so_many_at_once_until_so_many_are_answered():
+    hand = ejecting(FERROGW, {"kind": "round-robin", "models": ["a/one"]})
+    fail(hand, 0.1), fail(hand, 0.2)
+    first, second, third = (hand.start(3.3) for _ in range(3))
+    assert (first.state, second.state, third.state) == ("performing", "performing", "error")
+    hand.answer(first, 3.4)
+    assert permits(hand.g, 0, 3.4)
+    hand.answer(second, 3.5)
+    fail(hand, 3.6), succeed(hand, 3.7), fail(hand, 3.8)
+    assert permits(hand.g, 0, 3.8), "closed: it takes two in a row again"
+
+
+def test_one_failure_opens_a_half_open_target_of_ferrogw_again_and_what_ends_while_it_is_open_says_nothing():
+    hand = ejecting(FERROGW, {"kind": "round-robin", "models": ["a/one"]})
+    early = hand.start(0.0)
+    fail(hand, 0.1), fail(hand, 0.2)
+    hand.answer(early, 1.0)
+    assert not permits(hand.g, 0, 1.0)
+    trial = hand.start(3.2)
+    hand.answer(trial, 3.3, status=500)
+    assert not permits(hand.g, 0, 6.2)
+    assert permits(hand.g, 0, 6.3)
+
+
+def test_ferrogw_parks_a_target_that_says_429_for_as_long_as_it_says_unless_nobody_else_is_in():
+    hand = ejecting(FERROGW)
+    fail(hand, 0.0, status=429)
+    assert not permits(hand.g, 0, 4.9)
+    assert permits(hand.g, 0, 5.0)
+    fail(hand, 5.0, status=429, retry_after_s=2.0), fail(hand, 7.0, status=503, retry_after_s=2.0)
+    assert permits(hand.g, 0, 7.0)
+    fail(hand, 10.0, status=429, retry_after_s=100.0)
+    assert not permits(hand.g, 0, 69.9)
+    fail(hand, 60.0, target=1), fail(hand, 60.1, target=1)
+    assert [permits(hand.g, target, 60.2) for target in (0, 1)] == [True, False], "parked targets are called on, open breakers are not"
+    fail(hand, 62.0, status=429)
+    assert [permits(hand.g, target, 63.1) for target in (0, 1)] == [False, True]
