@@ -60,6 +60,8 @@ LIBRARY = [
     Case("breaker_flap", MINUTE, ("workload.arrivals.rate=20/s", "gateway.breaker.open_for=1s")),
     Case("agent_loop_amplification", MINUTE, ("workload.arrivals.rate=12/s",)),
     Case("fallback_cost_blowup", MINUTE, ("workload.arrivals.rate=12/s", "gateway.breaker.open_for=2s")),
+    Case("poison_request", MINUTE, ("workload.requests.ask.share=0.985", "workload.requests.poison.share=0.015", "faults.0.restart=4s")),
+    Case("control_plane_dns", changes=("faults.0.ttl=5s",)),
 ]
 IN_TURN = "gateway.retry={attempts: 2, to: next, backoff: {kind: none}}"
 EJECTIONS = {
@@ -74,11 +76,21 @@ IN_ORDER = ("gateway.routing={kind: capability, default: [first/chat, second/cha
 WHOLE = "gateway.timeout={total: 4s}"
 THRICE = "gateway.retry={attempts: 3, backoff: {kind: full-jitter, base: 100ms, cap: 2s}}"
 FERROGW = (*IN_ORDER, WHOLE, "gateway.ejection={kind: ferrogw}")
+EACH = "gateway.timeout={attempt: 4s}"
+COOLS = "gateway.ejection={kind: litellm}"
+SELDOM = ("workload.arrivals.rate=4/s", "workload.duration=2m")
+"""Failed calls keep LiteLLM's worker busy: where all of twenty a second fail, it is late by seconds, and the outage is over for some."""
+LEAST_BUSY = (
+    "gateway.routing={kind: least-busy, models: [first/chat, second/chat]}", "gateway.retry={attempts: 3, to: any, backoff: {kind: none}}",
+)  # fmt: skip
 LLM_GATEWAYS = [
     Case("provider_blackout", TWO, FERROGW, "ferrogw"),
     Case("provider_hang", TWO, FERROGW, "ferrogw"),
     Case("correlated_providers", TWO, (*FERROGW, "gateway.ejection.timeout=15s"), "ferrogw"),
     Case("flaky_provider", TWO, (*FERROGW, THRICE), "ferrogw"),
+    *(Case(name, TWO, (*IN_ORDER, EACH, COOLS), "litellm") for name in OUTAGES),
+    *(Case(name, TWO, (*IN_ORDER, EACH, COOLS, *SELDOM), "litellm", "seldom") for name in OUTAGES[1:]),
+    Case("provider_blackout", TWO, (*LEAST_BUSY, EACH, COOLS, *SELDOM), "litellm", "least busy"),
 ]
 """Gateways that know what they route. Each leaves targets out with its own defaults, but that a breaker of ferrogw's is open for 15 s where
 all are: half an hour's outage is nine seconds here, and 30 s would outlast the run.

@@ -18,8 +18,9 @@ from sim.gateway.stages.route import pools_of
 from sim.scenario.load import Loaded
 
 CAN = {
-    "cache", "queue", "retry", "retry.backoff", "retry.to: same", "retry.to: next", "workers", "fallback: next-provider",
-    "timeout.first_token", "timeout.total", "cancel_on_disconnect: true", "cancel_on_disconnect: false", "routing: round-robin",
+    "cache", "queue", "retry", "retry.backoff", "retry.to: same", "retry.to: any", "workers", "fallback: next-provider",
+    "timeout.first_token", "timeout.attempt", "timeout.total",
+    "cancel_on_disconnect: true", "cancel_on_disconnect: false", "routing: round-robin",
     "routing: least-busy", "routing: weighted", "routing: capability", "ejection: litellm",
 }  # fmt: skip
 STRATEGY = {"least-busy": "least-busy"}  # the others: simple-shuffle, a random deployment by weight
@@ -80,20 +81,21 @@ def retries(scenario: Any) -> list[str]:
     lone = all(len(pool) == 1 for pool in pools_of(scenario).values()) or scenario.gateway.routing.kind == "capability"
     if lone and {"kind": retry.backoff.kind, "base": retry.backoff.base, "cap": retry.backoff.cap} != PAUSE:
         found.append("gateway.retry.backoff: LiteLLM's own pauses are {kind: exponential, base: 500ms, cap: 8s} (and up to 0.75 s more)")
-    if not lone and (retry.backoff.kind != "none" or retry.to != "next"):
-        found.append("gateway.retry: with several deployments LiteLLM retries at once, on any; write {to: next, backoff: none}")
+    if not lone and (retry.backoff.kind != "none" or retry.to != "any"):
+        found.append("gateway.retry: with several deployments LiteLLM retries at once, on any; write {to: any, backoff: none}")
     return found
 
 
 def timeouts(scenario: Any) -> list[str]:
     timeout, streams = scenario.gateway.timeout, scenario.workload.client.stream
     found = []
-    if streams and timeout.total is not None:
-        found.append("gateway.timeout.total: of a stream LiteLLM limits the silence alone; write timeout.first_token")
+    for name in ("attempt", "total"):
+        if streams and getattr(timeout, name) is not None:
+            found.append(f"gateway.timeout.{name}: of a stream LiteLLM limits the silence alone; write timeout.first_token")
     if not streams and timeout.first_token is not None:
-        found.append("gateway.timeout.first_token: of whole answers LiteLLM limits the time of an attempt; write timeout.total")
-    if timeout.total is not None and scenario.gateway.retry.attempts > 1:
-        found.append("gateway.timeout.total: LiteLLM's is one of each attempt; with retry: 1 they are the same")
+        found.append("gateway.timeout.first_token: of whole answers LiteLLM limits the time of an attempt; write timeout.attempt")
+    if timeout.total is not None and (scenario.gateway.retry.attempts > 1 or "next-provider" in scenario.gateway.fallback):
+        found.append("gateway.timeout.total: LiteLLM's is one of each attempt; write timeout.attempt")
     return found
 
 
@@ -177,8 +179,8 @@ def deployment(place: Place, group: str, each: Upstream) -> dict[str, Any]:
         "api_key": each.key,
         "weight": each.weight,
     }
-    if gateway.timeout.total is not None:
-        parameters["timeout"] = gateway.timeout.total
+    if (limit_s := gateway.timeout.attempt or gateway.timeout.total) is not None:
+        parameters["timeout"] = limit_s
     if gateway.timeout.first_token is not None:
         parameters["stream_timeout"] = gateway.timeout.first_token
     if gateway.queue is not None and number(gateway.queue.concurrency) < float("inf"):

@@ -65,12 +65,14 @@ WORDS: dict[str, Word] = {
     "timeout.first_token": Word(
         lambda g: g.timeout.first_token is not None, "leave it out, or let the client leave: workload.client.timeout"
     ),
+    "timeout.attempt": Word(lambda g: g.timeout.attempt is not None, "timeout.total, with retry: 1"),
     "timeout.total": Word(lambda g: g.timeout.total is not None, "leave it out, or let the client leave: workload.client.timeout"),
     "retry": Word(lambda g: g.retry.attempts > 1, "retry: 1"),
     "retry.budget": Word(lambda g: g.retry.budget is not None, "leave it out"),
     "retry.backoff": Word(lambda g: g.retry.attempts > 1 and g.retry.backoff.kind != "none", "backoff: none"),
     "retry.to: same": Word(lambda g: g.retry.attempts > 1 and g.retry.to == "same", "to: next"),
     "retry.to: next": Word(lambda g: g.retry.attempts > 1 and g.retry.to == "next", "to: same"),
+    "retry.to: any": Word(lambda g: g.retry.attempts > 1 and g.retry.to == "any", "to: next"),
     "queue.per: worker": Word(
         lambda g: g.queue is not None and g.queue.per == "worker", "per: gateway, with the concurrency of all workers"
     ),

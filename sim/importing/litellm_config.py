@@ -124,7 +124,7 @@ def retries(config: Config, router: dict[str, Any], settings: dict[str, Any], _g
     if told > 0:
         retry: dict[str, Any] = {"attempts": min(told + 1, 20), "backoff": {"kind": "exponential", "base": "500ms", "cap": "8s"}}
         if several:  # the pause is then 0, as long as another deployment is healthy
-            retry |= {"backoff": {"kind": "none"}, "to": "next"}
+            retry |= {"backoff": {"kind": "none"}, "to": "any"}
         config.gateway["retry"] = retry
         stated = "num_retries" if count is not None else "LiteLLM's default"
         config.evidence.append(

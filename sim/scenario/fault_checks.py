@@ -85,6 +85,6 @@ def silence_ends(scenario: Scenario) -> Iterator[Finding]:
         hangs = fault.kind == "outage" and fault.mode == "hang"
         if not hangs and fault.kind != "stall":
             continue
-        if timeout.total is None and client.timeout is None and (timeout.first_token is None or not hangs):
+        if timeout.total is None and timeout.attempt is None and client.timeout is None and (timeout.first_token is None or not hangs):
             message = f"{'a provider that hangs' if hangs else 'a stream that stalls'} never ends, and nobody here gives up waiting"
             yield Finding(("faults", index), message, "set gateway.timeout.total or workload.client.timeout")

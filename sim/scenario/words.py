@@ -145,7 +145,7 @@ WORDS: dict[str, str] = {
     "proxy-read-timeout": "gateway.timeout.total",
     "stream-timeout": "gateway.timeout.first_token",
     "ttft-timeout": "gateway.timeout.first_token",
-    "per-try-timeout": "gateway.timeout.first_token",
+    "per-try-timeout": "gateway.timeout.attempt",
     "first-token-timeout": "gateway.timeout.first_token",
     "timeouts": "gateway.timeout",
     "deadline": "gateway.timeout.total",

@@ -64,10 +64,10 @@ def gateway(parts: frozenset[str], law: Any, span: Any) -> Any:
         cache=exact.map(lambda cache: [cache]) if "cache" in parts else st.just([]),
         routing=ROUTING,
         retry=given(
-            attempts=st.integers(1, 4), backoff=backoff, budget=st.sampled_from([None, 0.0, 0.2]), to=st.sampled_from(["same", "next"]),
-            honor_retry_after=st.booleans(),
+            attempts=st.integers(1, 4), backoff=backoff, budget=st.sampled_from([None, 0.0, 0.2]),
+            to=st.sampled_from(["same", "next", "any"]), honor_retry_after=st.booleans(),
         ),
-        timeout=given(first_token=maybe(span(0.5, 3)), total=span(0.5, 20)),
+        timeout=given(first_token=maybe(span(0.5, 3)), attempt=maybe(span(3, 9)), total=span(0.5, 20)),
         cancel_on_disconnect=st.booleans(),
         **{name: strategy for name, strategy in optional.items() if name in parts},
     )  # fmt: skip

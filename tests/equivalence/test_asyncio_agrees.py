@@ -30,7 +30,9 @@ SCENARIO = Path(__file__).with_name("everything.yaml")
 VARIANTS = {
     "patient": (),
     "impatient": ("workload.client.timeout=5s", "gateway.fallback=[next-provider]"),
-    "whole answers": ("workload.client.stream=false", "gateway.retry.to=next", "gateway.cache.0.single_flight=false"),
+    "whole answers": (
+        "workload.client.stream=false", "gateway.retry.to=any", "gateway.timeout.attempt=6s", "gateway.cache.0.single_flight=false",
+    ),
     "hedged": (
         "gateway.hedge={after: 700ms, at_most: 0.3, to: next}", "workload.client.patience={kind: exponential, mean: 1s}",
         "workload.requests.faq.priority=5", "workload.requests.reasoning.priority=2",

@@ -117,7 +117,9 @@ CASES = {
         "workload.client.timeout=5s", "gateway.fallback=[next-provider]",
         "gateway.ejection={kind: envoy, consecutive_5xx: 2, interval: 2s, base_ejection_time: 3s, max_ejection_percent: 50%}",
     ),
-    "whole answers": ("workload.client.stream=false", "gateway.retry.to=next", "gateway.cache.0.single_flight=false"),
+    "whole answers": (
+        "workload.client.stream=false", "gateway.retry.to=any", "gateway.timeout.attempt=6s", "gateway.cache.0.single_flight=false",
+    ),
     "hedged": (
         "gateway.hedge={after: 700ms, at_most: 0.3, to: next}", "workload.client.patience={kind: exponential, mean: 1s}",
         "workload.requests.faq.priority=5", "workload.requests.reasoning.priority=2",

@@ -20,6 +20,7 @@ class Timeout(Model):
 
     SHORT: ClassVar[str] = "total"
     first_token: Duration | None = Field(None, description="of one attempt, to its first content; default: none")
+    attempt: Duration | None = Field(None, description="of one attempt, to its end; default: none")
     total: Duration | None = Field(None, description="of the whole request, from its arrival at the gateway; default: none")
 
 
@@ -39,12 +40,13 @@ class Call:
 
 def check(scenario: Any) -> Iterator[Finding]:
     timeout = scenario.gateway.timeout
-    for name in ("first_token", "total"):
+    for name in ("first_token", "attempt", "total"):
         if getattr(timeout, name) == 0:
             yield Finding(("gateway", "timeout", name), "expected a duration above zero", "leave it out for no timeout")
-    if timeout.first_token is not None and timeout.total is not None and timeout.first_token > timeout.total:
-        message = f"expected at most timeout.total ({timeout.total:g}s), found {timeout.first_token:g}s"
-        yield Finding(("gateway", "timeout", "first_token"), message)
+    for shorter, longer in (("first_token", "attempt"), ("first_token", "total"), ("attempt", "total")):
+        value, most = getattr(timeout, shorter), getattr(timeout, longer)
+        if value is not None and most is not None and value > most:
+            yield Finding(("gateway", "timeout", shorter), f"expected at most timeout.{longer} ({most:g}s), found {value:g}s")
 
 
 def build(scenario: Any, seed: int) -> Any:

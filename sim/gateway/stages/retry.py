@@ -1,7 +1,8 @@
 """Retries and failover: again on the same target after a pause, or on the next one, until one answers or all is tried.
 
 The targets stand in the routing's order; each gets ``attempts`` attempts, or, where retries go to the next target, the targets take turns
-until there have been ``attempts`` in all. Retries cost from a budget; failing over to the next provider is free and comes at once.
+until there have been ``attempts`` in all, or, where they go to any, the routing chooses anew for each. Retries cost from a budget; failing
+over to the next provider is free and comes at once.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from sim.data.outcomes import ERROR, TIMEOUT
 from sim.data.statuses import NO_CONNECTION, NOT_SENT, REFUSED, TIMED_OUT
 from sim.gateway.call import CONTINUE, WAIT
 from sim.gateway.hooks import permits
+from sim.gateway.stages.route import arrange
 from sim.kernel.containers import NOBODY
 from sim.kernel.random import root_of, uniform_below
 from sim.kernel.refusals import refusal
@@ -38,7 +40,9 @@ class Retry(Model):
     attempts: Annotated[int, Field(ge=1, le=20)] = Field(3, description="attempts in all, the first one included")
     backoff: Backoff = Field(Backoff(), description="pauses between attempts")
     budget: Ratio | None = Field(None, description="retries allowed as a share of calls (0.2 or 20%); default: no limit")
-    to: Literal["same", "next"] = Field("same", description="target of a retry: the same one, or the next in the routing's order")
+    to: Literal["same", "next", "any"] = Field(
+        "same", description="target of a retry: the same one, the next in the routing's order, or any: the routing chooses once more"
+    )
     honor_retry_after: bool = Field(True, description="wait for as long as the provider says, if that is longer")
 
 
@@ -53,6 +57,7 @@ class State:
 
     attempts: int
     next: bool
+    anew: bool
     next_provider: bool
     honors_retry_after: bool
     backoff: int
@@ -90,7 +95,7 @@ def build(scenario: Any, seed: int) -> Any:
     config = scenario.gateway.retry
     ratio = -1.0 if config.budget is None else float(config.budget)
     return State(
-        config.attempts, config.to == "next", "next-provider" in scenario.gateway.fallback, config.honor_retry_after,
+        config.attempts, config.to == "next", config.to == "any", "next-provider" in scenario.gateway.fallback, config.honor_retry_after,
         BACKOFFS.index(config.backoff.kind), config.backoff.base, config.backoff.cap, ratio, RESERVE if ratio > 0 else 0.0,
         root_of(seed, JITTER),
     )  # fmt: skip
@@ -121,7 +126,7 @@ def rescue(g: Any, c: Any, now_s: float) -> int:
         if now_s >= c.deadline_s:
             return c.outcome
         if not deserves_retry(c.status):
-            if not s.next_provider:
+            if s.anew or not s.next_provider:
                 return c.outcome
             give_up(g, c)
         c.tried = c.aim
@@ -135,10 +140,14 @@ def next_target(g: Any, c: Any, now_s: float) -> int:
     last = places(s, c.candidates) - 1
     while c.place < last:
         c.place += 1
+        if s.anew:
+            arrange(g, c, c.place, now_s)
+            if c.candidates == 0:
+                break
         c.aim = order[target_place(s, c.place, c.candidates)]
         if c.aim == NOBODY or not permits(g, c.aim, now_s):
             continue
-        if c.tried == NOBODY or (c.aim != c.tried and not s.next):
+        if c.tried == NOBODY or not (c.aim == c.tried or s.next or s.anew):
             return CONTINUE
         if s.ratio >= 0.0 and not withdraw(s):
             give_up(g, c)
@@ -168,12 +177,14 @@ def start_over(c: Any) -> None:
 def places(s: Any, candidates: int) -> int:
     if candidates == 0:
         return 0
-    if s.next:
+    if s.next or s.anew:
         return s.attempts
     return s.attempts * candidates if s.next_provider else s.attempts
 
 
 def target_place(s: Any, place: int, candidates: int) -> int:
+    if s.anew:
+        return 0
     return place % candidates if s.next else place // s.attempts
 
 

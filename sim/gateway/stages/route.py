@@ -14,7 +14,7 @@ from sim.data.outcomes import OK
 from sim.gateway.call import CONTINUE
 from sim.gateway.hooks import permits, trip_s
 from sim.kernel.containers import NOBODY, Keyed
-from sim.kernel.random import root_of, uniform_of
+from sim.kernel.random import root_of, uniform_below, uniform_of
 from sim.kernel.state import Short, Wide, state
 from sim.scenario.errors import did_you_mean
 from sim.scenario.finding import Finding
@@ -231,13 +231,19 @@ TABLES = (pools, pool_sizes, weights, orders)
 
 
 def enter(g: Any, c: Any, now_s: float) -> int:
+    arrange(g, c, 0, now_s)
+    return CONTINUE
+
+
+def arrange(g: Any, c: Any, choice: int, now_s: float) -> None:
+    """Put the targets that the call may be sent to in order; ``choice``: how often that has been done for it."""
     s, pool, size, order = g.route, g.pools[c.needs], g.pool_sizes[c.needs].targets, g.orders[c.slot]
     shift = 0
     if s.kind == ROUND_ROBIN:
         shift = s.turn % size
         s.turn += 1
     elif s.kind == WEIGHTED:
-        shift = place_by_weight(g.weights, size, uniform_of(s.root, c.request))
+        shift = place_by_weight(g.weights, size, uniform_of(s.root, c.request) if choice == 0 else uniform_below(s.root, c.request, choice))
     count = 0
     for place in range(size):
         target = pool[(place + shift) % size]
@@ -247,7 +253,6 @@ def enter(g: Any, c: Any, now_s: float) -> int:
     c.shift, c.candidates = shift, count
     if count > 1 and (s.kind == LEAST_BUSY or s.kind == CHEAPEST or s.kind == FASTEST or s.kind == NEAREST):
         sort_by_score(g, c, order, count, now_s)
-    return CONTINUE
 
 
 def leave(g: Any, c: Any, now_s: float) -> None:

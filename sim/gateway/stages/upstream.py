@@ -29,6 +29,7 @@ class Config(Model):
 @state
 class State:
     first_token_timeout_s: float
+    attempt_timeout_s: float
 
 
 @state
@@ -101,8 +102,8 @@ ATTEMPT_COLUMNS = {  # column of an attempt's row -> field of the call
 
 
 def build(scenario: Any, seed: int) -> Any:
-    first_token = scenario.gateway.timeout.first_token
-    return State(inf if first_token is None else first_token)
+    timeout = scenario.gateway.timeout
+    return State(*(inf if limit_s is None else limit_s for limit_s in (timeout.first_token, timeout.attempt)))
 
 
 def targets(scenario: Any, s: Any) -> Keyed:
@@ -129,7 +130,8 @@ def enter(g: Any, c: Any, now_s: float) -> int:
     c.status = UNDER_WAY
     c.shows = c.wins = False
     c.attempt_started_s = now_s
-    c.first_by_s, c.end_by_s = now_s + g.upstream.first_token_timeout_s, c.deadline_s
+    end_by_s = now_s + g.upstream.attempt_timeout_s
+    c.first_by_s, c.end_by_s = now_s + g.upstream.first_token_timeout_s, end_by_s if end_by_s < c.deadline_s else c.deadline_s
     c.until_s = c.first_by_s if c.first_by_s < c.end_by_s else c.end_by_s
     return PERFORM
 

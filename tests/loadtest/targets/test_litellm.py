@@ -11,6 +11,7 @@ from loadtest.targets import litellm
 from loadtest.targets.litellm import TARGET
 from tests.loadtest.targets.fitting import fitting, place
 
+LEAST_BUSY = "gateway.routing={kind: least-busy, models: [p/m, q/m]}"
 ORDERED = ("gateway.routing={kind: capability, default: [p/m, q/m]}", "gateway.fallback=[next-provider]")
 LONE = "gateway.retry={attempts: 3, backoff: {kind: exponential, base: 500ms, cap: 8s}}"
 
@@ -33,6 +34,11 @@ def test_targets_in_order_are_groups_that_fall_back_on_each_other(tmp_path: Path
     assert [each["model_name"] for each in found["model_list"]] == ["default", "default-after-1"]
     assert found["router_settings"]["fallbacks"] == [{"default": ["default-after-1"]}]
     assert found["router_settings"]["num_retries"] == 2
+
+
+def test_a_timeout_is_one_of_each_attempt(tmp_path: Path) -> None:
+    found = written(tmp_path, *ORDERED, "gateway.timeout.attempt=3s")
+    assert [each["litellm_params"]["timeout"] for each in found["model_list"]] == [3.0, 3.0]
 
 
 def test_a_limit_of_calls_at_once_is_the_deployments(tmp_path: Path) -> None:
@@ -66,7 +72,10 @@ def test_a_cache_is_the_one_in_memory(tmp_path: Path) -> None:
         (("gateway.cache=[{kind: exact, ttl: 1m}]",), "{capacity: 200, single_flight: false, sliding: false}"),
         (("gateway.queue={concurrency: 7, waiting: 5}",), "write waiting: 0"),
         (("gateway.timeout.total=1s", "workload.client.stream=true"), "write timeout.first_token"),
-        (("gateway.timeout.first_token=1s", "workload.client.stream=false"), "write timeout.total"),
+        (("gateway.timeout.attempt=1s", "workload.client.stream=true"), "write timeout.first_token"),
+        (("gateway.timeout.first_token=1s", "workload.client.stream=false"), "write timeout.attempt"),
+        ((*ORDERED, "gateway.timeout.total=1s", "workload.client.stream=false"), "write timeout.attempt"),
+        ((LEAST_BUSY, "gateway.retry={attempts: 3, to: next, backoff: none}"), "write {to: any, backoff: none}"),
         (("gateway.breaker=polly",), "gateway.breaker: "),
         (("providers.p.dialect=gemini",), "write dialect: openai or anthropic"),
     ],
@@ -77,3 +86,5 @@ def test_what_it_cannot_do_is_refused_by_name_with_what_to_change(tmp_path: Path
 
 def test_what_it_can_do_is_not_refused(tmp_path: Path) -> None:
     assert TARGET.cannot(fitting(tmp_path, *ORDERED, LONE, "gateway.workers=2", "gateway.cancel_on_disconnect=false")) == []
+    anew = "gateway.retry={attempts: 3, to: any, backoff: none}"
+    assert TARGET.cannot(fitting(tmp_path, LEAST_BUSY, anew, "gateway.timeout.attempt=2s", "workload.client.stream=false")) == []

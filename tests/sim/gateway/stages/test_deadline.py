@@ -25,13 +25,25 @@ def test_it_counts_from_the_arrival():
     assert (c.deadline_s, c.end_by_s) == (7.0, 7.0)
 
 
+def test_an_attempt_may_have_a_time_of_its_own_and_a_retry_has_it_anew():
+    hand = by_hand(timeout={"attempt": "2s", "total": "5s"}, retry={"attempts": 3, "backoff": {"kind": "none"}})
+    c, ends = hand.start(1.0), []
+    while c.performing:
+        ends.append(c.end_by_s)
+        hand.answer(c, c.end_by_s, status=-1)
+        if c.state == "waiting":
+            hand.time_comes(c)
+    assert ends == [3.0, 5.0, 6.0]
+    assert c.state == "timeout"
+
+
 def test_without_one_there_is_no_such_stage_and_no_end():
     hand = by_hand(timeout={"first_token": "1s"})
     assert hand.g.deadline is None
     assert hand.start(2.0).deadline_s == float("inf")
 
 
-@pytest.mark.parametrize(("name", "other"), [("total", {}), ("first_token", {"total": "1s"})])
+@pytest.mark.parametrize(("name", "other"), [("total", {}), ("attempt", {}), ("first_token", {"total": "1s"})])
 def test_no_timeout_may_be_zero(name, other):
     (finding,) = check(unchecked(gateway={"timeout": {name: "0s", **other}}))
     assert finding.path == ("gateway", "timeout", name)

@@ -134,6 +134,25 @@ class TestWhere:
         hand = by_hand(retry=TWICE | {"attempts": 4, "to": "next"})
         assert tried(hand, hand.start(0.0)) == ([0, 1, 0, 1], [0.5, 0.5, 0.5])
 
+    def test_on_whichever_the_routing_chooses_anew(self):
+        hand = by_hand(retry=TWICE | {"to": "any"}, routing={"kind": "least-busy", "models": ["a/one", "b/two"]})
+        assert tried(hand, hand.start(0.0)) == ([0, 0, 0], [0.5, 0.5])
+        for c in [hand.start(0.0) for _ in range(3)]:
+            c.aim = c.target
+        assert hand.g.targets[0].in_flight == 2
+        assert tried(hand, hand.start(0.0))[0] == [1, 1, 1]
+
+    def test_on_one_that_is_drawn_by_weight_for_each_attempt(self):
+        hand = by_hand(retry=TWICE | {"attempts": 20, "to": "any"}, routing={"kind": "weighted", "weights": {"a/one": 3, "b/two": 1}})
+        targets = [target for _ in range(50) for target in tried(hand, hand.start(0.0))[0]]
+        assert len(targets) == 1000
+        assert 0.70 < targets.count(0) / 1000 < 0.80
+
+    def test_on_none_once_the_routing_has_none_left(self):
+        ejection = {"kind": "litellm", "cooldown_time": "5s"}
+        hand = by_hand(retry=TWICE | {"to": "any"}, routing={"kind": "least-busy", "models": ["a/one", "b/two"]}, ejection=ejection)
+        assert tried(hand, hand.start(0.0), status=429)[0] == [0, 1], "each cools down for it"
+
     def test_then_at_the_next_provider_at_once(self):
         hand = by_hand(retry=TWICE | {"attempts": 2}, fallback=["next-provider"])
         assert tried(hand, hand.start(0.0)) == ([0, 0, 1, 1], [0.5, 0.5])
