@@ -48,7 +48,7 @@ class Attempt:
 
 @dataclass
 class Probe:
-    """What the client saw of one request. ``sent_s``: when its head was written; ``chunks_s``: when content came, in a stream."""
+    """What the client saw of one request. ``sent_s``: as of the load generator's samples; ``chunks_s``: when content came, in a stream."""
 
     prompt: int
     sent_s: float = nan

@@ -1,8 +1,8 @@
-"""How much: what the gateway itself takes for a call, before and after its provider and for each streamed piece, and where it ends.
+"""How much: what the gateway itself takes for a call, alone and among others, before and after its provider and for each streamed piece.
 
 Requests come one by one at a low rate, and closer at a higher one; between them the same requests go to the mock itself. What the client's
 clock says of those is the instrument's own: what cannot be told from it is no figure of the gateway. The CPU is that of its processes,
-where this machine tells.
+where this machine tells. Crowds (``saturation.py``) show where it ends, and what a call costs there.
 """
 
 from __future__ import annotations
@@ -15,9 +15,11 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from loadtest.calibration import saturation
 from loadtest.calibration.bench import Attempt, Bench, Probe
 from loadtest.calibration.figure import FOUND, Figure, duration, found, nothing, unknown
 from loadtest.calibration.laws import MISFIT, fit_demand, mean_interval
+from loadtest.calibration.saturation import Crowd
 from loadtest.processes import yardstick
 
 LOW_RPS, LOW_S = 10.0, 8.0
@@ -25,20 +27,13 @@ HIGH_RPS, HIGH_S = 40.0, 5.0
 SERVICE_S = 0.05
 STREAM_RPS, STREAM_S, TOKENS = 10.0, 5.0, 50
 BURSTS, BURST, APART_S = 12, 4, 0.4
-CROWD, CROWD_S, CROWD_SERVICE_S = 16, 8.0, 0.2
-STALLS_S = 40.0  # as long as a crowd goes on at most, for LEAST_STALLS
 IDLE_S = 1.0
 BUSY = 0.5  # of a core, up to which the higher rate makes it busy
-STALL_S, STALL = 0.1, 10.0  # a pause of all work longer than this, and than so many usual ones, is a stall
-FULL = 0.85  # of a core, from which on a process has nothing left
-THREADED = 0.15
-IDLE = 0.02  # cores: less is too little to tell one process from another
 TICK_S = 0.01  # of the system's account of CPU time
 LEAST_CPU_S = 5e-5
-WORDS = ("cpu_per_request", "cpu_after", "cpu_background", "cpu_per_token", "cpu_slice", "cpu_yardstick", "stalls")
-PATH, PATH_AFTER, PATH_BEHIND, PATH_TOKEN, PATH_SLICE, PATH_YARDSTICK, PATH_STALLS = (f"gateway.{word}" for word in WORDS)
-LEAST_PART = 0.05  # of the work for a call that is told apart as before or after the provider
-LEAST_STALLS = 3  # that a crowd goes on for
+WORDS = ("cpu_per_request", "cpu_after", "cpu_background", "cpu_per_token", "cpu_slice", "cpu_yardstick", "cpu_crowded")
+PATH, PATH_AFTER, PATH_BEHIND, PATH_TOKEN, PATH_SLICE, PATH_YARDSTICK, PATH_CROWDED = (f"gateway.{word}" for word in WORDS)
+LEAST_PART = 0.05  # of the work for a call that is told apart as before or after the provider, or as gone among others
 AT_ONE_GO = 0.8  # of the work before the provider: slices longer than this are none
 
 
@@ -88,10 +83,30 @@ async def experiment(bench: Bench, declared: Mapping[str, Any]) -> list[Figure]:
         high = await phase(bench, high_rps, max(HIGH_S, 100 / high_rps))
         gathered = await bursts(bench) if bench.limit is None else []
         streams = await phase(bench, min(STREAM_RPS, high_rps / 3), STREAM_S, tokens=TOKENS, stream=True)
-    figures = [*demand(instrument, low, high, idle), slices(gathered), chunk_work(low, streams, idle), machine_speed(speeds)]
-    if bench.limit is None:
-        figures += await saturation(bench)
-    return figures
+        crowds = (await saturation.few(bench), await saturation.many(bench)) if bench.limit is None else None
+    limited = unknown("CPU among others", PATH_CROWDED, "the rate limit lets no crowd pass")
+    crowded = limited if crowds is None else among_others(low, *crowds, idle)
+    figures = [*demand(instrument, low, high, idle, crowded), crowded, slices(gathered), chunk_work(low, streams, idle)]
+    return [*figures, machine_speed(speeds), *(() if crowds is None else saturation.figures(*crowds))]
+
+
+def among_others(low: Phase, few: Crowd, many: Crowd, idle: float) -> Figure:
+    """CPU of a call in a crowd that keeps the gateway busy, its share of the stalls taken off, beside that of one alone."""
+    name, alone_s = "CPU among others", low.cpu_per_call_s(idle)
+    if not alone_s or many.cpu_s is None:
+        return unknown(name, PATH_CROWDED, "the CPU of its processes is not known here")
+    if not many.is_full:
+        return unknown(name, PATH_CROWDED, f"{many.told()}: it is not saturated")
+    stalled_s = saturation.stalled_s(few)
+    crowded_s = (many.cpu_s - idle * many.lasted_s) / many.served - stalled_s
+    told = f"{crowded_s * 1e3:.2f} ms a call among {many.clients}, {alone_s * 1e3:.2f} ms alone"
+    if stalled_s > 0.0:
+        told += f"; {stalled_s * 1e3:.2f} ms of stalls are taken off"
+    share = crowded_s / alone_s
+    if share > 1.0 - LEAST_PART:
+        return found(name, PATH_CROWDED, 1.0, told)
+    blur = share * 2 * TICK_S / (alone_s * len(low.served()))
+    return found(name, PATH_CROWDED, round(share, 3), told, share - blur, share + blur)
 
 
 def machine_speed(speeds: list[float]) -> Figure:
@@ -148,8 +163,10 @@ async def phase(bench: Bench, rps: float, for_s: float, **more: Any) -> Phase:
     return Phase(probes, await bench.attempts_of(probes), used_s, time.monotonic() - begun)
 
 
-def demand(instrument: Phase, low: Phase, high: Phase, idle: float) -> list[Figure]:
-    """The law of the work for a call: its shape from the added latencies at the low rate, its mean from the CPU where that is known."""
+def demand(instrument: Phase, low: Phase, high: Phase, idle: float, crowded: Figure) -> list[Figure]:
+    """The law of the work for a call: its shape from the added latencies at the low rate, its mean from the CPU where that is known: of a
+    call alone, at the low rate, if ``crowded`` says how much less it is among others; else at the high rate.
+    """
     noise_s, added_s, busy_s = instrument.added_s(), low.added_s(), high.added_s()
     if len(noise_s) < 10 or len(added_s) < 20:
         why = f"{len(added_s)} answers came through the gateway and {len(noise_s)} from the mock itself: too few"
@@ -188,9 +205,10 @@ def demand(instrument: Phase, low: Phase, high: Phase, idle: float) -> list[Figu
         if max(low_cpu_s, high_cpu_s) < LEAST_CPU_S:
             return [*figures, unknown("CPU for a call", PATH, f"{told}: less than the clock can tell")]
         in_answer = min(1.0, sum(means_s.values()) / low_cpu_s)  # of the work, which an answer waits for
-        scale = high_cpu_s * in_answer / sum(means_s.values())
+        cpu_s = low_cpu_s if crowded.state == FOUND and crowded.value < 1.0 else high_cpu_s
+        scale = cpu_s * in_answer / sum(means_s.values())
         means_s = {name: mean_s * scale for name, mean_s in means_s.items()}
-        behind = [background(high_cpu_s, in_answer, told)]
+        behind = [background(cpu_s, in_answer, told)]
     return [*figures, *(cpu_law(name, path, own_s, means_s[name], told) for name, (path, own_s) in parts.items()), *behind]
 
 
@@ -204,8 +222,8 @@ def background(cpu_s: float, in_answer: float, told: str) -> Figure:
 
 
 def cpu_law(name: str, path: str, own_s: np.ndarray, mean_s: float, told: str) -> Figure:
-    """The law of a part of the work for a call. Its shape is that of the added latencies ``own_s`` there at the low rate, where calls do
-    not wait for each other; its mean follows the CPU at the high rate.
+    """The law of a part of the work for a call, with that mean. Its shape is that of the added latencies ``own_s`` there at the low rate,
+    where calls do not wait for each other.
     """
     demand = fit_demand(own_s, mean_s)
     low_s, high_s = sorted((float(np.median(own_s)), mean_s))
@@ -230,94 +248,6 @@ def chunk_work(low: Phase, streams: Phase, idle: float) -> Figure:
     if each_s < 2 * blur_s:
         return nothing(name, PATH_TOKEN, f"{told}: less than the clock can tell")
     return found(name, PATH_TOKEN, {"kind": "constant", "value": f"{each_s * 1e3:.3g}ms"}, told, each_s - blur_s, each_s + blur_s)
-
-
-class Pauses(NamedTuple):
-    """Of a crowd: how long each stall lasted, and how many calls were answered meanwhile in all."""
-
-    lengths_s: list[float]
-    calls: int
-
-
-def stalls(seen: Pauses, told: str) -> Figure:
-    """Pauses in which nothing at all came out of the gateway though a crowd waited, such as those of garbage collections."""
-    told = f"{told}; in {len(seen.lengths_s)} pauses nothing came out"
-    if not seen.lengths_s:
-        return nothing("stalls", PATH_STALLS, told)
-    count, length_s = len(seen.lengths_s), float(np.median(seen.lengths_s))
-    law = {"calls": max(1, round(seen.calls / count)), "for": duration(length_s), "spacing": "random"}
-    figure = found("stalls", PATH_STALLS, law, told, min(seen.lengths_s), max(seen.lengths_s))
-    return figure if count >= LEAST_STALLS else replace(figure, warning=f"seen {count} times only: how often they come is known badly")
-
-
-def pauses(times_s: Sequence[float], calls: int) -> Pauses:
-    """``times_s``: of whatever came out of the gateway, at the mocks or at the clients, which always waited for something."""
-    gaps_s = np.diff(np.sort(times_s))
-    if not len(gaps_s):
-        return Pauses([], calls)
-    return Pauses(gaps_s[gaps_s > max(STALL_S, STALL * float(np.median(gaps_s)))].tolist(), calls)
-
-
-async def saturation(bench: Bench) -> list[Figure]:
-    """As much as a crowd can get that asks again as soon as it is answered; it goes on for some stalls, if there are any."""
-    before = None if bench.processes is None else bench.processes.sample()
-    own_s, begun, begun_s = time.process_time(), time.monotonic(), bench.now()
-    probes: list[Probe] = []
-    until_s = begun_s + CROWD_S
-
-    def stopped() -> int:
-        return len(pauses([probe.ended_s for probe in probes], len(probes)).lengths_s)
-
-    async def one() -> None:
-        nonlocal until_s
-        while bench.now() < until_s:
-            probes.append(await bench.ask(CROWD_SERVICE_S))
-            if bench.now() >= until_s and bench.now() < begun_s + STALLS_S and 0 < stopped() < LEAST_STALLS:
-                until_s = min(until_s + CROWD_S, begun_s + STALLS_S)
-
-    crowd = CROWD if bench.places is None else min(CROWD, bench.places)
-    await asyncio.gather(*(one() for _ in range(crowd)))
-    lasted_s = time.monotonic() - begun
-    ours = (time.process_time() - own_s) / lasted_s
-    served = sum(probe.ok for probe in probes)
-    after = None if bench.processes is None else bench.processes.sample()
-    cores = None if before is None or after is None or not len(after) else cores_of(before, after, lasted_s)
-    told = f"{crowd} clients that ask again at once got {served / lasted_s:.0f} answers a second"
-    if cores is not None:
-        told += f", with {' + '.join(f'{each:.2f}' for each in cores) or f'less than {IDLE}'} cores of the gateway busy"
-    found_out = [limit_of_throughput(served / lasted_s, cores, ours, told), workers(cores, told)]
-    if found_out[0].state != FOUND or len(cores or ()) != 1:
-        return [*found_out, unknown("stalls", PATH_STALLS, f"{told}: only one process that always has work shows that it stands still")]
-    mocks_s = [attempt.started_s for rows in (await bench.attempts_of(probes)).values() for attempt in rows]
-    return [*found_out, stalls(pauses([*(probe.ended_s for probe in probes), *mocks_s], served), told)]
-
-
-def limit_of_throughput(rps: float, cores: Sequence[float] | None, ours: float, told: str) -> Figure:
-    """``cores``: as of ``cores_of``, None where the CPU is not known."""
-    name = "saturation throughput"
-    if cores is None:
-        return unknown(name, None, f"{told}; whether that is all it can do, its CPU would tell")
-    if min(cores, default=0.0) < FULL:
-        return unknown(name, None, f"{told}: it is not saturated, so it can do more (our own client used {ours:.2f} cores)")
-    return found(name, None, f"{rps:.0f}/s", told, 0.95 * rps, 1.05 * rps)
-
-
-def workers(cores: Sequence[float] | None, told: str) -> Figure:
-    path = "gateway.workers"
-    if cores is None:
-        return unknown("workers", path, "the CPU of its processes is not known here")
-    if not cores:
-        return unknown("workers", path, f"{told}: too little to tell which of its processes work")
-    if max(cores) > 1.0 + THREADED:
-        return unknown("workers", path, f"{told}: a process with threads on several cores")
-    return found("workers", path, len(cores), told, len(cores), len(cores))
-
-
-def cores_of(before: np.ndarray, after: np.ndarray, lasted_s: float) -> list[float]:
-    """Cores that each process has used, of those that did a tenth of the busiest one's work; the busiest first."""
-    began = {int(row["pid"]): float(row["cpu_s"]) for row in before}
-    used = sorted(((float(row["cpu_s"]) - began.get(int(row["pid"]), 0.0)) / lasted_s for row in after), reverse=True)
-    return [each for each in used if each > 0.1 * used[0] and each > IDLE]
 
 
 def rate_of(phase: Phase) -> float:

@@ -13,7 +13,7 @@ from typing import Any, Literal
 import numpy as np
 
 from loadtest.processes.usage import summary
-from sim.analysis.utilization import own_work_s
+from sim.analysis.utilization import crowded, own_work_s
 from sim.data.outcomes import OK
 from sim.data.run import Run
 from sim.data.table import Rows
@@ -128,8 +128,9 @@ def cpu_for_a_call(run: Run, used: dict[str, float | int]) -> list[Finding]:
         return []
     sent = run.requests["attempts"] > 0
     tokens = float(run.requests["output_tokens"].mean(where=sent)) if sent.any() else 0.0
-    says_s, used_s = own_work_s(run.scenario, float(sent.mean()), tokens), used["cpu_s"] / calls
-    predicted = says_s * calls / used["watched_s"]
+    alone = own_work_s(run.scenario, float(sent.mean()), tokens) * calls / used["watched_s"]
+    predicted, used_s = crowded(run.scenario, alone, float(gateway.workers)), used["cpu_s"] / calls
+    says_s = predicted * used["watched_s"] / calls
     if abs(used_s - says_s) <= CPU_OFF * max(used_s, says_s) or abs(used["cpu"] - predicted) <= CPU_SHIFT * gateway.workers:
         return []
     declared = f"the scenario says {in_ms(says_s)}" if works(run.scenario) else "the scenario has no cpu_per_request"

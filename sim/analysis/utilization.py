@@ -115,14 +115,18 @@ def cpu_rows(
     tokens = float(requests["output_tokens"].mean(where=asked)) if asked.any() else 0.0
     pace = 1.0 - scenario.gateway.parallel + scenario.gateway.parallel / scenario.gateway.cores
     capacity = workers if stalls is None or stalls.every is None else workers * stalls.every / (stalls.every + stalls.for_)
-    yield row(
-        "the gateway's CPU",
-        float(capacity),
-        "cores",
-        offered_rps * pace * own_work_s(scenario, needing_rps / offered_rps, tokens),
-        refused,
-        (),
-    )
+    alone = offered_rps * pace * own_work_s(scenario, needing_rps / offered_rps, tokens)
+    yield row("the gateway's CPU", float(capacity), "cores", crowded(scenario, alone, float(capacity)), refused, ())
+
+
+def crowded(scenario: Any, alone: float, capacity: float) -> float:
+    """Cores that calls ask for together, which alone would ask for ``alone`` of the ``capacity``.
+
+    At a share r of it a call comes to 1 / (1 - r) of them on average, itself counted (M/M/1, as all in turns), and takes the share
+    s + (1 - s) (1 - r) of its work alone, s being ``cpu_crowded``: so r = a / (1 + a (1 - s)), a = alone / capacity, and past 1 it is a s.
+    """
+    share, load = float(scenario.gateway.cpu_crowded), alone / capacity
+    return capacity * max(load / (1.0 + load * (1.0 - share)), load * share)
 
 
 def most_workers(gateway: Any) -> int:

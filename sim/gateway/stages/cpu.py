@@ -4,6 +4,9 @@ A call keeps its worker: work comes before the call goes on, after its provider 
 in the background once it has been answered. Work is done, also for a client that has left. An event loop does it in slices, and turns to
 the others that wait after each (round robin). A worker may stall, as for a garbage collection: what it was at then goes on afterwards.
 
+A call costs less CPU among others: an event loop polls once for all that have something to do in a round, and code that has just run for
+one is in the caches for the next. Of a call's work alone, one part stays, and the other is divided among those that wait together.
+
 Work for streams comes in so many small pieces that it flows to the worker and queues there with all else. How much it was is known when a
 stream has ended, and then it flows over the time after, as long as the stream was: in a steady state that is all the same. The flows of
 several streams fade together, exponentially, with the mean of their lengths, weighted by work: two numbers hold them.
@@ -59,6 +62,11 @@ class Config(Model):
         description="its work for each call once that has been answered, which its client does not wait for, such as logs and callbacks, "
         "also modelled; default: none",
     )
+    cpu_crowded: Annotated[Share, Field(gt=0)] = Field(
+        1.0,
+        description="of all this work, the share that is left where many calls wait for their worker at once; the rest is done once for "
+        "all that wait, as the rounds of an event loop are; 1: as much as alone",
+    )
     cpu_slice: Duration | None = Field(
         None,
         description="the longest that a worker is at one call before it turns to the next that waits, as an event loop does; above zero; "
@@ -93,6 +101,7 @@ class State:
     turn: int = 0
     slice_s: float = inf
     pace: float = 1.0  # seconds for a second of work
+    crowded: float = 1.0
     stall_s: float = 0.0
     stall_calls: int = 0  # from one to the next, 0: they come by time
     every_s: float = inf
@@ -176,7 +185,7 @@ def build(scenario: Any, seed: int) -> Any:
     gateway = scenario.gateway
     s, stalls = State(at_start(gateway), gateway.workers if gateway.autoscale is None else gateway.autoscale.max), gateway.stalls
     s.pace = (1.0 - gateway.parallel + gateway.parallel / gateway.cores) / gateway.cpu_speed
-    s.slice_s = gateway.cpu_slice or inf
+    s.crowded, s.slice_s = gateway.cpu_crowded, gateway.cpu_slice or inf
     if stalls is not None:
         s.stall_s, s.random = stalls.for_ / gateway.cpu_speed, stalls.spacing == "random"
         s.every_s, s.stall_calls = stalls.every or inf, stalls.calls or 0
@@ -220,10 +229,14 @@ def count_call(g: Any, number: int, now_s: float) -> None:
 
 
 def give(g: Any, number: int, demand_s: float, now_s: float) -> float:
-    """Give work to a worker; when that will be done."""
-    worker = g.workers[number]
+    """Give work to a worker; when that will be done. ``demand_s`` alone: behind work for n - 1 times as long it is one of n."""
+    s, worker = g.cpu, g.workers[number]
     flow(g, number, now_s)
-    return work(g, number, worker.free_s if worker.free_s > now_s else now_s, demand_s * g.cpu.pace)
+    demand_s *= s.pace
+    if worker.free_s <= now_s:
+        return work(g, number, now_s, demand_s)
+    ahead_s = worker.free_s - now_s
+    return work(g, number, worker.free_s, demand_s * (s.crowded + (1.0 - s.crowded) * demand_s / (demand_s + ahead_s)))
 
 
 def work(g: Any, number: int, at_s: float, demand_s: float) -> float:

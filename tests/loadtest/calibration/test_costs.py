@@ -5,11 +5,13 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from loadtest.calibration import costs
+from loadtest.calibration import costs, saturation
 from loadtest.calibration.bench import Attempt, Probe
-from loadtest.calibration.figure import FOUND, NONE, UNKNOWN, Figure
+from loadtest.calibration.figure import FOUND, NONE, UNKNOWN, Figure, unknown
 from sim.scenario.units import parse_duration
 from tests.loadtest.calibration.figures import by_name
+
+ALIKE = unknown("CPU among others", costs.PATH_CROWDED, "not asked")
 
 
 def passed_on(count: int, before_s: float, after_s: float, cpu_s: float, tokens_s: float = 0.0) -> costs.Phase:
@@ -32,7 +34,7 @@ def mean_s(figure: Figure) -> float:
 def test_work_for_a_call_is_told_apart_before_the_provider_after_it_and_in_the_background() -> None:
     instrument = passed_on(100, 2e-4, 1e-4, 0.0)
     busy = passed_on(200, 3.2e-3, 1.1e-3, 0.008)
-    found = by_name(costs.demand(instrument, busy, busy, 0.0))
+    found = by_name(costs.demand(instrument, busy, busy, 0.0, ALIKE))
     parts = [found[name] for name in ("CPU for a call", "CPU after the provider", "CPU in the background")]
     assert [each.path for each in parts] == ["gateway.cpu_per_request", "gateway.cpu_after", "gateway.cpu_background"]
     assert [mean_s(each) for each in parts] == pytest.approx([3e-3, 1e-3, 4e-3], rel=0.05)
@@ -40,7 +42,7 @@ def test_work_for_a_call_is_told_apart_before_the_provider_after_it_and_in_the_b
 
 def test_work_that_answers_wait_for_is_never_more_than_the_processes_do() -> None:
     busy = passed_on(200, 3.2e-3, 1.1e-3, 0.002)
-    found = by_name(costs.demand(passed_on(100, 2e-4, 1e-4, 0.0), busy, busy, 0.0))
+    found = by_name(costs.demand(passed_on(100, 2e-4, 1e-4, 0.0), busy, busy, 0.0, ALIKE))
     assert found["CPU in the background"].state == NONE
     parts = [mean_s(found[name]) for name in ("CPU for a call", "CPU after the provider")]
     assert parts == pytest.approx([0.75 * 0.002, 0.25 * 0.002], rel=0.05)
@@ -48,13 +50,13 @@ def test_work_that_answers_wait_for_is_never_more_than_the_processes_do() -> Non
 
 def test_work_follows_the_cpu_at_the_higher_rate() -> None:
     low, high = passed_on(200, 3.2e-3, 1.1e-3, 0.008), passed_on(200, 3.2e-3, 1.1e-3, 0.006)
-    found = by_name(costs.demand(passed_on(100, 2e-4, 1e-4, 0.0), low, high, 0.0))
+    found = by_name(costs.demand(passed_on(100, 2e-4, 1e-4, 0.0), low, high, 0.0, ALIKE))
     assert mean_s(found["CPU for a call"]) == pytest.approx(0.75 * 3e-3, rel=0.05)
 
 
 def test_without_its_cpu_the_work_is_what_latency_says() -> None:
     unseen = passed_on(200, 3.2e-3, 1.1e-3, 0.0)._replace(cpu_s=None)
-    found = by_name(costs.demand(passed_on(100, 2e-4, 1e-4, 0.0), unseen, unseen, 0.0))
+    found = by_name(costs.demand(passed_on(100, 2e-4, 1e-4, 0.0), unseen, unseen, 0.0, ALIKE))
     assert found["CPU for a call"].low == pytest.approx(3e-3, rel=0.03)
     assert found["CPU after the provider"].low == pytest.approx(1e-3, rel=0.03)
     assert "CPU in the background" not in found
@@ -62,7 +64,7 @@ def test_without_its_cpu_the_work_is_what_latency_says() -> None:
 
 def test_work_that_is_all_before_the_provider_is_one_law() -> None:
     early = passed_on(200, 4.2e-3, 1e-4, 0.004)
-    found = by_name(costs.demand(passed_on(100, 2e-4, 1e-4, 0.0), early, early, 0.0))
+    found = by_name(costs.demand(passed_on(100, 2e-4, 1e-4, 0.0), early, early, 0.0, ALIKE))
     assert found["CPU after the provider"].state == NONE
     assert mean_s(found["CPU for a call"]) == pytest.approx(0.004, rel=0.05)
 
@@ -94,16 +96,48 @@ def test_work_for_a_streamed_token_is_laid_over() -> None:
     assert (figure.path, figure.value) == ("gateway.cpu_per_token", {"kind": "constant", "value": "0.2ms"})
 
 
+def crowd(clients: int, served: int, cpu_s: float, cores: float = 1.0) -> saturation.Crowd:
+    """That got a call done every 20 ms."""
+    out_s = np.arange(2 * served) * 0.01
+    probes = [Probe(n, ok=True) for n in range(served)]
+    return saturation.Crowd(clients, probes, out_s.tolist(), served * 0.02, [cores], cpu_s, 0.1)
+
+
+def test_work_among_others_is_what_a_saturated_gateway_takes_for_a_call_beside_one_alone() -> None:
+    low = passed_on(200, 3e-3, 1e-3, 0.030)
+    quiet = crowd(4, 200, 4.0)
+    figure = costs.among_others(low, quiet, crowd(64, 400, 400 * 0.024), 0.0)
+    assert (figure.path, figure.value) == ("gateway.cpu_crowded", pytest.approx(0.8, rel=0.01))
+    assert costs.among_others(low, quiet, crowd(64, 400, 400 * 0.030), 0.0).value == 1.0
+    assert costs.among_others(low, quiet, crowd(64, 400, 400 * 0.024, cores=0.5), 0.0).state == UNKNOWN
+
+
+def test_stalls_are_not_counted_as_work_among_others() -> None:
+    low = passed_on(200, 3e-3, 1e-3, 0.030)
+    stalled = crowd(4, 200, 4.0)
+    stalled = stalled._replace(out_s=[at_s + (0.5 if number > 200 else 0.0) for number, at_s in enumerate(stalled.out_s)])
+    figure = costs.among_others(low, stalled, crowd(64, 400, 400 * (0.024 + 0.51 / 200)), 0.0)
+    assert figure.value == pytest.approx(0.8, rel=0.01)
+
+
+def test_work_for_a_call_is_that_of_one_alone_where_it_is_less_among_others() -> None:
+    low, high = passed_on(200, 3.2e-3, 1.1e-3, 0.008), passed_on(200, 3.2e-3, 1.1e-3, 0.006)
+    crowded = costs.among_others(low, crowd(4, 200, 4.0), crowd(64, 400, 400 * 0.004), 0.0)
+    found = by_name(costs.demand(passed_on(100, 2e-4, 1e-4, 0.0), low, high, 0.0, crowded))
+    assert mean_s(found["CPU for a call"]) == pytest.approx(3e-3, rel=0.05)
+
+
 def test_stalls_are_pauses_of_all_work_by_the_calls_between_them() -> None:
     def held_up(*at: int) -> Figure:
         """A call done every 20 ms, 200 in all, but 0.5 s after those ``at``."""
         gaps_s = [0.52 if number in at else 0.02 for number in range(200)]
-        return costs.stalls(costs.pauses(np.cumsum(gaps_s).tolist(), 200), "…")
+        return saturation.stalls(saturation.pauses(np.cumsum(gaps_s).tolist(), 4), "…")
 
     assert held_up().state == NONE
     often = held_up(40, 80, 120, 160)
     assert (often.path, often.warning) == ("gateway.stalls", None)
-    assert often.value == {"calls": 50, "for": "520ms", "spacing": "random"}
+    assert often.value == {"calls": 40, "for": "520ms", "spacing": "even"}
+    assert held_up(10, 20, 120, 160).value == {"calls": 50, "for": "520ms", "spacing": "random"}
     assert "seen 1 times only" in (held_up(100).warning or "")
 
 
@@ -114,11 +148,11 @@ def test_the_yardstick_is_laid_over() -> None:
 
 
 def test_cpu_that_is_known_but_little_is_not_said_to_be_unknown() -> None:
-    idle = [costs.limit_of_throughput(350, [], 0.5, "350 answers a second"), costs.workers([], "350 answers a second")]
+    idle = [saturation.limit_of_throughput(350, [], 0.5, "350 answers a second"), saturation.workers([], "350 answers a second")]
     assert {figure.state for figure in idle} == {UNKNOWN}
     assert "is not saturated" in idle[0].evidence
     assert idle[1].evidence == "350 answers a second: too little to tell which of its processes work"
-    unseen = [costs.limit_of_throughput(350, None, 0.5, "350 answers a second"), costs.workers(None, "350 answers a second")]
+    unseen = [saturation.limit_of_throughput(350, None, 0.5, "350 answers a second"), saturation.workers(None, "350 answers a second")]
     assert "its CPU would tell" in unseen[0].evidence
     assert "is not known here" in unseen[1].evidence
-    assert costs.limit_of_throughput(350, [0.97], 0.5, "").state == FOUND
+    assert saturation.limit_of_throughput(350, [0.97], 0.5, "").state == FOUND

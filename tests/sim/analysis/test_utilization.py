@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from sim.analysis.bottleneck import bottleneck, bottleneck_in_words
-from sim.analysis.utilization import add_usage
+from sim.analysis.utilization import add_usage, crowded
 from sim.data.outcomes import CANNED, FAILURES, OK, RATE_LIMITED
 from sim.data.run import Run
 from sim.engine.simpy_driver.replicate import replicate
@@ -21,6 +21,7 @@ from sim.provider.attempt import CONCURRENCY
 from sim.provider.rate_limits import TOKENS
 from sim.scenario.targets import target_names
 from tests.sim.synthetic_runs import rows, run_of, scenario
+from tests.sim.tiny import unchecked
 
 ONE_SECOND = {"latency": {"kind": "constant", "value": "1s"}, "price": {"input": 1, "output": 2}}
 
@@ -96,6 +97,12 @@ def test_the_cpu_is_asked_for_before_and_after_the_provider_and_for_each_streame
     calls_rps = (done.requests["arrival_s"] >= 10).sum() / 60
     assert cpu["demand"] == pytest.approx(calls_rps * (0.020 + 0.030 + 50 * 0.001))
     assert cpu["capacity"] == pytest.approx(2 * 0.9)
+
+
+@pytest.mark.parametrize(("alone", "asked"), [(0.0, 0.0), (1.0, 0.8), (2.0, 4 / 3), (4.0, 2.0), (8.0, 4.0)])
+def test_calls_ask_for_less_cpu_together_and_at_the_limit_for_what_is_left_in_a_crowd(alone: float, asked: float) -> None:
+    assert crowded(unchecked(gateway={"cpu_crowded": 0.5}), alone, 2.0) == pytest.approx(asked)
+    assert crowded(unchecked(), alone, 2.0) == pytest.approx(alone)
 
 
 def test_a_server_that_is_only_slow_is_a_limit_too() -> None:

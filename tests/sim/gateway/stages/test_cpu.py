@@ -184,6 +184,23 @@ def test_the_rest_of_the_slices_is_done_also_for_a_client_that_has_left():
     assert hand.g.workers[0].free_s == 1.0
 
 
+def test_work_behind_other_work_takes_less_the_more_there_is():
+    hand = by_hand(cpu_crowded=0.5, **TENTH)
+    ends = [hand.start(at_s, cpu_demand_s=1.0).until_s for at_s in (0.0, 0.0, 5.0)]
+    assert ends == [1.0, 1.75, 6.0], "half of it whatever waits, the other half with as much ahead"
+    crowd = by_hand(cpu_crowded=0.5, **TENTH)
+    busy_s = [crowd.start(0.0, cpu_demand_s=1.0).until_s for _ in range(1000)]
+    assert busy_s[-1] - busy_s[-2] == pytest.approx(0.5, rel=0.01)
+
+
+def test_a_call_alone_takes_all_of_its_work_however_thin_the_slices():
+    hand = by_hand(cpu_crowded=0.5, cpu_slice="250ms", **TENTH)
+    c = hand.start(0.0, cpu_demand_s=1.0)
+    for _ in range(4):
+        hand.time_comes(c)
+    assert (c.state, c.cpu_s) == ("performing", 1.0)
+
+
 def test_an_answer_does_not_wait_for_the_work_behind_it_but_the_next_call_does():
     hand = by_hand(cpu_background={"kind": "constant", "value": "500ms"})
     c = hand.answer(hand.start(0.0, cpu_background_s=0.5), 1.0)
