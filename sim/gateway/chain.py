@@ -33,6 +33,7 @@ from sim.data.outcomes import ABANDONED, CACHE_HIT, CANNED, FAILURES, OK, STALE
 from sim.gateway import call
 from sim.gateway.call import CONTINUE
 from sim.gateway.stages import (
+    accept,
     admission,
     api_keys,
     autoscale,
@@ -79,6 +80,7 @@ STAGES: tuple[ModuleType, ...] = (
     rate_limit,  # requests and tokens, for every user and for all
     spend_limit,  # dollars, for every user
     autoscale,  # as many workers as the load asks for
+    accept,  # one new connection in each round of an event loop
     cpu,  # the gateway's own work, before and after all that follows
     serial,  # what is done for one call at a time
     validation,  # malformed requests and prompt injections

@@ -51,7 +51,8 @@ VARIANTS = {
     ),
     "in slices": (
         "gateway.cpu_slice=1ms", "gateway.cpu_after={kind: lognormal, median: 20ms, p99: 80ms}", "workload.client.timeout=5s",
-        "gateway.cpu_background=15ms", "gateway.stalls={calls: 30, for: 200ms}", "gateway.cpu_speed=1.5",
+        "gateway.cpu_background=15ms", "gateway.stalls={calls: 30, for: 200ms}", "gateway.cpu_speed=1.5", "gateway.cpu_crowded=0.7",
+        "gateway.accepts=one",
     ),
 }  # fmt: skip
 UNSEEN = {

@@ -37,6 +37,8 @@ def test_every_word_of_the_gateway_is_one_that_a_target_can_do_or_refuses() -> N
         "cpu_slice",
         "cpu_speed",
         "cpu_yardstick",
+        "cpu_crowded",
+        "accepts",
         "cpu_per_token",
         "stalls",
         "worker_usd_per_hour",

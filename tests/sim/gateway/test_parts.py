@@ -34,6 +34,7 @@ EVERY_STAGE = EVERYTHING | {
     "autoscale": {"kind": "hpa", "max": 4, "start_up": "1s"},
     "regions": {"gateways": ["us"]},
     "serial_per_request": {"kind": "constant", "value": "1ms"},
+    "accepts": "one",
     "cpu_per_token": {"kind": "constant", "value": "1ms"},
     "ejection": {"kind": "envoy"},
     "cache": [{"kind": kind, "ttl": "1m"} for kind in ("cdn", "exact", "semantic")],
@@ -62,7 +63,7 @@ class TestParts:
 
     def test_what_is_declared_stands_in_the_order_of_the_chain(self):
         assert list(chain.declared("PARTS")) == [
-            "edge_s", "network_s", "worker_wait_s", "cpu_s", "serial_s", "validation_s", "redis_s", "job_wait_s", "coalesced_s",
+            "edge_s", "network_s", "worker_wait_s", "accept_s", "cpu_s", "serial_s", "validation_s", "redis_s", "job_wait_s", "coalesced_s",
             "embedding_s", "classifier_s", "escalated_s", "queue_wait_s", "summary_s", "backoff_s", "pool_wait_s", "connect_s",
             "backbone_s", "failed_s", "first_token_s", "generation_s",
         ]  # fmt: skip
