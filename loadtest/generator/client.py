@@ -48,8 +48,9 @@ class Exchange:
 
 
 async def _stamp_sent(_session: Any, context: SimpleNamespace, _params: Any) -> None:
+    """Over a new connection that is when it begins to be set up: how long that takes is the server's affair, no lag of the client."""
     exchange: Exchange | None = context.trace_request_ctx
-    if exchange is not None:
+    if exchange is not None and math.isnan(exchange.sent):
         exchange.sent = time.monotonic()
 
 
@@ -59,6 +60,7 @@ def open_session(read_buffer: int = 2**16, key: str | None = None) -> aiohttp.Cl
     ``key``: the client's, default: from TENFOLD_KEY_CLIENT.
     """
     trace = aiohttp.TraceConfig()
+    trace.on_connection_create_start.append(_stamp_sent)
     trace.on_request_headers_sent.append(_stamp_sent)
     headers = {"Content-Type": "application/json", "Accept-Encoding": "identity"}  # a compressed stream comes in lumps
     if key := key or os.environ.get("TENFOLD_KEY_CLIENT"):

@@ -19,6 +19,7 @@ from loadtest.generator.dispatcher import Engine, Player
 from loadtest.generator.frames import FrameWriter
 from loadtest.generator.plan import LoadPlan
 from mockprovider.processes import lifeline
+from mockprovider.processes.timeslice import ask_for_short_slices
 from sim.scenario.model import Closed, Scenario
 
 
@@ -65,6 +66,7 @@ def main() -> int:
     import uvloop
 
     lifeline.die_with_parent()
+    ask_for_short_slices()
     plan = LoadPlan.read(Path(sys.argv[1]))
     if len(sys.argv) == 4:
         plan = plan.of(int(sys.argv[2]), int(sys.argv[3]))

@@ -15,7 +15,7 @@ from sim.gateway.rows import REQUEST_COLUMNS, REQUESTS, WAITS
 
 # Beyond the columns of a request's row. Times are seconds after the run's t0, on the load generator's clock.
 EXTRA_COLUMNS: dict[str, tuple[str, str]] = {
-    "sent_s": ("f8", "when the request's headers were written to the socket; nan if never"),
+    "sent_s": ("f8", "when the request's headers were written to the socket, or a new connection for it begun; nan if never"),
     "headers_s": ("f8", "when the answer's headers came; nan if none"),
     "ended_s": ("f8", "last byte, or the moment it failed or was given up"),
     "status": ("i2", "HTTP status; 0: no answer"),

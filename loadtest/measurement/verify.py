@@ -42,7 +42,8 @@ from sim.scenario.load import Loaded
 from sim.scenario.model import Scenario
 
 WORK_PREFIX = "tenfold-run-"
-SETTLE_S = 10.0  # how long work that outlives its client may keep the mocks busy after the last answer
+SETTLE_S = 60.0  # how long work that outlives its client may keep the mocks busy after the last answer
+IDLE_S = 1.0  # mocks that serve nobody for so long have done all of it: a gateway past its saturation sends its backlog one by one
 
 Say = Callable[[str], None]
 
@@ -121,7 +122,7 @@ def measure(order: Order, say: Say, progress: Progress) -> Measured:
             reports = load_run.play(t0, progress)
             load_run.finish()
             running.check()
-            settle(mocks)
+            settle(mocks, outlives(order.loaded.scenario))
         say("collecting the logs")
         truth = {name: read_truth(order, name, url) for name, url in mocks.items()}
         gateway = running.collect()
@@ -178,11 +179,19 @@ def set_clocks(mocks: dict[str, str], running: Running, t0: float) -> None:
         raise RunFailed(f"the parts could not be told the start in time ({late_s:.1f} s late): the machine is too busy")
 
 
-def settle(mocks: dict[str, str]) -> None:
-    """Work whose client has left may still go on, and is billed: wait for it, within SETTLE_S."""
-    until = time.monotonic() + SETTLE_S
+def outlives(scenario: Scenario) -> bool:
+    """Whether work goes on whose client has left."""
+    return scenario.workload.client.timeout is not None and not scenario.gateway.cancel_on_disconnect
+
+
+def settle(mocks: dict[str, str], backlog: bool) -> None:
+    """Work whose client has left may still go on, and is billed: wait for it, within SETTLE_S; with a ``backlog`` until no more comes."""
+    until, idle_for_s = time.monotonic() + SETTLE_S, IDLE_S if backlog else 0.0
+    served = time.monotonic()
     while time.monotonic() < until:
-        if not any(json.loads(fetch(f"the mock of {name}", f"{url}/_mock/health"))["serving"] for name, url in mocks.items()):
+        if any(json.loads(fetch(f"the mock of {name}", f"{url}/_mock/health"))["serving"] for name, url in mocks.items()):
+            served = time.monotonic()
+        elif time.monotonic() - served >= idle_for_s:
             return
         time.sleep(0.1)
 

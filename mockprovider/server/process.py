@@ -15,6 +15,7 @@ from time import monotonic
 from aiohttp import web
 
 from mockprovider.processes.file_limit import raise_file_limit
+from mockprovider.processes.timeslice import ask_for_short_slices
 from mockprovider.server.connection import Server
 from mockprovider.server.control import Control
 from mockprovider.server.service import Service
@@ -90,6 +91,7 @@ def run(path: Path, provider: str, host: str, port: int, seed: int | None, scale
         print(f"port {port} on {host} cannot be used: {error.strerror or error}", file=sys.stderr)
         return 2
     seed = loaded.scenario.seed if seed is None else seed
+    ask_for_short_slices()
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         runner.run(serve(loaded.scenario, loaded.sha256, provider, listener, seed, scale))
     return 0
