@@ -19,9 +19,9 @@ from loadtest.calibration.bench import Bench, Probe
 from loadtest.calibration.figure import Figure, duration, found, nothing, unknown
 
 FEW, MANY = 4, 64
-CROWD_S = 8.0
+FEW_S = 24.0
 MANY_S = 16.0  # some stalls, if there are any, lest one more or less change the CPU of a call
-STALLS_S = 40.0  # as long as a few go on at most, for LEAST_STALLS
+STALLS_S = 60.0  # as long as a few go on at most, for LEAST_STALLS
 LEAST_STALLS = 4
 ANSWERS_S = (0.05, 0.35)  # of the many, evenly in between
 STALL_S, STALL = 0.1, 2.0  # a pause of all work longer than this, and than the crowd's calls take so many times, is a stall
@@ -89,7 +89,7 @@ async def few(bench: Bench) -> Crowd:
     clients = FEW if bench.places is None else min(FEW, bench.places)
 
     def goes_on(probes: list[Probe], after_s: float) -> bool:
-        if after_s < CROWD_S:
+        if after_s < FEW_S:
             return True
         seen = len(pauses([probe.ended_s for probe in probes], clients).lengths_s)
         return after_s < STALLS_S and 0 < seen < LEAST_STALLS

@@ -1,4 +1,4 @@
-"""Accepting connections: an event loop on libuv accepts one new connection in each of its rounds (libuv pull request 3696, in 1.46).
+"""Accepting connections: an event loop on libuv accepts one new connection in each of its rounds (libuv pull request 3696).
 
 The clients keep their connections, as those of one calling service do: a request goes over an idle one, and over a new one only where there
 is none. A new one waits in the kernel's queue for a round of its own: of all calls that a worker has begun, each has its turn before the

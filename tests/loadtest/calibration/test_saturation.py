@@ -26,7 +26,7 @@ ROUND_S, OWN_S, STALL_CALLS, STALL_S = 0.010, 0.005, 60, 0.25
 
 
 def test_work_shared_in_rounds_and_stalls_are_found_as_they_are(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(saturation, "CROWD_S", 2.0)
+    monkeypatch.setattr(saturation, "FEW_S", 2.0)
     monkeypatch.setattr(saturation, "MANY_S", 4.0)
     monkeypatch.setattr(saturation, "FULL", 0.4)  # of a core of a machine that other tests keep busy
     file = tmp_path / "scenario.yaml"
