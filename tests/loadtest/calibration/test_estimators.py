@@ -107,7 +107,7 @@ def test_a_rate_limit_that_curbs_the_crowd_leaves_the_limit_unknown() -> None:
 def pauses(kind: str, base_s: float, seed: int, firsts: int = 14, both: int = 8) -> tuple[list[float], list[tuple[float, float]]]:
     """By the gateway's own formulas; each pause is read 0 to 6 ms too long."""
     noise = Random(seed)
-    s = stage.State(5, False, False, True, stage.BACKOFFS.index(kind), base_s, 60.0, -1.0, 0.0, 0)
+    s = stage.State(5, False, False, False, True, stage.BACKOFFS.index(kind), base_s, 60.0, -1.0, 0.0, 0)
     ones, twos = [], []
     for number in range(firsts + both):
         first = stage.backoff_s(s, 0, 0.0, noise.random())
