@@ -131,8 +131,12 @@ def told_apart(kind: str, files: tuple[Path, ...], logs: tuple[Path, ...]) -> tu
     if not configs and not found:
         raise click.UsageError("give a log" + (", or a LiteLLM configuration" if kind == "litellm" else ""))
     for path in (*configs, *found):
+        if path.is_dir():
+            raise click.UsageError(f"{path}: is a directory; name the files in it, such as --logs {path}/*.jsonl, each with its --logs")
         if not path.is_file():
             raise click.UsageError(f"{path}: no such file")
+        if path not in configs and set(path.suffixes) & set(CONFIGS):
+            raise click.UsageError(f"{path}: a configuration is read as plain YAML: unpack it, and give the {path.stem}")
     return (configs[0] if configs else None), found
 
 

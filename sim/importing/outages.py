@@ -30,7 +30,8 @@ def find_outages(start_s: np.ndarray, status: np.ndarray) -> list[Outage]:
     if len(status) < FEWEST_ERRORS:
         return []
     failed = (status != OK) & ~np.isin(status, CLIENTS_FAULT)
-    around = np.convolve(failed, np.ones(WINDOW), "same") / np.minimum(WINDOW, len(failed))
+    window = min(WINDOW, len(failed))  # "same" is as long as the longer of the two
+    around = np.convolve(failed, np.ones(window), "same") / window
     down = around > MOST
     edges = np.flatnonzero(np.diff(np.concatenate([[0], down.astype(np.int8), [0]])))
     found = []

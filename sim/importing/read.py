@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
-from difflib import get_close_matches
 from pathlib import Path
 
 import numpy as np
@@ -12,20 +11,18 @@ import pyarrow as pa
 
 from sim.importing.blocks import blocks_of
 from sim.importing.calls import Calls, gather
+from sim.importing.columns import GUESSES, columns_in, guesses
 from sim.importing.files import BROKEN, container, opened
 from sim.importing.formats import FORMATS
 from sim.importing.formats.format import Format
-from sim.importing.mapping import KINDS, Block, Field, Fields, rows_in, wanted
+from sim.importing.mapping import KINDS, Block, Field, Fields, column_of, rows_in, wanted
 from sim.importing.skipped import Skipped, refuse
+from sim.importing.values import CONVERTERS, NULLS
 from sim.scenario.errors import did_you_mean
 
 UNITS = ("s", "ms", "us", "ns", "cents", "usd")
 SUFFIXES = {"_ms": "ms", "_us": "us", "_ns": "ns", "_s": "s", "_cents": "cents"}
-GUESSES = {
-    "start": ("time", "date", "created", "start"), "duration": ("latency", "duration", "elapsed", "e2e"), "ttft": ("ttft", "first"),
-    "input_tokens": ("input", "prompt", "context", "n_in"), "output_tokens": ("output", "completion", "generated", "response", "n_out"),
-    "model": ("model",), "cost": ("cost", "price", "spend"), "status": ("status", "code"),
-}  # fmt: skip
+SPELT = {"s": "seconds", "ms": "milliseconds", "us": "microseconds", "ns": "nanoseconds", "usd": "US dollars", "cents": "cents"}
 
 
 def read(kind: str, paths: Sequence[Path], mapping: Mapping[str, str], skipped: Skipped) -> tuple[Calls, Format]:
@@ -38,19 +35,30 @@ def read(kind: str, paths: Sequence[Path], mapping: Mapping[str, str], skipped: 
     fields: Fields = {**layout.fields, **own}
     missing = set(own)
     seen: dict[str, None] = {}
+    unread: dict[str, str] = {}
 
     def batches() -> Iterator[tuple[str, pa.RecordBatch]]:
         for path in paths:
-            blocks = watched(blocks_in(path, layout, fields, pattern, skipped), own, missing, seen)
+            blocks = watched(blocks_in(path, layout, fields, pattern, skipped), own, missing, seen, unread)
             yield from rows_in(with_times(blocks, fields, str(path), skipped), fields, str(path), skipped)
 
     calls = gather(batches(), skipped)
     pa.default_memory_pool().release_unused()  # Arrow keeps what its blocks took for other blocks
     files = ", ".join(map(str, paths))
     if missing:
-        raise refuse("--map", unknown_columns(sorted(missing), own, seen), hint=guesses(seen))
+        columns = {**columns_in(paths[0]), **seen}
+        taken = {field.names[0] for ours, field in own.items() if ours not in missing}
+        only = sorted(missing) + [ours for ours in GUESSES if ours not in own and kind == "table"]
+        raise refuse("--map", unknown_columns(sorted(missing), own, columns), hint=guesses(columns, only, taken))
+    if unread:
+        raise refuse("--map", "; ".join(unreadable(ours, own[ours], value) for ours, value in sorted(unread.items())), hint=MAPPED)
+    for ours, theirs in mapping.items():
+        if ours in own and own[ours].kind in SPELT and not theirs.endswith(f":{own[ours].kind}"):
+            name = own[ours].names[0]
+            other = "ms" if own[ours].kind == "s" else "s" if KINDS[ours] == "s" else "cents"
+            skipped.note(f"{ours}={name} is taken for {SPELT[own[ours].kind]} ({ours}={name}:{other} says otherwise)", files, None)
     if not len(calls):
-        said = [*skipped.says()[:3], other_kind(paths[0], kind) or guesses(seen)]
+        said = [*skipped.says()[:3], other_kind(paths[0], kind) or guesses({**columns_in(paths[0]), **seen})]
         raise refuse(
             files, "holds no call that could be used", hint="; ".join(filter(None, said)) or f"a log of {kind} is that of {layout.log_of}"
         )
@@ -83,9 +91,25 @@ def blocks_in(path: Path, layout: Format, fields: Fields, pattern: str | None, s
     return blocks_of(path, wanted(fields), skipped, layout.flatten, layout.slow_if)
 
 
-def watched(blocks: Iterator[Block], own: dict[str, Field], missing: set[str], seen: dict[str, None]) -> Iterator[Block]:
-    """Which of the mapped columns were there at all, and which columns there are."""
+def watched(
+    blocks: Iterator[Block], own: dict[str, Field], missing: set[str], seen: dict[str, None], unread: dict[str, str]
+) -> Iterator[Block]:
+    """Which of the mapped columns were there at all, which columns there are, and a value of each whose values all say nothing."""
+    read: set[str] = set()
     for block in blocks:
+        for ours in own.keys() - read - {"status", "error", "cache_hit"}:  # any word is a status or a flag
+            column = column_of(block.table, own[ours].names[0])
+            if column is None:
+                continue
+            known = (each.as_py() for each in column.drop_null()[:1000])
+            value = next((each for each in known if str(each) not in NULLS), None)
+            if value is None:
+                continue
+            if CONVERTERS[own[ours].kind](column).null_count < len(column):
+                read.add(ours)
+                unread.pop(ours, None)
+            else:
+                unread.setdefault(ours, str(value)[:40])
         if missing or not seen:
             for name in block.table.column_names:
                 if not pa.types.is_null(block.table.column(name).type):
@@ -124,14 +148,12 @@ def unknown_columns(missing: Sequence[str], own: Mapping[str, Field], seen: Mapp
     return f"no such column: {told}; the log has {', '.join(sorted(seen)) or 'none'}"
 
 
-def guesses(columns: Mapping[str, None]) -> str:
-    """What the columns that are there may be."""
-    found = []
-    for ours, parts in GUESSES.items():
-        hits = [name for name in columns if any(part in name.lower() for part in parts)] or get_close_matches(ours, columns, n=1)
-        if hits:
-            found.append(f"--map {ours}={hits[0]}")
-    return f"perhaps: {' '.join(found)}" if found else ""
+MAPPED = "expected numbers for durations, counts and costs, and for times a number or a date such as 2026-03-02T10:00:00Z"
+
+
+def unreadable(ours: str, field: Field, value: str) -> str:
+    meant = "a time" if KINDS[ours] == "time" else "a duration" if KINDS[ours] == "s" else "a number"
+    return f"{ours}={field.names[0]}: no value of the column can be read as {meant}; one is {value!r}"
 
 
 def other_kind(path: Path, kind: str = "") -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 from pathlib import Path
 
@@ -115,6 +116,8 @@ def test_the_same_log_gives_the_same_scenario(folder: Path) -> None:
         (["litellm", "-o", "x.yaml"], "give a log, or a LiteLLM configuration"),
         (["otel", "config.yaml", "-o", "x.yaml"], "only litellm has a configuration"),
         (["otel", "nowhere.jsonl", "-o", "x.yaml"], "nowhere.jsonl: no such file"),
+        (["litellm", "config.yaml", "--logs", ".", "-o", "x.yaml"], ".: is a directory; name the files in it"),
+        (["litellm", "packed.yaml.gz", "-o", "x.yaml"], "unpack it, and give the packed.yaml"),
         (["table", "spend.jsonl", "-o", "x.yaml", "--map", "start"], "expected ours=theirs"),
         (["table", "spend.jsonl", "-o", "x.yaml", "--map", "start=begin"], "the log has"),
         (["litellm", "spend.jsonl", "-o", "config.yaml"], "--force overwrites it"),
@@ -124,6 +127,7 @@ def test_the_same_log_gives_the_same_scenario(folder: Path) -> None:
 )
 def test_wrong_use_exits_2(folder: Path, capsys: pytest.CaptureFixture[str], arguments: list[str], says: str) -> None:
     (folder / "spend.txt").write_text("one line of prose\n")
+    (folder / "packed.yaml.gz").write_bytes(gzip.compress(CONFIG.encode()))
     assert run(["import", *arguments, "-q"]) == exit_codes.USAGE
     assert says in capsys.readouterr().err
     assert not Path("x.yaml").exists()

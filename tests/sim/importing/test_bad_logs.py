@@ -115,10 +115,54 @@ def test_a_map_that_does_not_fit_lists_columns_and_guesses(tmp_path: Path) -> No
     assert calls.duration_s.tolist() == pytest.approx([0.9])
 
 
-def refused(kind: str, place: Path) -> str:
+def refused(kind: str, place: Path, mapping: dict[str, str] | None = None) -> str:
     with pytest.raises(ScenarioError) as error:
-        read(kind, [place], {}, Skipped())
+        read(kind, [place], mapping or {}, Skipped())
     return str(error.value)
+
+
+def test_a_wrong_map_of_a_known_format_lists_every_column_and_guesses_the_best(tmp_path: Path) -> None:
+    message = refused("litellm", logs.write_lines(tmp_path / "spend.jsonl", SPEND), {"start": "when"})
+    listed = message.partition("the log has ")[2].partition("\n")[0]
+    assert all(name in listed for name in SPEND[0])
+    assert message.endswith("perhaps: --map start=startTime")
+
+
+def test_each_column_is_guessed_once(tmp_path: Path) -> None:
+    message = refused("table", logs.write_lines(tmp_path / "spend.jsonl", SPEND), {"start": "when"})
+    guessed = [each.partition("=")[2] for each in message.partition("perhaps: ")[2].split("--map ")[1:]]
+    assert len(guessed) == len({each.strip() for each in guessed}) > 3
+    assert "--map start=startTime --map " in message
+    assert "output_tokens=completion_tokens" in message
+    assert "=completionStartTime" not in message
+
+
+@pytest.mark.parametrize(
+    ("ours", "column", "says"),
+    [
+        ("duration", "model", "can be read as a duration; one is '"),
+        ("cost", "status", "can be read as a number; one is 'success'"),
+        ("start", "model", "can be read as a time; one is '"),
+    ],
+)
+def test_a_mapped_column_that_says_nothing_is_refused_with_a_value(tmp_path: Path, ours: str, column: str, says: str) -> None:
+    place = logs.write_lines(tmp_path / "spend.jsonl", SPEND)
+    message = refused("table", place, {"start": "startTime"} | {ours: column})
+    assert f"{ours}={column}: no value of the column {says}" in message
+
+
+def test_the_unit_that_was_taken_is_said_and_can_be_chosen(tmp_path: Path) -> None:
+    place = logs.write_lines(tmp_path / "calls.csv", ["when,took,spent_ms", "2026-11-02T09:00:00Z,420,420"])
+
+    def took(column: str) -> tuple[float, str]:
+        skipped = Skipped()
+        calls, _ = read("table", [place], {"start": "when", "duration": column}, skipped)
+        return float(calls.duration_s[0]), "".join(skipped.says())
+
+    seconds, says = took("took")
+    assert (seconds, "duration=took is taken for seconds (duration=took:ms says otherwise)" in says) == (420.0, True)
+    assert took("took:ms") == (pytest.approx(0.42), "")
+    assert "spent_ms is taken for milliseconds" in took("spent_ms")[1]
 
 
 @pytest.mark.parametrize(

@@ -83,6 +83,11 @@ def test_scattered_errors_are_no_outage() -> None:
     assert find_outages(np.arange(5000.0), np.where(random.random(5000) < 0.1, 500, 200)) == []
 
 
+@pytest.mark.parametrize("attempts", [5, 6, 7, 8])
+def test_a_provider_of_fewer_attempts_than_a_window_has_errors_and_no_outage(attempts: int) -> None:
+    assert find_outages(np.arange(float(attempts)), np.full(attempts, 503)) == []
+
+
 def test_sessions_become_conversations_and_agents_wait(tmp_path: Path) -> None:
     random = np.random.default_rng(2)
     rows, at = [], 0.0
