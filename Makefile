@@ -13,8 +13,7 @@ test: .venv/dev
 	$(BIN)/pytest -m "not slow" --numprocesses auto --dist loadfile
 
 test-slow: .venv/dev
-	$(BIN)/pytest -m "slow and not sockets" --numprocesses auto --dist worksteal
-	TENFOLD_EXAMPLES=20 $(BIN)/pytest -m "hypothesis and not slow" --numprocesses auto --dist worksteal
+	TENFOLD_EXAMPLES=6 $(BIN)/pytest -m "(slow or hypothesis) and not sockets" --numprocesses auto --dist worksteal
 	$(BIN)/pytest -m "slow and sockets" --durations 15
 
 # Gateways of others that the slower tests measure, where they can be had.

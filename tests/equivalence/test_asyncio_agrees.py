@@ -184,6 +184,7 @@ print(t.fingerprint(t.in_simpy(scenario)[1]), t.fingerprint(t.in_asyncio(scenari
 """
 
 
+@pytest.mark.slow
 def test_fresh_processes_with_different_hash_seeds_leave_identical_fingerprints() -> None:
     said = []
     for hash_seed in ("1", "2"):

@@ -106,7 +106,9 @@ def test_a_taken_port_is_a_clear_error_and_exit_code_2(two: Path) -> None:
     assert "Traceback" not in done.stderr
 
 
-@pytest.mark.parametrize(("stop", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 0), (signal.SIGKILL, -9)])
+@pytest.mark.parametrize(
+    ("stop", "code"), [(signal.SIGINT, 130), pytest.param(signal.SIGTERM, 0, marks=pytest.mark.slow), (signal.SIGKILL, -9)]
+)
 def test_the_verb_tells_ports_and_leaves_no_process_behind(two: Path, stop: signal.Signals, code: int) -> None:
     verb = subprocess.Popen([*tenfold_mock(two), "--json"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     assert verb.stdout is not None

@@ -107,6 +107,7 @@ def test_two_priorities_at_two_servers():
     assert_alike(ours, theirs)
 
 
+@pytest.mark.slow
 def test_lognormal_patience_at_two_servers():
     """M/M/2+G: patience that is not exponential."""
     network = ciw.create_network(

@@ -13,9 +13,9 @@ QUICK = [entry for entry in ENTRIES if entry.quick]
 REST = [entry for entry in ENTRIES if not entry.quick]
 FAMILY = family_of(ENTRIES)
 """Every figure of the suite is one of this family, whichever run it is asked in: all verdicts together are 95 % certain."""
-KINDS = ("mm1", "erlang_a", "batch_ps", "ttl", "rate_limiter", "circuit_breaker")
+KINDS = ("mm1", "ttl", "rate_limiter")
 FIRST = list({kind: entry for entry in reversed(QUICK) if (kind := entry.name.split("/")[0]) in KINDS}.values())
-"""One each of the kinds of queue that between them use everything. Other kinds and other parameters are for the slow run."""
+"""A queue, a cache and a limit. Other kinds and other parameters are for the slow run."""
 
 
 def lies_in_the_interval(entry, part, engine="simpy"):

@@ -64,6 +64,7 @@ def verdicts(repository: Path) -> dict[str, str]:
     return {case.name: type(case.result[0]).__name__ if case.result else "Passed" for case in cases}
 
 
+@pytest.mark.slow
 def test_it_is_red_on_a_regression_and_green_on_its_fix(repository: Path) -> None:
     first = act(repository, scenario="chat.yaml", baseline="baseline", arguments="-q --replications 4 --update-baseline")
     assert first.returncode == exit_codes.OK, first.stderr

@@ -37,6 +37,7 @@ def test_the_published_thresholds_of_the_retry_storm(rate, changes, expected):
     assert recovers(rate, *changes) == expected
 
 
+@pytest.mark.slow
 def test_what_does_not_recover_comes_with_changes_that_were_tested(capsys):
     assert run(["chaos", "retry_storm", "--json", *SHORT]) == exit_codes.OK
     document = json.loads(capsys.readouterr().out)

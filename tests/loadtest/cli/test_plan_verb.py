@@ -44,6 +44,7 @@ def test_the_largest_scale_what_binds_there_and_what_to_raise(scenario: str, cap
     assert {file.name for file in Path("kept").iterdir()} >= {"plan.json", "scales.svg", "scales.png", "manifest.json", "scenario.yaml"}
 
 
+@pytest.mark.slow
 def test_predict_confirms_it_just_below_and_just_above(scenario: str, capsys: pytest.CaptureFixture[str]) -> None:
     document = planned(scenario, capsys, "--set", "providers.server.models.job.latency.mean=150ms")
     assert document["largest_scale"]["low"] <= document["largest_scale"]["value"] < document["largest_scale"]["high"]
@@ -56,6 +57,7 @@ def test_predict_confirms_it_just_below_and_just_above(scenario: str, capsys: py
     assert verdicts == [document["below"]["budgets"], document["above"]["budgets"]]
 
 
+@pytest.mark.slow
 def test_money_aside_it_bears_more(scenario: str, capsys: pytest.CaptureFixture[str]) -> None:
     Path(scenario).write_text(NARROW.replace("latency.p99 < 2s", "latency.p99 < 2s, cost.month < 7000 USD"))
     document = planned(scenario, capsys)

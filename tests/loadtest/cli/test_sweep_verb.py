@@ -87,6 +87,7 @@ def test_metrics_asked_for_are_shown(scenario: str, capsys: pytest.CaptureFixtur
     assert document["figures"] == ["goodput", "latency_s.p95", "availability", "latency_s.p99", "cost_usd.per_month"]
 
 
+@pytest.mark.slow
 def test_workers_change_nothing(scenario: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert swept(scenario, capsys, *VARY) == swept(scenario, capsys, *VARY, "--workers", "2")
 

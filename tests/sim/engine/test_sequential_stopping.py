@@ -20,9 +20,14 @@ def scenario():
     return load(MM1, ["workload.duration=2000s", "workload.warmup=100s", "workload.arrivals.rate=0.5/s"]).scenario
 
 
-def test_stops_when_every_figure_is_known_to_the_precision_asked_for(scenario):
-    run = predict_to_precision(scenario, 0.1)
-    precision = run.precision
+@pytest.fixture(scope="module")
+def known(scenario):
+    """To a tenth."""
+    return predict_to_precision(scenario, 0.1)
+
+
+def test_stops_when_every_figure_is_known_to_the_precision_asked_for(known):
+    run, precision = known, known.precision
     assert not precision.missed
     assert run.replications == precision.replications >= MINIMUM
     for name in precision.reached:
@@ -30,9 +35,8 @@ def test_stops_when_every_figure_is_known_to_the_precision_asked_for(scenario):
     assert precision.says.startswith("converged to 0.1")
 
 
-def test_a_rough_precision_takes_the_minimum_and_a_finer_one_more(scenario):
-    rough, fine = (predict_to_precision(scenario, asked) for asked in (0.9, 0.05))
-    assert rough.replications == MINIMUM < fine.replications
+def test_a_rough_precision_takes_the_minimum_and_a_finer_one_more(scenario, known):
+    assert predict_to_precision(scenario, 0.9).replications == MINIMUM < known.replications
 
 
 def test_what_does_not_converge_is_told(scenario):
@@ -43,11 +47,9 @@ def test_what_does_not_converge_is_told(scenario):
     assert precision.says.startswith("not converged to 0.001: latency_s.mean")
 
 
-def test_the_run_is_the_one_that_so_many_replications_give(scenario):
-    run = predict_to_precision(scenario, 0.1)
-    precision = run.precision
-    again = predict(scenario, replications=precision.replications)
-    np.testing.assert_array_equal(run.requests, again.requests)
+def test_the_run_is_the_one_that_so_many_replications_give(scenario, known):
+    again = predict(scenario, replications=known.precision.replications)
+    np.testing.assert_array_equal(known.requests, again.requests)
 
 
 def test_nonsense_is_refused(scenario):

@@ -79,6 +79,7 @@ def test_in_other_scenarios_only_what_is_there_is_found(name: str) -> None:
     assert set(found_in(name)) == OTHERS[name]
 
 
+@pytest.mark.slow
 def test_a_single_process_is_a_limit_that_more_cores_do_not_move() -> None:
     one_core = ("gateway.workers=1", "gateway.cpu_per_request=40ms", "workload.duration=4m")
     found = found_in("guide/mistakes/base", *one_core)
@@ -97,12 +98,14 @@ def test_workers_that_scale_are_none() -> None:
     assert found_in("guide/mistakes/base", "gateway.workers=8", "gateway.cpu_per_request=40ms", "workload.duration=4m", scaler) == {}
 
 
+@pytest.mark.slow
 def test_work_for_one_call_at_a_time_is_a_limit_that_neither_cores_nor_workers_move() -> None:
     found = found_in("guide/mistakes/base", "gateway.serial_per_request=40ms", "workload.duration=4m")
     assert list(found) == ["scaling vertically only"]
     assert found["scaling vertically only"]["where"] == "gateway.serial_per_request"
 
 
+@pytest.mark.slow
 def test_two_providers_of_which_neither_stands_in_for_the_other_are_one_dependency() -> None:
     found = found_in(
         "guide/mistakes/base", "gateway.routing={kind: capability, small: openai/gpt-4o-mini, large: anthropic/claude-sonnet-4-5}"

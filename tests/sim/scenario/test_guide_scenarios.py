@@ -42,6 +42,7 @@ def test_at_scale_the_uptime_holds_through_an_outage_and_the_tail_is_longer_than
     assert 8 < found["latency_s"]["p99"]["low"] < found["latency_s"]["p99"]["value"] < 12
 
 
+@pytest.mark.slow
 def test_bursts_of_agents_need_more_slots_than_the_same_calls_one_by_one() -> None:
     def queue_wait_p99_s(*changes: str) -> float:
         loaded = load("guide/agents", changes)

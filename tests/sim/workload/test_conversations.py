@@ -36,10 +36,10 @@ def rows_by_conversation(schedule):
 def test_the_stated_rate_holds_from_the_start_to_the_end(turns):
     scenario = make(POISSON, duration="2m", conversations={**TALK, "turns": turns})
     found = []
-    for replication in range(40):
-        at_s = build_schedule(scenario, 20.0, replication).arrival_s
+    for replication in range(25):
+        at_s = build_schedule(scenario, 10.0, replication).arrival_s
         found.append([(at_s < 5).sum(), ((at_s >= 5) & (at_s < 115)).sum(), (at_s >= 115).sum()])
-    expected = np.array([400, 8800, 400])
+    expected = np.array([200, 4400, 200])
     errors = (np.mean(found, axis=0) - expected) / (np.std(found, axis=0, ddof=1) / np.sqrt(len(found)))
     assert (np.abs(errors) < stats.t.isf(ALPHA / 2, len(found) - 1)).all()
 

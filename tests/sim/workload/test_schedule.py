@@ -116,9 +116,9 @@ def test_population_is_the_users_given_else_the_daily_active_ones_else_a_thousan
 
 @pytest.mark.parametrize("workload", [{}, {"conversations": TALK}])
 def test_scale_multiplies_the_calls(workload):
-    scenario = make(POISSON, requests=CLASSES, **workload)
+    scenario = make(POISSON, "2m", requests=CLASSES, **workload)
     counts = np.array([[len(build_schedule(scenario, scale, r)) / scale for scale in (0.1, 1.0, 7.0)] for r in range(10)])
-    error = (counts.mean(axis=0) - 60_000) / (counts.std(axis=0, ddof=1) / np.sqrt(10))
+    error = (counts.mean(axis=0) - 12_000) / (counts.std(axis=0, ddof=1) / np.sqrt(10))
     assert (np.abs(error) < stats.t.isf(ALPHA / 2, 9)).all()
 
 
