@@ -19,10 +19,10 @@ if TYPE_CHECKING:
 
 @click.command(
     epilog=examples(
-        "tenfold audit launch.yaml",
-        "tenfold audit launch.yaml --strict",
-        "tenfold audit launch.yaml --json | jq '.mistakes[] | select(.found)'",
-        "tenfold audit launch.yaml -o results/audit-monday --against results/audit-last-monday",
+        "tenfold audit launch",
+        "tenfold audit launch --strict",
+        "tenfold audit launch --json | jq '.mistakes[] | select(.found)'",
+        "tenfold audit launch -o results/audit-monday --against results/audit-last-monday",
     )
 )
 @options.scenario

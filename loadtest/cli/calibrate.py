@@ -14,9 +14,9 @@ from loadtest.cli import exit_codes, options
 
 NAMES = tuple(EXPERIMENTS)
 EXAMPLES = options.examples(
-    "tenfold calibrate launch.yaml --target litellm -o calibration.yaml",
-    "tenfold calibrate launch.yaml --target url --url http://127.0.0.1:8000 --mock-port 9000 -o calibration.yaml",
-    "tenfold predict launch.yaml --calibration calibration.yaml --scale 1,10,100",
+    "tenfold calibrate launch --target litellm -o calibration.yaml",
+    "tenfold calibrate launch --target url --url http://127.0.0.1:8000 --mock-port 9000 -o calibration.yaml",
+    "tenfold predict launch --calibration calibration.yaml --scale 1,10,100",
 )
 
 

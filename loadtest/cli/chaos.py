@@ -23,7 +23,7 @@ FOLDER = "chaos/"
 @click.command(
     epilog=examples(
         "tenfold chaos provider_blackout",
-        "tenfold chaos provider_brownout --on launch.yaml --scale 3",
+        "tenfold chaos provider_brownout --on launch --scale 3",
         "tenfold chaos provider_blackout --target reference --duration 90s",
         "tenfold chaos all --json | jq '.runs[] | select(.recovered == false).scenario'",
     )

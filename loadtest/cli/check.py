@@ -67,10 +67,10 @@ def read_tolerances(_ctx: click.Context, _param: click.Parameter, values: tuple[
 @click.command(
     cls=Check,
     epilog=examples(
-        "tenfold check launch.yaml",
-        "tenfold check launch.yaml --scale 1,10 --junit budgets.xml --markdown budgets.md",
-        "tenfold check launch.yaml --baseline results/baselines/launch --update-baseline",
-        "tenfold check launch.yaml --baseline results/baselines/launch --tolerance latency.p99=5%",
+        "tenfold check launch",
+        "tenfold check launch --scale 1,10 --junit budgets.xml --markdown budgets.md",
+        "tenfold check launch --baseline results/baselines/launch --update-baseline",
+        "tenfold check launch --baseline results/baselines/launch --tolerance latency.p99=5%",
         "tenfold check --measured results/new-* --baseline results/old-*",
     ),
 )

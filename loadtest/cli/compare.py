@@ -15,10 +15,10 @@ from loadtest.cli.options import examples
 
 @click.command(
     epilog=examples(
-        "tenfold compare launch.yaml --with gateway.queue.concurrency=128 --scale 1,10",
-        "tenfold compare launch.yaml cheaper.yaml --replications 20",
-        "tenfold compare launch.yaml branch.yaml --fail-if-worse --json",
-        "tenfold compare launch.yaml --scale 10 --report k6_summary.json",
+        "tenfold compare launch --with gateway.queue.concurrency=128 --scale 1,10",
+        "tenfold compare launch cheaper.yaml --replications 20",
+        "tenfold compare launch branch.yaml --fail-if-worse --json",
+        "tenfold compare launch --scale 10 --report k6_summary.json",
     )
 )
 @click.argument("path", metavar="BASELINE", type=click.Path())

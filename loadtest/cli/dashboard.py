@@ -23,8 +23,8 @@ def duration(_ctx: click.Context, _param: click.Parameter, value: str) -> str:
 
 @click.command(
     epilog=examples(
-        "tenfold dashboard launch.yaml -o monitoring",
-        "tenfold dashboard launch.yaml --scale 1,10 --window 1m --for 2m -o monitoring",
+        "tenfold dashboard launch -o monitoring",
+        "tenfold dashboard launch --scale 1,10 --window 1m --for 2m -o monitoring",
         "promtool check rules monitoring/alerts.yaml",
     )
 )

@@ -7,8 +7,8 @@ import click
 from loadtest.cli import options
 
 EXAMPLES = options.examples(
-    "tenfold gateway launch.yaml --upstream openai=http://127.0.0.1:9000 --upstream anthropic=http://127.0.0.1:9001 --port 8000",
-    "TENFOLD_KEY_OPENAI_0=… tenfold gateway launch.yaml --upstream openai=https://api.openai.com …",
+    "tenfold gateway launch --upstream openai=http://127.0.0.1:9000 --upstream anthropic=http://127.0.0.1:9001 --port 8000",
+    "TENFOLD_KEY_OPENAI_0=… tenfold gateway launch --upstream openai=https://api.openai.com …",
 )
 
 

@@ -14,9 +14,9 @@ import click
 from loadtest.cli import exit_codes, options
 
 EXAMPLES = options.examples(
-    "tenfold load launch.yaml --url http://127.0.0.1:8000",
-    "tenfold load launch.yaml --url http://127.0.0.1:8000 --scale 10 --workers 2 --out results/ten",
-    "tenfold load launch.yaml --url http://127.0.0.1:8000 --locust-web 8089",
+    "tenfold load launch --url http://127.0.0.1:8000",
+    "tenfold load launch --url http://127.0.0.1:8000 --scale 10 --workers 2 --out results/ten",
+    "tenfold load launch --url http://127.0.0.1:8000 --locust-web 8089",
 )
 
 

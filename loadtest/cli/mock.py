@@ -10,8 +10,8 @@ import click
 from loadtest.cli import exit_codes, options
 
 EXAMPLES = options.examples(
-    "tenfold mock launch.yaml",
-    "tenfold mock launch.yaml --port 9000       first provider on 9000, the next on 9001, by name",
+    "tenfold mock launch",
+    "tenfold mock launch --port 9000       first provider on 9000, the next on 9001, by name",
     "OPENAI_BASE_URL=http://127.0.0.1:9000/v1 OPENAI_API_KEY=sk-mock-openai-0 python app.py",
 )
 

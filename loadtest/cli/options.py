@@ -28,7 +28,7 @@ SCHEDULER = re.compile(r"(tcp|tls)://\S+:\d{1,5}")
 
 def positive(text: str) -> float:
     try:
-        number = float(text)
+        number = float(text.strip().removesuffix("x"))  # as we say it: 10x
     except ValueError:
         number = math.nan
     if not (math.isfinite(number) and number > 0):

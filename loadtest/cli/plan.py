@@ -26,9 +26,9 @@ TYPICAL_SCALE = 5.0
 
 @click.command(
     epilog=examples(
-        "tenfold plan launch.yaml",
-        "tenfold plan launch.yaml --max-scale 100 --set gateway.queue.concurrency=128",
-        "tenfold plan launch.yaml --minimise cost --scale 4 --knob gateway.queue.concurrency=16..256 --knob gateway.queue.waiting=0,50,200",
+        "tenfold plan launch",
+        "tenfold plan launch --max-scale 100 --set gateway.queue.concurrency=128",
+        "tenfold plan launch --minimise cost --scale 4 --knob gateway.queue.concurrency=16..256 --knob gateway.queue.waiting=0,50,200",
     )
 )
 @options.scenario

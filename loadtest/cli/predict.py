@@ -14,9 +14,9 @@ from loadtest.cli.options import examples
 
 @click.command(
     epilog=examples(
-        "tenfold predict launch.yaml --scale 1,10,100",
-        "tenfold predict launch.yaml --set gateway.queue.concurrency=128 --out results/more-slots",
-        "tenfold predict launch.yaml --json | jq '.runs[0].latency_s.p99'",
+        "tenfold predict launch --scale 1,10,100",
+        "tenfold predict launch --set gateway.queue.concurrency=128 --out results/more-slots",
+        "tenfold predict launch --json | jq '.runs[0].latency_s.p99'",
     )
 )
 @options.scenario

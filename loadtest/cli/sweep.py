@@ -16,9 +16,9 @@ MOST_RUNS = 1000
 
 @click.command(
     epilog=examples(
-        "tenfold sweep launch.yaml --vary gateway.queue.concurrency=32,64,128 --scale 10",
-        "tenfold sweep launch.yaml --vary gateway.queue.concurrency=32,64,128 --vary gateway.queue.waiting=0,200,1000 -o results/queues",
-        "tenfold sweep launch.yaml --vary gateway.queue.concurrency=32..256 --vary gateway.queue.timeout=1s..20s --sample 50",
+        "tenfold sweep launch --vary gateway.queue.concurrency=32,64,128 --scale 10",
+        "tenfold sweep launch --vary gateway.queue.concurrency=32,64,128 --vary gateway.queue.waiting=0,200,1000 -o results/queues",
+        "tenfold sweep launch --vary gateway.queue.concurrency=32..256 --vary gateway.queue.timeout=1s..20s --sample 50",
     )
 )
 @options.scenario

@@ -22,9 +22,9 @@ PROCESSES = 2
 
 @click.command(
     epilog=examples(
-        "tenfold ui launch.yaml",
-        "tenfold ui launch.yaml --scale 10 --port 9000",
-        "tenfold ui launch.yaml --scale 100 --engine compiled",
+        "tenfold ui launch",
+        "tenfold ui launch --scale 10 --port 9000",
+        "tenfold ui launch --scale 100 --engine compiled",
     )
 )
 @options.scenario

@@ -14,9 +14,9 @@ import click
 from loadtest.cli import exit_codes, options
 
 EXAMPLES = options.examples(
-    "tenfold verify launch.yaml --out results/first",
-    "tenfold verify launch.yaml --scale 10 --set workload.duration=2m --set faults=[]",
-    "tenfold verify launch.yaml --target url --url http://127.0.0.1:8000 --mock-port 9000 --key GATEWAY_KEY --model default=gpt-4o",
+    "tenfold verify launch --out results/first",
+    "tenfold verify launch --scale 10 --set workload.duration=2m --set faults=[]",
+    "tenfold verify launch --target url --url http://127.0.0.1:8000 --mock-port 9000 --key GATEWAY_KEY --model default=gpt-4o",
 )
 
 

@@ -27,9 +27,10 @@ HELD_S = 0.02
 """A first token delayed by this much more than the last one is held back: pieces that are passed on as they come differ by milliseconds."""
 BUSY = 0.95
 """CPU seconds a second and worker: a process that has used so much has had no rest."""
-CPU_OFF, CPU_SHIFT = 0.25, 0.1
+CPU_OFF, CPU_SHIFT, CPU_BUSY = 0.25, 0.1, 0.3
 """CPU for a call is remarked on when it is off by this much of the larger figure, and makes a worker this much busier, or less busy, than
-predicted: less changes waiting times by little, and start-up and idle work are in the measured figure.
+predicted: less changes waiting times by little, and start-up and idle work are in the measured figure. Nor is it where a worker is less
+than CPU_BUSY: a call then waits for a fifth of its own work (M/D/1).
 """
 
 
@@ -132,6 +133,8 @@ def cpu_for_a_call(run: Run, used: dict[str, float | int]) -> list[Finding]:
     predicted, used_s = crowded(run.scenario, alone, float(gateway.workers)), used["cpu_s"] / calls
     says_s = predicted * used["watched_s"] / calls
     if abs(used_s - says_s) <= CPU_OFF * max(used_s, says_s) or abs(used["cpu"] - predicted) <= CPU_SHIFT * gateway.workers:
+        return []
+    if max(used["cpu"], predicted) < CPU_BUSY * gateway.workers:
         return []
     declared = f"the scenario says {in_ms(says_s)}" if works(run.scenario) else "the scenario has no cpu_per_request"
     says = f"the gateway used {in_ms(used_s)} of CPU a call where {declared}: {used['cpu']:.2f} CPUs on average, predicted {predicted:.2f}"

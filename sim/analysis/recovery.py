@@ -66,7 +66,10 @@ def time_to_recover(run: Run, fault: str | None = None) -> Recovery:
     count, good = count[STEPS:] - count[:-STEPS], good[STEPS:] - good[:-STEPS]
     spread = sqrt(max(before * (1.0 - before), TOLERANCE * (1.0 - TOLERANCE)))
     with np.errstate(divide="ignore", invalid="ignore"):
-        low = (count > 0) & (good / count < before - TOLERANCE - SIGMAS * spread / np.sqrt(count))
+        least = before - TOLERANCE - SIGMAS * spread / np.sqrt(count)
+        low = (count > 0) & (good / count < least)
+    if not (least > 0).any():  # it was never well: no window could fall below
+        return Recovery(None, None, window_s, before, observed_s)
     if not low.any():
         return Recovery(True, 0.0, window_s, before, observed_s)
     last = int(np.flatnonzero(low)[-1])

@@ -13,8 +13,10 @@ from pydantic.fields import FieldInfo
 
 from sim.gateway.chain import STAGES
 from sim.gateway.language import Scenario
+from sim.scenario.budgets import find_metric
 from sim.scenario.distributions import Law
 from sim.scenario.find import Place, find, keys
+from sim.scenario.metric_names import MetricName
 from sim.scenario.places import branches, is_model, kinds
 from sim.scenario.short_forms import short_key
 from sim.scenario.units import Rate
@@ -72,11 +74,36 @@ USED_BY = {
 """Place -> the file that reads it, besides the stage whose word it is. The longest path that a place begins with counts."""
 
 
+EXTENDS = """extends
+  the file, relative to this one, whose scenario this one changes: mappings are merged, anything else is replaced
+  form: text, such as launch.yaml
+  default: none
+  used by: sim/scenario/load.py"""
+
+
 def explain(path: str) -> str:
     """All that is known of the place, as text. Raises UnknownPlace."""
+    if path == "extends":
+        return EXTENDS
     found = find(Scenario, path)
     shown = dict.fromkeys(about(place) for place in found)
     return "\n\n".join([".".join(found[0].path), *shown, used_by(found[0].path)])
+
+
+def explain_figure(name: str) -> str:
+    """A figure as budgets name it: ``latency.p99``. Raises BudgetError where there is none of that name."""
+    metric = find_metric(name, name)
+    better = "" if metric.better == "neither" else f"; better when {metric.better}"
+    return (
+        f"{name}, a figure for budgets\n  {metric.says}\n  unit: {metric.unit}{better}\n  such as: budgets: ['{name} {example_of(metric)}']"
+    )
+
+
+def example_of(metric: MetricName) -> str:
+    return f"{'>' if metric.better == 'higher' else '<'} {EXAMPLE_LIMITS.get(metric.unit, '100')}"
+
+
+EXAMPLE_LIMITS = {"s": "8s", "/s": "20/s", "share": "1%", "USD": "900 USD"}
 
 
 def about(place: Place) -> str:

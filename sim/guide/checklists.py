@@ -133,7 +133,9 @@ def semantic(seen: Seen) -> Line:
 def context(seen: Seen) -> Line:
     kind = seen.scenario.gateway.context.kind
     if not brings_history(seen.scenario):
-        return Line(True, "no call brings history")
+        talks = seen.scenario.workload.conversations is not None
+        said = "no call brings its conversation's history" if talks else "no conversations"
+        return Line(None if talks else True, said, "history: true at the request classes that are sent with earlier turns")
     return Line(kind != "full", f"context: {kind}", "gateway.context: window, summarize or budget")
 
 

@@ -18,7 +18,7 @@ from sim.scenario.metric_names import CAPACITY, METRIC_NAMES, OF_THE_WHOLE, RECO
 from sim.scenario.model import Fault, RedisFault, RequestClass, Scenario, Stages
 from sim.scenario.targets import target_names
 from sim.scenario.units import NUMBER, finite, parse_duration, parse_rate
-from sim.scenario.words import METRICS
+from sim.scenario.words import METRIC_FAMILIES, METRICS
 
 Span = tuple[float, float]
 BUDGET = re.compile(r"\s*([A-Za-z_][\w.]*?)\s*(?:\{([^{}]*)\}\s*)?(<=|>=|<|>|==?)\s*([^@]+?)\s*(?:@\s*(\S.*?))?\s*")
@@ -202,7 +202,12 @@ def find_metric(name: str, text: str) -> MetricName:
     if name == RECOVERY.name:
         return RECOVERY
     known = spoken_names()
-    near = [METRICS[name]] if name in METRICS else get_close_matches(name, known, n=1, cutoff=0.5)
+    if name in METRICS:
+        near = [METRICS[name]]
+    elif family in METRIC_FAMILIES:
+        near = [METRIC_FAMILIES[family] + (dot + figure if figure else ".p99")]
+    else:
+        near = get_close_matches(name, known, n=1, cutoff=0.5)
     hint = f"did you mean {near[0]!r}?" if near else f"known are {', '.join(known)}"
     raise BudgetError(f"{text!r}: there is no metric {name!r}; {hint}")
 

@@ -10,7 +10,7 @@ from sim.scenario.distributions import mean
 from sim.scenario.fault_checks import faults_happen, silence_ends
 from sim.scenario.finding import Finding
 from sim.scenario.limits import check_limits
-from sim.scenario.model import Closed, Poisson, Scenario, Stages, Trace, Users
+from sim.scenario.model import Closed, Poisson, RequestClass, Scenario, Stages, Trace, Users
 from sim.scenario.model import Gamma as GammaArrivals
 from sim.scenario.size import MOST_REQUESTS, expected_requests
 from sim.scenario.tree import Steps
@@ -93,10 +93,33 @@ def conversations_fit_arrivals(scenario: Scenario) -> Iterator[Finding]:
         return
     if isinstance(arrivals, Closed):
         reason = "a closed client waits for each answer, so its calls cannot follow the conversations' own timetable"
-        yield Finding(("workload", "conversations"), f"conversations do not go with closed arrivals: {reason}", "leave one of the two out")
+        hint = (
+            "agents that wait for each answer are conversations: {after: answer, …}, with arrivals at a rate of calls: N agents at once ask "
+            "N / (think + the time of an answer) calls a second"
+        )
+        yield Finding(("workload", "conversations"), f"conversations do not go with closed arrivals: {reason}", hint)
     if isinstance(arrivals, Trace):
         reason = "the trace already says when each call comes, and holds no turns"
         yield Finding(("workload", "conversations"), f"conversations do not go with a trace: {reason}", "leave one of the two out")
+
+
+def history_is_meant(scenario: Scenario) -> Iterator[Finding]:
+    """Conversations in which nobody asks with the earlier turns, and nobody has said so."""
+    classes = scenario.workload.requests
+    if scenario.workload.conversations is None or not all(brings_none(each) for each in classes):
+        return
+    for index, each in enumerate(classes):
+        if each.history is None:
+            message = (
+                "no call sends earlier turns along: prompts from a catalog bring none by default, so gateway.context has nothing to do"
+            )
+            hint = "history: true sends them, and costs their tokens; history: false says that they are not meant to be sent"
+            yield Finding(("workload", "requests", index, "prompts"), message, hint, warning=True)
+            return
+
+
+def brings_none(each: RequestClass) -> bool:
+    return each.history is False or (each.history is None and each.prompts is not None)
 
 
 def classes_are_a_mix(scenario: Scenario) -> Iterator[Finding]:
@@ -164,6 +187,7 @@ RULES: tuple[Callable[[Scenario], Iterator[Finding]], ...] = (
     arrivals_make_sense,
     batches_come,
     conversations_fit_arrivals,
+    history_is_meant,
     classes_are_a_mix,
     provider_limits_work,
     cold_starts_are_foreseen,

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, PlainSerializer, PlainValidator, model_validator
 
-from sim.scenario.units import DURATION, finite, parse_duration
+from sim.scenario.units import DURATION, PLAIN, THOUSANDS, finite, parse_duration
 
 if TYPE_CHECKING:
     import numpy as np
@@ -17,9 +17,10 @@ Z99 = 2.3263478740408408  # the standard normal's 99th percentile
 
 
 def parse_quantity(value: object) -> float:
-    """A duration (``250ms``, kept as Seconds, so that its owner can tell) or a plain number; never negative."""
+    """A duration (``250ms``, kept as Seconds, so that its owner can tell) or a plain number, such as ``8k``; never negative."""
     if isinstance(value, str):
-        return parse_duration(value)
+        found = PLAIN.fullmatch(value.strip())
+        return finite(float(found[1]) * THOUSANDS[found[2]]) if found else parse_duration(value)
     if isinstance(value, bool) or not isinstance(value, (int, float)):
         raise ValueError("expected a number, or a duration with its unit such as 250ms")
     if finite(value) < 0:
@@ -35,7 +36,7 @@ def write_quantity(value: float) -> float | str:
 
 Quantity = Annotated[
     float,
-    PlainValidator(parse_quantity, json_schema_input_type=float | Annotated[str, Field(pattern=f"^{DURATION.pattern}$")]),
+    PlainValidator(parse_quantity, json_schema_input_type=float | Annotated[str, Field(pattern=f"^({DURATION.pattern}|{PLAIN.pattern})$")]),
     PlainSerializer(write_quantity, when_used="json"),
 ]
 

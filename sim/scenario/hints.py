@@ -22,10 +22,14 @@ MISPLACED: dict[tuple[str | int, ...], str] = {
     ("gateway", "concurrency"): "calls in service are the queue's: queue: {concurrency: 64, waiting: 200, timeout: 10s}",
     ("gateway", "breaker", "failures"): "it opens by a share of calls: failure_rate: 50%, from minimum_calls on",
     ("gateway", "breaker", "error_rate"): "did you mean 'failure_rate'?",
+    ("gateway", "retry", "backoff", "max"): "did you mean 'cap'?",
+    ("gateway", "retry", "backoff", "jitter"): "jitter is a kind of backoff: kind: full-jitter, equal-jitter or decorrelated-jitter",
+    ("gateway", "spend_limit", "daily"): "did you mean 'global_usd', or 'per_user_usd'? The window is per: 1d",
     ("gateway", "limits", "requests"): "say of whom: per_user: {requests: 30/min}, or global: {requests: 100/s}",
     ("gateway", "limits", "tokens"): "say of whom: per_user: {tokens: 20000/min}, or global: {tokens: 2000000/min}",
 }
 """Keys that belong to another kind of what stands there."""
+RANGE = re.compile(r"([0-9.]+)\s*([A-Za-z]*)\s*(?:-|\.\.|…|to)\s*([0-9.]+)\s*([A-Za-z]*)")
 QUANTITY = re.compile(r"([0-9.]+)\s*(?:/|per)?\s*([A-Za-z]+)")
 
 
@@ -44,6 +48,8 @@ def about_duration(found: object, wanted: str) -> str:
     match = QUANTITY.fullmatch(found.strip()) if isinstance(found, str) else None
     if match and match[2].lower() in TIME_UNITS:
         return f"did you mean '{match[1]}{TIME_UNITS[match[2].lower()]}'?"
+    if isinstance(found, str) and (span := RANGE.fullmatch(found.strip())):
+        return f"values between two bounds are {{kind: uniform, low: {span[1]}{span[2] or span[4]}, high: {span[3]}{span[4]}}}"
     if isinstance(found, str) and re.fullmatch(r"\d+(:\d\d){1,2}", found.strip()):
         return "write hours, minutes or seconds with their unit: 90m, not 1:30:00"
     if isinstance(found, dict):
@@ -73,6 +79,8 @@ def about_number(found: object, wanted: str) -> str:
             return "write it without quotes"
         if re.fullmatch(r"[0-9.]+\s*%", found):
             return f"write {float(found.rstrip('% ')) / 100:g}: shares are numbers from 0 to 1"
+        if sum_of_money := re.fullmatch(r"\$?\s*([0-9.]+)\s*(?:USD|usd|\$)?", found.strip()):
+            return f"write {sum_of_money[1]}, without the currency"
     if isinstance(found, float) and found.is_integer():
         return f"write {found:.0f}"
     return ""

@@ -85,7 +85,7 @@ class ProviderModel(Model):
     @model_validator(mode="after")
     def one_way_to_say_it(self) -> ProviderModel:
         if (self.latency is None) == (self.ttft is None) or (self.latency is not None and self.per_token is not None):
-            raise ValueError("expected either latency, or ttft with per_token")
+            raise ValueError("expected either latency, or ttft with per_token, or a preset")
         if self.batching is not None and self.doubles_at is not None:
             raise ValueError("expected either batching or doubles_at: both say how load slows answers")
         return self

@@ -14,6 +14,7 @@ DURATION = re.compile(rf"{NUMBER}\s*({'|'.join(sorted(SECONDS, key=len, reverse=
 THOUSANDS = {"k": 1e3, "M": 1e6}
 RATE = re.compile(rf"{NUMBER}\s*([kM])?\s*/\s*{NUMBER}?\s*({'|'.join(sorted(PER, key=len, reverse=True))})")
 
+PLAIN = re.compile(rf"{NUMBER}\s*([kM])")
 PERCENT = re.compile(rf"{NUMBER}\s*%")
 
 

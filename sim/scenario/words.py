@@ -72,6 +72,8 @@ WORDS: dict[str, str] = {
     "budget-percent": "gateway.retry.budget",
     "fallbacks": "gateway.fallback",
     "failover": "gateway.fallback=next-provider",
+    "priority": "gateway.routing.kind=capability",
+    "ordered": "gateway.routing.kind=capability",
     "fallback-provider": "gateway.fallback=next-provider",
     "next-model": "gateway.fallback=next-provider",
     "degradation": "gateway.fallback",
@@ -167,10 +169,10 @@ WORDS: dict[str, str] = {
     "user": "gateway.limits.per_user",
     "sliding-window": "gateway.limits.per_user.algorithm=sliding-log",
     "leaky-bucket": "gateway.limits.per_user.algorithm=token-bucket",
-    "max-budget": "a limit in USD is not there yet; budgets state what the whole may cost, such as 'cost.month < 900 USD'",
-    "spend-limit": "a limit in USD is not there yet; budgets state what the whole may cost, such as 'cost.month < 900 USD'",
-    "cost-limit": "a limit in USD is not there yet; budgets state what the whole may cost, such as 'cost.month < 900 USD'",
-    "usd": "a limit in USD is not there yet; budgets state what the whole may cost, such as 'cost.month < 900 USD'",
+    "max-budget": "gateway.spend_limit",
+    "spend-limit": "gateway.spend_limit",
+    "cost-limit": "gateway.spend_limit",
+    "usd": "gateway.spend_limit",
     # caches, conversations
     "caching": "gateway.cache",
     "caches": "gateway.cache",
@@ -222,6 +224,7 @@ WORDS: dict[str, str] = {
     "itl": "providers.*.models.*.per_token",
     "tokens-per-second": "providers.*.models.*.per_token is a duration: 80 tokens per second are 12.5ms",
     "inter-token-latency": "providers.*.models.*.per_token",
+    "preset": "providers.*.models.*.preset",
     "pricing": "providers.*.models.*.price",
     "cost-per-token": "providers.*.models.*.price",
     "input-cost-per-token": "providers.*.models.*.price.input is in USD per million tokens",
@@ -288,17 +291,25 @@ WORDS: dict[str, str] = {
     "pareto": "a Pareto distribution is not there; lognormal with a large sigma, or a mixture, has a long tail too",
     "mean-ms": "a quantity carries its unit: mean: 250ms",
     "p50": "workload.requests.*.tokens.input.median",
+    "min": "workload.requests.*.tokens.input.low",
+    "minimum": "workload.requests.*.tokens.input.low",
+    "lower": "workload.requests.*.tokens.input.low",
+    "max": "workload.requests.*.tokens.input.high",
+    "maximum": "workload.requests.*.tokens.input.high",
+    "upper": "workload.requests.*.tokens.input.high",
     "std": "workload.requests.*.tokens.input.sigma",
 }  # fmt: skip
 
 
 COMMON = frozenset((
-    "429", "backend", "balance", "burst", "capacity", "capability", "concurrency", "constant", "cost", "decay", "down", "fixed",
-    "full", "hang", "infinite", "infinity", "jitter", "latency", "linear", "lru", "memory", "objectives", "p50", "peak",
-    "probability", "random", "simple", "size", "sliding", "slots", "slow", "stale", "start", "static", "std", "step", "strategy",
-    "summary", "target", "template", "tier", "traffic", "truncate", "type", "user", "version", "weight", "load",
+    "429", "backend", "balance", "burst", "capability", "capacity", "concurrency", "constant", "cost", "decay", "down", "fixed", "full",
+    "hang", "infinite", "infinity", "jitter", "latency", "linear", "load", "lower", "lru", "max", "maximum", "memory", "min", "minimum",
+    "objectives", "ordered", "p50", "peak", "priority", "probability", "random", "simple", "size", "sliding", "slots", "slow", "stale",
+    "start", "static", "std", "step", "strategy", "summary", "target", "template", "tier", "traffic", "truncate", "type", "upper", "user",
+    "version", "weight",
 ))  # fmt: skip
 """Words that mean much elsewhere: they lead to ours only where ours may stand."""
+RATES = {"rps": "ten a second are 10/s", "rpm": "sixty a minute are 60/min", "requests-per-minute": "sixty a minute are 60/min"}
 NAMED = {
     "requests.*": "requests[…]", "cache.*": "cache[…]", "faults.*": "faults[…]", "stages.*": "stages[…]", "providers.*": "providers.NAME",
     "models.*": "models.NAME",
@@ -314,6 +325,8 @@ def our_word(word: object, known: Iterable[str]) -> str:
     where = WORDS.get(theirs, "")
     place, _, value = where.partition("=")
     ours = value or place.rpartition(".")[2]
+    if theirs in RATES and "rate" in set(known):
+        return f"did you mean 'rate'? {RATES[theirs]}"
     if ours in set(known):
         return f"did you mean {ours!r}?"
     if theirs in COMMON or not where or " " in where:
@@ -329,4 +342,5 @@ METRICS = {
     "p95": "latency.p95", "p99": "latency.p99", "latency": "latency.p99", "ttft": "ttft.p99", "response_time": "latency.p99",
     "http_req_duration": "latency.p99", "http_req_failed": "error_rate", "queue_time": "queue_wait.p99", "spend": "cost.month",
 }  # fmt: skip
+METRIC_FAMILIES = {"first_token": "ttft", "time_to_first_token": "ttft", "ttfb": "ttft", "response_time": "latency", "e2e": "latency"}
 """Names of figures elsewhere -> those that budgets know."""

@@ -82,6 +82,11 @@ def check(scenario: Any) -> Iterator[Finding]:
         yield Finding(("gateway", "spend_limit", "per"), "expected a duration above zero", "leave it out for a day")
     if limit is not None and limit.per_user_usd is None and limit.global_usd is None:
         yield Finding(("gateway", "spend_limit"), "it limits nothing", "write per_user_usd: 1.5, or global_usd: 200")
+    if limit is not None and limit.per > scenario.workload.duration:
+        message = "the run is shorter than the window: figures per day and per month go on as the run did, and know of no limit beyond it"
+        yield Finding(
+            ("gateway", "spend_limit", "per"), message, "lengthen workload.duration, or shorten per with the limits", warning=True
+        )
 
 
 def accounts(scenario: Any, s: Any) -> Keyed:

@@ -136,6 +136,12 @@ def test_schema_prints_the_schema_and_nothing_else(capsys: pytest.CaptureFixture
 
 
 # ---- explain -------------------------------------------------------------------------------------------------------------
+@pytest.mark.parametrize(("name", "says"), [("latency.p99", "budgets: ['latency.p99 < 8s']"), ("availability", "better when higher")])
+def test_explain_knows_the_figures_of_budgets(name: str, says: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["explain", name]) == exit_codes.OK
+    assert says in capsys.readouterr().out
+
+
 def test_explain_tells_and_an_unknown_path_is_wrong_use(capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["explain", "gateway.retry.backoff"]) == exit_codes.OK
     assert "pauses between attempts" in capsys.readouterr().out

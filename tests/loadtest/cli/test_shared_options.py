@@ -47,7 +47,7 @@ def test_what_is_not_given_has_a_default() -> None:
 
 
 def test_scales_are_a_list() -> None:
-    assert parse("--scale", "1,10,1e2, 0.5")["scales"] == (1.0, 10.0, 100.0, 0.5)
+    assert parse("--scale", "1,10x,1e2, 0.5")["scales"] == (1.0, 10.0, 100.0, 0.5)
 
 
 @pytest.mark.parametrize("scale", ["0", "-1", "nan", "inf", "1,,2", "", "ten", "1e999", ",".join(["1"] * 101)])

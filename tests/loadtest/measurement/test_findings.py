@@ -124,3 +124,4 @@ def test_cpu_as_the_scenario_says_or_too_little_to_matter_is_not_remarked_on(tmp
     assert said(measured(tmp_path, "gateway.cpu_per_request=20ms", calls=350), busy(8.0)) == []
     assert said(measured(tmp_path, "gateway.cpu_per_request=1ms", calls=350), busy(1.2)) == []
     assert said(measured(tmp_path, "gateway.cpu_per_request=8ms", "gateway.workers=16", calls=350), busy(8.75)) == []
+    assert said(measured(tmp_path, "gateway.cpu_per_request=2ms", calls=90), busy(1.6)) == [], "a worker that is mostly idle"

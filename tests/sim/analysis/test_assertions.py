@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from sim.analysis.assertions import observe
+from sim.analysis.budgets import judge
 from sim.analysis.recovery import time_to_recover
 from sim.analysis.summary import summarize
 from sim.data.outcomes import ERROR, OK, TIMEOUT
@@ -42,6 +43,14 @@ def test_the_time_to_recover_is_that_at_which_failures_stop(until_s):
 
 def test_a_relapse_counts():
     assert time_to_recover(run_with(failing((300, 391), (470, 480)))).time_s == pytest.approx(480 - FAULT_END_S, abs=5)
+
+
+def test_what_was_never_well_has_nothing_to_recover_to():
+    barely = run_with(lambda at_s: np.where(at_s % 5 < 0.05, OK, ERROR), budgets=("recovery_time < 2m @outage",))
+    assert time_to_recover(barely).recovered is None
+    (judged,) = judge(barely)
+    assert judged.verdict == "insufficient"
+    assert "only 1.1% were answered before" in judged.why
 
 
 def test_what_is_still_down_at_the_end_has_not_recovered():

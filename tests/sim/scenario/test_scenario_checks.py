@@ -79,3 +79,21 @@ def test_a_run_that_is_not_expected_to_have_a_batch_is_a_warning(overrides: list
 def test_batches_of_which_there_are_some_are_no_matter() -> None:
     for law in ("{kind: geometric, mean: 1}", "{kind: constant, value: 1200}"):
         assert not load(VALID, ["workload.arrivals=10/s", f"workload.arrivals.batch={law}", ALONE, "gateway.context=full"]).warnings
+
+
+def test_conversations_that_send_no_earlier_turns_without_anybody_having_said_so_are_a_warning() -> None:
+    alone = ["workload.requests=[{name: faq, prompts: {catalog: 100}, needs: small, tokens: {input: 100, output: 10}}]"]
+
+    def warned(*overrides: str) -> list[str]:
+        return [each.message for each in load(VALID, list(overrides)).warnings if each.path == "workload.requests[0].prompts"]
+
+    (message,) = warned(*alone)
+    assert "no call sends earlier turns along" in message
+    assert [warned(*alone, f"workload.requests.faq.history={said}") for said in ("true", "false")] == [[], []]
+    assert warned() == [], "the other class brings its history"
+
+
+def test_a_spend_limit_whose_window_is_longer_than_the_run_is_a_warning() -> None:
+    (warning,) = load(VALID, ["gateway.spend_limit={global_usd: 5}"]).warnings
+    assert warning.path == "gateway.spend_limit.per"
+    assert not load(VALID, ["gateway.spend_limit={global_usd: 5, per: 1m}"]).warnings

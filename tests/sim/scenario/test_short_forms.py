@@ -102,3 +102,9 @@ def test_short_forms_of_a_base_merge_as_the_long_ones(tmp_path: Path) -> None:
 def test_a_short_form_gone_wrong_is_told_as_it_was_written(override: str, says: str) -> None:
     with pytest.raises(ScenarioError, match=says):
         load(VALID, [override])
+
+
+def test_thousands_may_be_written_as_people_say_them() -> None:
+    long = load(VALID, ["workload.requests.reasoning.tokens={input: 8k, output: {kind: lognormal, median: 1.5k, p99: 0.01M}}"]).scenario
+    tokens = long.workload.requests[1].tokens
+    assert (tokens.input.value, tokens.output.median, tokens.output.p99) == (8000, 1500, 10_000)
