@@ -94,7 +94,7 @@ def conversations_fit_arrivals(scenario: Scenario) -> Iterator[Finding]:
     if isinstance(arrivals, Closed):
         reason = "a closed client waits for each answer, so its calls cannot follow the conversations' own timetable"
         hint = (
-            "agents that wait for each answer are conversations: {after: answer, …}, with arrivals at a rate of calls: N agents at once ask "
+            "agents that wait for each answer are conversations: {after: answer, …}, at a rate of calls: N agents at once ask "
             "N / (think + the time of an answer) calls a second"
         )
         yield Finding(("workload", "conversations"), f"conversations do not go with closed arrivals: {reason}", hint)

@@ -62,7 +62,7 @@ def test_what_is_said_of(path: str, says: str) -> None:
         ("backoff", "did you mean workload.client.retries.backoff or gateway.retry.backoff?"),
         ("gateway.cache.tll", "did you mean 'ttl'?"),
         ("gateway.queue.timeout.what", "nothing stands below it"),
-        ("gateway.frobnicate", "it has api_keys, autoscale, breaker"),
+        ("gateway.frobnicate", "it has accepts, api_keys, autoscale, breaker"),
     ],
 )
 def test_an_unknown_path_says_what_was_meant(path: str, says: str) -> None:
