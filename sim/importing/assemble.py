@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -15,12 +16,13 @@ from sim.importing.classes import Asking, fit_classes, fit_conversations, fit_us
 from sim.importing.litellm_config import Config, Deployment
 from sim.importing.noted import Evidence, seconds
 from sim.importing.providers import Provided, fit_providers
-from sim.importing.routes import route
+from sim.importing.routes import route, shares_without_log
 from sim.importing.skipped import Skipped
 from sim.importing.targets import STAND_IN, Targets, clean, targets_of
 
 MOST_REPLAYED = 500_000
 PLACEHOLDER_RATE = 1.0
+ASSUMED_TOKENS = {"input": {"kind": "lognormal", "median": 400, "p99": 2500}, "output": {"kind": "lognormal", "median": 120, "p99": 600}}
 
 
 @dataclass
@@ -59,7 +61,7 @@ def draft(
     renamed = config.renamed if config else {}
     known = [renamed.get((each.provider, each.model), (each.provider, each.model)) for each in config.deployments] if config else []
     targets = targets_of(attempts, tuple(dict.fromkeys(known)), renamed)
-    provided = fit_providers(attempts, targets, timed)
+    provided = fit_providers(attempts, targets, timed, config.bases if config else {})
     calls = folded(attempts, skipped, file)
     own = targets_of(calls, targets.names, renamed) if len(calls) != len(attempts) else targets
     talking = fit_conversations(calls)
@@ -238,17 +240,20 @@ def from_config(config: Config, name: str) -> Draft:
     renamed = config.renamed
     names = list(dict.fromkeys(renamed.get((each.provider, each.model), (each.provider, each.model)) for each in config.deployments))
     targets = Targets(tuple(names), np.zeros(0, np.int32))
-    provided = fit_providers(no_calls(), targets)
+    provided = fit_providers(no_calls(), targets, bases=config.bases)
     asking = Asking()
-    weights = sum(each.weight for group in config.groups.values() for each in group[:1])
-    for group, members in config.groups.items():
-        tokens = {"input": {"kind": "lognormal", "median": 400, "p99": 2500}, "output": {"kind": "lognormal", "median": 120, "p99": 600}}
-        asking.classes.append({"name": clean(group, "group"), "share": members[0].weight / weights, "tokens": tokens})
-        asking.group.append(clean(group, "group"))
-        target = renamed.get((members[0].provider, members[0].model), (members[0].provider, members[0].model))
-        asking.target.append(names.index(target))
+    for group, members in config.asked.items():
+        shares = shares_without_log(members, config) if len(config.groups) > 1 else {names[0]: 1.0}
+        for target, share in shares.items():
+            name = clean(group if len(shares) == 1 else f"{group}-on-{'/'.join(target)}", "group")
+            asking.classes.append({"name": name, "share": share / len(config.asked), "tokens": copy.deepcopy(ASSUMED_TOKENS)})
+            asking.group.append(clean(group, "group"))
+            asking.target.append(names.index(target))
     made = Draft({}, [*provided.evidence, *config.evidence])
-    made.evidence.append(Evidence("workload", "no log: the rate, the shares and the tokens are ASSUMPTIONS; import with --logs", weak=True))
+    says = "no log: the rate, equal shares of the groups and the tokens are ASSUMPTIONS; import with --logs"
+    if len(config.asked) < len(config.groups):
+        says += f"; nobody is taken to ask for {', '.join(config.groups.keys() - config.asked.keys())}, which only fallbacks name"
+    made.evidence.append(Evidence("workload", says, weak=True))
     made.remarks += [f"not modelled: {key}: {means}" for key, means in config.unmodelled]
     routing, needs = route(asking, targets, config)
     for each, need in zip(asking.classes, needs, strict=True):

@@ -29,17 +29,22 @@ BUSY_S = 6000.0
 
 @dataclass(frozen=True)
 class Deployment:
+    """``base``: the public model behind a name of one's own (model_info.base_model), whose price and latency it has."""
+
     group: str
     provider: str
     model: str
-    weight: float
+    weight: float | None
     rpm: float | None
     tpm: float | None
+    base: tuple[str, str] | None = None
 
 
 @dataclass
 class Config:
-    """``gateway``: pieces of the scenario's gateway. ``fallbacks``: group -> groups. ``unmodelled``: (key, what that means)."""
+    """``gateway``: pieces of the scenario's gateway. ``fallbacks``: group -> groups. ``unmodelled``: (key, what that means).
+    ``last_resorts``: groups of default_fallbacks.
+    """
 
     deployments: list[Deployment]
     strategy: str
@@ -47,6 +52,7 @@ class Config:
     fallbacks: dict[str, list[str]]
     evidence: list[Evidence]
     unmodelled: list[tuple[str, str]] = field(default_factory=list)
+    last_resorts: tuple[str, ...] = ()
 
     @property
     def groups(self) -> dict[str, list[Deployment]]:
@@ -54,6 +60,21 @@ class Config:
         for each in self.deployments:
             found.setdefault(each.group, []).append(each)
         return found
+
+    @property
+    def asked(self) -> dict[str, list[Deployment]]:
+        """Groups that clients ask for: not those that are named in fallbacks alone, unless all are."""
+        named = {name for names in self.fallbacks.values() for name in names} | set(self.last_resorts)
+        found = {group: members for group, members in self.groups.items() if group in self.fallbacks or group not in named}
+        return found or self.groups
+
+    def name_of(self, each: Deployment) -> tuple[str, str]:
+        return self.renamed.get((each.provider, each.model), (each.provider, each.model))
+
+    @property
+    def bases(self) -> dict[tuple[str, str], tuple[str, str]]:
+        """The public model behind each target whose name is its owner's."""
+        return {self.name_of(each): each.base for each in self.deployments if each.base is not None}
 
     @property
     def renamed(self) -> dict[tuple[str, str], tuple[str, str]]:
@@ -86,14 +107,47 @@ def read_config(path: Path) -> Config:
     for source in (settings, router):
         for each in source.get("fallbacks") or ():
             config.fallbacks |= {str(group): [str(name) for name in names] for group, names in each.items() if isinstance(names, list)}
+        config.last_resorts += tuple(map(str, source.get("default_fallbacks") or ()))
     for write in (retries, timeouts, cache, cool_down, parallel):
         write(config, router, settings, general)
     config.gateway["cancel_on_disconnect"] = bool(general.get("cancel_on_disconnect", False))
     config.evidence.append(Evidence("gateway.cancel_on_disconnect", "LiteLLM goes on upstream when a client leaves, unless told otherwise"))
-    config.unmodelled = not_modelled(content)
-    if config.strategy not in STRATEGIES:
-        config.unmodelled.append((f"router_settings.routing_strategy: {config.strategy}", "taken for simple-shuffle"))
+    config.unmodelled = [*not_modelled(content), *strategy_not_modelled(config)]
     return config
+
+
+def strategy_not_modelled(config: Config) -> list[tuple[str, str]]:
+    """Where a scenario cannot say how LiteLLM chooses among a group's deployments: what it says instead."""
+    key = f"router_settings.routing_strategy: {config.strategy}"
+    if all(len({config.name_of(each) for each in group}) == 1 for group in config.groups.values()):
+        return []
+    if config.strategy not in STRATEGIES:
+        return [(key, "taken for simple-shuffle")]
+    if len(config.groups) > 1:
+        kept = "with several groups each deployment has a share of its group's calls that no load changes: the log's, without a log "
+        return [(key, kept + SHARES[config.strategy])]
+    return [(key, "taken for round-robin: LiteLLM goes by the minute's tokens")] if config.strategy.startswith("usage-based") else []
+
+
+SHARES = {
+    "simple-shuffle": "that of its weight, rpm or tpm",
+    "least-busy": "an equal one; in truth a deployment gets less the slower it is, so a slow one is overstated under load",
+    "latency-based-routing": "an equal one; in truth the fastest gets nearly all, so latency is overstated and its limits bind too late",
+    "cost-based-routing": "all to the cheapest at list prices; in truth the next ones take what is beyond its rpm and tpm",
+    **dict.fromkeys(
+        ("usage-based-routing", "usage-based-routing-v2"),
+        "an equal one; in truth whoever has used least of its tpm and rpm is next, so limits bind too early",
+    ),
+}
+"""Of a deployment in its group, by strategy."""
+
+
+def shuffled(members: list[Deployment]) -> list[float]:
+    """Weights of LiteLLM's simple_shuffle: the weights if any is given, else the rpm, else the tpm, else alike."""
+    for stated in ([each.weight for each in members], [each.rpm for each in members], [each.tpm for each in members]):
+        if any(stated):
+            return [each or 0.0 for each in stated]
+    return [1.0] * len(members)
 
 
 def deployment(entry: Any, number: int, file: str) -> Deployment:
@@ -102,8 +156,10 @@ def deployment(entry: Any, number: int, file: str) -> Deployment:
         raise refuse(file, f"model_list[{number}]: expected model_name and litellm_params.model")
     provider, model = target_of(str(params["model"]), str(params.get("custom_llm_provider") or ""))
     rpm, tpm = (numeric(params.get(name, entry.get(name))) for name in ("rpm", "tpm"))
-    weight = numeric(params.get("weight")) or rpm or tpm or 1.0
-    return Deployment(str(entry["model_name"]), provider, model, weight, rpm, tpm)
+    info = entry.get("model_info") if isinstance(entry.get("model_info"), dict) else {}
+    base = str(first(info.get("base_model"), params.get("base_model"), ""))
+    known_as = target_of(base, "" if "/" in base else provider) if base else None
+    return Deployment(str(entry["model_name"]), provider, model, numeric(params.get("weight")), rpm, tpm, known_as)
 
 
 def numeric(value: Any) -> float | None:

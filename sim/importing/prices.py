@@ -45,7 +45,7 @@ def price_of(rows: Calls, provider: str, model: str, path: str) -> tuple[dict[st
 
 def list_of(provider: str, model: str) -> tuple[float, float, float | None] | None:
     try:
-        found = list_prices(provider, model, DIALECTS.get(provider, "openai"))
+        found = list_prices(provider, model, DIALECTS.get(provider.split("-")[0], "openai"))
     except LookupError:
         return None
     return found.input, found.output, found.cached_input

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -12,7 +15,7 @@ from sim.importing.latency import Latency, answers_of, fit_latency
 from sim.importing.laws import FEWEST, fit
 from sim.importing.noted import Evidence, law_data, seconds
 from sim.importing.outages import Outage, find_outages
-from sim.importing.prices import price_of
+from sim.importing.prices import list_of, price_of, usd
 from sim.importing.targets import DIALECTS, Targets
 from sim.scenario.presets import profiles
 
@@ -37,8 +40,13 @@ class Provided:
     shares: list[tuple[dict[str, Any], str]] = field(default_factory=list)
 
 
-def fit_providers(attempts: Calls, targets: Targets, timed: bool = True) -> Provided:
-    """``attempts``: every row of the log, retries not folded. ``timed``: its times mean something."""
+Names = Mapping[tuple[str, str], tuple[str, str]]
+
+
+def fit_providers(attempts: Calls, targets: Targets, timed: bool = True, bases: Names = MappingProxyType({})) -> Provided:
+    """``attempts``: every row of the log, retries not folded. ``timed``: its times mean something. ``bases``: the public models
+    behind targets with names of their own.
+    """
     found = Provided({}, [], np.full(len(attempts), np.nan, np.float32), "")
     owner = np.where(targets.of >= 0, targets.provider_of[targets.of], -1)
     for number, name in enumerate(targets.providers):
@@ -53,7 +61,7 @@ def fit_providers(attempts: Calls, targets: Targets, timed: bool = True) -> Prov
                 seen = find_outages(attempts.start_s[here], attempts.status[here]) if timed else []
                 if seen:
                     found.outages[(name, model)] = seen
-                entry["models"][model] = fit_model(attempts.where(here, only=()), here, name, model, found)
+                entry["models"][model] = fit_model(attempts.where(here, only=()), here, name, model, found, bases.get((name, model)))
         models = [model for provider, model in targets.names if provider == name]
         of = np.array([models.index(model) if provider == name else -1 for provider, model in targets.names])[targets.of[rows]]
         fit_errors(name, entry, attempts.where(rows, only=()), of, found)
@@ -63,16 +71,22 @@ def fit_providers(attempts: Calls, targets: Targets, timed: bool = True) -> Prov
     return found
 
 
-def fit_model(rows: Calls, place: np.ndarray, provider: str, model: str, found: Provided) -> dict[str, Any]:
+def fit_model(
+    rows: Calls, place: np.ndarray, provider: str, model: str, found: Provided, base: tuple[str, str] | None = None
+) -> dict[str, Any]:
     path = f"providers.{provider}.models.{model}"
     latency = fit_latency(answers_of(rows))
     data: dict[str, Any] = {}
     if latency is None:
-        assumed(path, model, data, found)
+        assumed(path, model if base is None else base[1], data, found)
     else:
         found.latencies[f"{provider}/{model}"] = latency
         written(path, latency, data, found)
-    price, cost, evidence = price_of(rows, provider, model, path)
+    price, cost, evidence = price_of(rows, *(base or (provider, model)), path)
+    if base is not None:
+        listed = list_of(*base)
+        price = usd(*listed[:2]) if price is None and listed is not None else price
+        evidence.says += f"; its base_model is {'/'.join(base)}"
     if price is not None:
         data["price"] = price
     found.log_cost_usd[place] = cost
@@ -81,10 +95,23 @@ def fit_model(rows: Calls, place: np.ndarray, provider: str, model: str, found: 
 
 
 def assumed(path: str, model: str, data: dict[str, Any], found: Provided) -> None:
-    known = profiles()
-    near = next((name for name in known if name in model or model in name), ASSUMED)
-    data["preset"] = near
+    data["preset"] = near = nearest_profile(model)
     found.evidence.append(Evidence(f"{path}.preset", f"the log has no latencies: those of {near} are an ASSUMPTION", weak=True))
+
+
+def nearest_profile(model: str) -> str:
+    """The profile whose name the model's holds, else the one that shares two words with it, such as ``claude`` and ``haiku``."""
+    known = {name: spelt(name) for name in profiles()}
+    within = next((name for name, words in known.items() if words in spelt(model) or spelt(model) in words), None)
+    own = {each for each in spelt(model).split("-") if each.isalpha()}
+    shared = {name: len(own & set(words.split("-"))) for name, words in known.items()}
+    best = max(shared, key=lambda name: shared[name], default=ASSUMED)
+    return within or (best if shared.get(best, 0) > 1 else ASSUMED)
+
+
+def spelt(name: str) -> str:
+    """Vendors spell versions with dots or dashes."""
+    return re.sub(r"[^a-z0-9]+", "-", name.lower())
 
 
 def written(path: str, latency: Latency, data: dict[str, Any], found: Provided) -> None:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from sim.importing.classes import Asking
-from sim.importing.litellm_config import STRATEGIES, Config
+from sim.importing.litellm_config import STRATEGIES, Config, Deployment, shuffled
+from sim.importing.prices import list_of
 from sim.importing.targets import Targets, clean
 
 
@@ -30,7 +31,8 @@ def route(asking: Asking, targets: Targets, config: Config | None) -> tuple[dict
         needs.append(name)
     if config is not None:  # groups that nobody asked for
         for group in config.groups:
-            capabilities.setdefault(clean(group, "group"), others(clean(group, "group"), targets, config))
+            if clean(group, "group") not in asking.group:
+                capabilities.setdefault(clean(group, "group"), others(clean(group, "group"), targets, config))
     return {"kind": "capability", **{name: found for name, found in capabilities.items() if found}}, needs
 
 
@@ -42,20 +44,35 @@ def others(group: str, targets: Targets, config: Config) -> list[str]:
     found: list[str] = []
     for name in (own, *following):
         for each in config.groups.get(name or "", ()):
-            provider, model = config.renamed.get((each.provider, each.model), (each.provider, each.model))
-            if (provider, model) in targets.names:
-                found.append(f"{provider}/{model}")
+            if config.name_of(each) in targets.names:
+                found.append("/".join(config.name_of(each)))
     return found
 
 
 def pool(targets: Targets, config: Config) -> dict[str, Any]:
     (members,) = config.groups.values()
-    labels: dict[str, float] = {}
-    for each in members:
-        provider, model = config.renamed.get((each.provider, each.model), (each.provider, each.model))
-        label = f"{provider}/{model}"
-        labels[label] = labels.get(label, 0.0) + each.weight
+    labels = {"/".join(name): weight for name, weight in weighted(members, config).items()}
     kind = STRATEGIES.get(config.strategy, "weighted")
     if kind == "weighted" and len(labels) > 1:
         return {"kind": kind, "weights": {label: float(f"{weight:.6g}") for label, weight in labels.items()}}
     return {"kind": "round-robin" if kind == "weighted" else kind, "models": list(labels)}
+
+
+def weighted(members: list[Deployment], config: Config) -> dict[tuple[str, str], float]:
+    """Targets of a group with their weights; deployments of one model at one provider are one target."""
+    found: dict[tuple[str, str], float] = {}
+    for each, weight in zip(members, shuffled(members), strict=True):
+        found[config.name_of(each)] = found.get(config.name_of(each), 0.0) + weight
+    return found
+
+
+def shares_without_log(members: list[Deployment], config: Config) -> dict[tuple[str, str], float]:
+    """Of a group's calls, those that each target gets, as far as a share can say what the strategy does; none has 0."""
+    weights = weighted(members, config)
+    kind = STRATEGIES.get(config.strategy, "weighted")
+    if kind == "cheapest":
+        prices = {name: list_of(*config.bases.get(name, name)) for name in weights}
+        return {min(weights, key=lambda name: sum((prices[name] or (float("inf"),))[:2])): 1.0}
+    if kind != "weighted":
+        weights = dict.fromkeys(weights, 1.0)
+    return {name: weight / sum(weights.values()) for name, weight in weights.items() if weight}
