@@ -13,7 +13,7 @@ CASES = [(group, case) for group, cases in GROUPS.items() for case in cases]
 
 
 @pytest.mark.parametrize("case", [case for _, case in CASES], ids=[case.key for _, case in CASES])
-def test_every_row_loads_with_its_changes_lasts_a_minute_and_is_what_its_gateway_can_do(
+def test_every_row_loads_with_its_changes_lasts_a_minute_or_two_and_is_what_its_gateway_can_do(
     case: Case, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(ROOT)
@@ -22,7 +22,7 @@ def test_every_row_loads_with_its_changes_lasts_a_minute_and_is_what_its_gateway
     under = laid.get("--on")
     loaded = load(under or name, changes_of(name, under, laid.get("--duration"), case.changes))
     assert find_target(case.target).cannot(loaded) == []
-    assert loaded.scenario.workload.duration <= 76
+    assert loaded.scenario.workload.duration <= 120
     assert loaded.scenario.faults
 
 
@@ -31,7 +31,7 @@ def test_no_row_is_there_twice() -> None:
     assert len({case.name for case in LIBRARY}) == len(LIBRARY)
 
 
-@pytest.mark.parametrize(("what", "rows"), [("haproxy", 3), ("storm", 7), ("*50% load*", 2), ("provider_hang", 4), ("nothing", 0)])
+@pytest.mark.parametrize(("what", "rows"), [("haproxy", 3), ("storm", 7), ("*50% load*", 2), ("provider_hang", 7), ("nothing", 0)])
 def test_rows_are_picked_by_group_target_or_scenario(what: str, rows: int) -> None:
     assert sum(chosen(group, case, [what]) for group, case in CASES) == rows
 

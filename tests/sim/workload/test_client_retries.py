@@ -74,7 +74,7 @@ def test_whatever_is_not_sent_again_pays_into_the_budget_once():
 def test_pauses_are_those_of_the_gateways_own_retries(kind):
     backoff = Backoff(kind=kind)
     draws = np.array([0.0001, 0.3, 0.9])
-    state = retry.State(3, False, False, True, retry.BACKOFFS.index(kind), backoff.base, backoff.cap, -1.0, 0.0, 0)
+    state = retry.State(3, False, False, False, True, retry.BACKOFFS.index(kind), backoff.base, backoff.cap, -1.0, 0.0, 0)
     for number, previous_s in ((0, 0.0), (1, 0.7), (5, 6.0)):
         ours = backoff_s(backoff, number, np.full(3, previous_s), draws)
         assert ours == pytest.approx([retry.backoff_s(state, number, previous_s, draw) for draw in draws])
