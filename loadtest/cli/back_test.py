@@ -21,7 +21,14 @@ PARTS, STUDENT = 10, 2.262
 Predict = Callable[["Loaded", int], "Run"]
 PREDICTED_CALLS, FEWEST_CALLS = 40_000, 299
 FIRST_PART = 0.7
-BARS = {"latency_s.p50": 0.03, "latency_s.p99": 0.08, "cost_usd.per_request": 0.02}
+BARS = {"latency_s.p50": 0.03, "latency_s.p99": 0.08, "cost_usd.per_request": 0.02, "availability": 0.01}
+CHANGE = {
+    "latency_s.p50": "providers.NAME.models.MODEL.ttft, per_token or latency; or import the log of a time in which they were steady",
+    "latency_s.p99": "their tails: ttft, per_token or latency of a mixture; or the faults, if the log has slow spells",
+    "cost_usd.per_request": "providers.NAME.models.MODEL.price, and tokens of the request classes",
+    "availability": "providers.NAME.errors and faults; or gateway.retry and fallback, if they heal what failed in the log",
+}
+"""Where the scenario says what a figure comes from."""
 WORDS = {"latency_s.p50": "P50", "latency_s.p99": "P99", "cost_usd.per_request": "cost", "ttft_s.p50": "first token P50",
          "availability": "availability", "offered_rps": "rate", "tokens.input_per_request": "input tokens",
          "tokens.output_per_request": "output tokens", "cache_hit_rate": "cache hits"}  # fmt: skip
@@ -92,6 +99,17 @@ class BackTest:
         ]
         return listed(told)
 
+    def off(self) -> list[str]:
+        """A line for each figure beyond its bar: the log's, the prediction's, and what to change."""
+        told = []
+        for name, figure in self.held.items():
+            if abs(figure.error) > BARS[name]:
+                unit = UNITS.get(name.partition(".")[0], "count")
+                seen = f"{say(figure.log, unit)} in the log, {say(figure.predicted, unit)} predicted"
+                longer = f"; or import a longer log, {self.calls:,} calls are few" if self.calls < FEWEST_CALLS else ""
+                told.append(f"off: {WORDS[name]}: {seen}: change {CHANGE[name]}{longer}")
+        return told
+
     def table(self) -> list[str]:
         lines = [f"{'':24}{'log':>12}{'predicted':>12}{'error':>10}"]
         for name, figure in self.figures.items():
@@ -146,7 +164,7 @@ def figures_of(calls: Calls, cost_usd: np.ndarray) -> dict[str, Known]:
         if np.isfinite(sizes).mean() > 0.9:
             share = 1.0 if "input" in name else float(calls.asked.mean())
             told[name] = float(np.nanmean(sizes)) * share, None, None
-    told["availability"] = float(served.mean()), None, None
+    told["availability"] = known(served.astype(np.float64))
     if calls.cache_hit.any():
         told["cache_hit_rate"] = known(calls.cache_hit.astype(np.float64))
     if calls.span_s > 0:

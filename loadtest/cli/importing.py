@@ -261,7 +261,7 @@ class Import:
     def first_line(self, drafted: Draft, at_1x: BackTest | None, held_out: BackTest | None) -> str:
         if at_1x is None:
             return "No log: routes, limits and policies are the configuration's; traffic, tokens and latencies are assumptions."
-        if not at_1x.held:
+        if not at_1x.held.keys() - {"availability"}:
             return f"The log has neither latencies nor costs: {at_1x.calls:,} calls are reproduced in number and size only."
         verdict = "The scenario reproduces its log at 1x" if at_1x.ok else "The scenario does NOT reproduce its log at 1x"
         missing = "" if "latency_s.p50" in at_1x.held else " (the log has no latencies: those are assumptions)"
@@ -298,6 +298,7 @@ class Import:
             "warnings": [str(each) for each in loaded.warnings],
             "pictures": pictures,
             "table": [] if at_1x is None else at_1x.table(),
+            "off": [] if at_1x is None else at_1x.off(),
         }
 
     def lines(self, answer: dict[str, Any]) -> list[str]:
@@ -310,7 +311,12 @@ class Import:
         lines += [f"not modelled: {each['key']}: {each['means']}" for each in answer["not_modelled"]]
         lines += [f"warning: {each}" for each in answer["warnings"]]
         lines.append(f"wrote {self.out}, and {len(answer['pictures'])} pictures in {self.out.with_suffix('.evidence')}")
-        lines.append(f"next: tenfold predict {shlex.quote(str(self.out))} --scale 1,10,100")
+        lines += answer["off"]
+        place = shlex.quote(str(self.out))
+        if answer["off"]:
+            lines.append(f"next: put that right before any other scale; tenfold predict {place} --scale 1 shows whether it is")
+        else:
+            lines.append(f"next: tenfold predict {place} --scale 1,10,100")
         return lines
 
     def say(self, what: str) -> None:

@@ -15,7 +15,7 @@ from sim.importing.calls import Calls, folded, no_calls
 from sim.importing.classes import Asking, fit_classes, fit_conversations, fit_users
 from sim.importing.litellm_config import Config, Deployment
 from sim.importing.noted import Evidence, seconds
-from sim.importing.providers import Provided, fit_providers
+from sim.importing.providers import GONE, Provided, fit_providers
 from sim.importing.routes import route, shares_without_log
 from sim.importing.skipped import Skipped
 from sim.importing.targets import STAND_IN, Targets, clean, targets_of
@@ -61,8 +61,8 @@ def draft(
     renamed = config.renamed if config else {}
     known = [renamed.get((each.provider, each.model), (each.provider, each.model)) for each in config.deployments] if config else []
     targets = targets_of(attempts, tuple(dict.fromkeys(known)), renamed)
-    provided = fit_providers(attempts, targets, timed, config.bases if config else {})
     calls = folded(attempts, skipped, file)
+    provided = fit_providers(attempts, targets, timed, config.bases if config else {}, again_of(config, calls))
     own = targets_of(calls, targets.names, renamed) if len(calls) != len(attempts) else targets
     talking = fit_conversations(calls)
     fresh = talking.fresh if talking is not None and history else None
@@ -85,6 +85,8 @@ def draft(
                 each["history"] = False
             made.remarks.append("input tokens are as logged, history included: the context policy and more turns change nothing")
     gateway = gateway_of(made, config, calls, asking, targets)
+    if provided.failed:
+        gateway = {"validation": failing(made, provided.failed, config), **gateway}
     workload["requests"] = in_order(asking)
     add_config_limits(provided, config, targets)
     made.data = {
@@ -95,6 +97,27 @@ def draft(
     if faults:
         made.data["faults"] = faults
     return made
+
+
+def again_of(config: Config | None, calls: Calls) -> str:
+    """What the scenario's gateway does after a failure: see fit_providers."""
+    retry = config.gateway.get("retry", {}) if config is not None else {"attempts": int(calls.attempts.max())}
+    return "fallbacks" if config is not None and config.gateway.get("fallback") else "retries" if retry.get("attempts", 1) > 1 else ""
+
+
+def failing(made: Draft, count: int, config: Config | None) -> dict[str, Any]:
+    """Calls that fail wherever they are sent, as requests that are refused."""
+    assert made.calls is not None
+    bad = made.calls.where(~made.calls.served & (made.calls.status != GONE), only=())
+    codes = ", ".join(f"{code}: {n:,}" for code, n in zip(*np.unique(bad.status, return_counts=True), strict=True))
+    says = f"{count:,} of {len(made.calls):,} calls failed ({codes}), "
+    if config is not None and config.gateway.get("fallback"):
+        says += "each taken for a call that failed after all retries and fallbacks, as LiteLLM's spend log has them (an ASSUMPTION): "
+    else:
+        says += "with no word of who was asked: "
+    says += "they are refused here, whatever the providers do; verify --target litellm cannot refuse so (add --set gateway.validation=null)"
+    made.evidence.append(Evidence("gateway.validation", says, weak=True))
+    return {"malformed": float(f"{count / len(made.calls):.4g}")}
 
 
 def described(calls: Calls, file: str) -> str:

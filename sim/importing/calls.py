@@ -222,22 +222,36 @@ def whole_rows(arrays: dict[str, np.ndarray]) -> np.ndarray:
     return found | np.uint64(1)
 
 
-def folded(calls: Calls, skipped: Skipped, file: str) -> Calls:
-    """Rows of one call (retries, fallbacks) as one row: from the first start to the last end, the last one's answer, all their cost.
+def chained(calls: Calls) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """(rows by call and time, the places there at which a call's first attempts stand, and its last ones).
 
     Only attempts of a call that begin where the one before failed count as such: a trace may also hold several calls of an agent.
     """
     call = calls.hashes["call"]
     if not call.any():
-        return calls
+        order = np.arange(len(calls))
+        return order, order, order
     order = np.argsort(call, kind="stable")  # within a call in order of time
     failed = calls.status[order] != OK
     same = (call[order][1:] == call[order][:-1]) & (call[order][1:] != 0)
-    retried = np.concatenate([[False], same & failed[:-1]])
-    if not retried.any():
+    head = np.flatnonzero(np.concatenate([[True], ~(same & failed[:-1])]))
+    return order, head, np.concatenate([head[1:], [len(order)]]) - 1
+
+
+def failed_for_good(calls: Calls) -> tuple[np.ndarray, np.ndarray]:
+    """Masks of rows: the last attempts of calls that failed, and their attempts before that. A row by itself is a call."""
+    order, head, tail = chained(calls)
+    last, before = np.zeros(len(calls), bool), np.zeros(len(calls), bool)
+    last[order[tail]] = ~calls.served[order[tail]]
+    before[order] = np.repeat(last[order[tail]], tail - head + 1)
+    return last, before & ~last
+
+
+def folded(calls: Calls, skipped: Skipped, file: str) -> Calls:
+    """Rows of one call (retries, fallbacks) as one row: from the first start to the last end, the last one's answer, all their cost."""
+    order, head, tail = chained(calls)
+    if len(head) == len(order):
         return calls
-    head = np.flatnonzero(~retried)
-    tail = np.concatenate([head[1:], [len(order)]]) - 1
     first, last = order[head], order[tail]
     end_s = np.nan_to_num(calls.start_s + calls.duration_s, nan=0.0)
     kept = calls.where(last)
@@ -253,7 +267,7 @@ def folded(calls: Calls, skipped: Skipped, file: str) -> Calls:
         cost_usd=np.where(np.isnan(kept.cost_usd) & (cost == 0), np.nan, cost).astype(np.float32),
         attempts=np.add.reduceat(calls.attempts[order], head).astype(np.int16),
     )
-    skipped.note("rows are retries or fallbacks of the call before: folded into it", file, None, int(retried.sum()))
+    skipped.note("rows are retries or fallbacks of the call before: folded into it", file, None, len(order) - len(head))
     return one.where(np.argsort(one.start_s, kind="stable"))
 
 

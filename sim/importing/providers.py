@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from sim.importing.calls import OK, Calls
+from sim.importing.calls import OK, Calls, failed_for_good
 from sim.importing.latency import Latency, answers_of, fit_latency
 from sim.importing.laws import FEWEST, fit
 from sim.importing.noted import Evidence, law_data, seconds
@@ -38,17 +38,23 @@ class Provided:
     latencies: dict[str, Latency] = field(default_factory=dict)
     outages: dict[tuple[str, str], list[Outage]] = field(default_factory=dict)
     shares: list[tuple[dict[str, Any], str]] = field(default_factory=list)
+    failed: int = 0
+    """Calls that failed whatever target they were sent to, or before they were sent to one."""
 
 
 Names = Mapping[tuple[str, str], tuple[str, str]]
 
 
-def fit_providers(attempts: Calls, targets: Targets, timed: bool = True, bases: Names = MappingProxyType({})) -> Provided:
+def fit_providers(attempts: Calls, targets: Targets, timed: bool = True, bases: Names = MappingProxyType({}), again: str = "") -> Provided:
     """``attempts``: every row of the log, retries not folded. ``timed``: its times mean something. ``bases``: the public models
-    behind targets with names of their own.
+    behind targets with names of their own. ``again``: what the scenario's gateway does after a failure, ``retries`` or also ``fallbacks``:
+    calls of the log that failed in the end must not be healed by it.
     """
     found = Provided({}, [], np.full(len(attempts), np.nan, np.float32), "")
     owner = np.where(targets.of >= 0, targets.provider_of[targets.of], -1)
+    last, before = failed_for_good(attempts)
+    anywhere = last & ((owner < 0) | (again == "fallbacks")) & (attempts.status != GONE) & ~attempts.cache_hit
+    known = attempts.knows("call")
     for number, name in enumerate(targets.providers):
         entry: dict[str, Any] = {"dialect": DIALECTS.get(name.split("-")[0], "openai")}
         if entry["dialect"] == "openai":
@@ -61,11 +67,16 @@ def fit_providers(attempts: Calls, targets: Targets, timed: bool = True, bases: 
                 seen = find_outages(attempts.start_s[here], attempts.status[here]) if timed else []
                 if seen:
                     found.outages[(name, model)] = seen
+                    for each in seen:
+                        anywhere[here[(attempts.start_s[here] >= each.start_s) & (attempts.start_s[here] <= each.end_s)]] = False
                 entry["models"][model] = fit_model(attempts.where(here, only=()), here, name, model, found, bases.get((name, model)))
         models = [model for provider, model in targets.names if provider == name]
         of = np.array([models.index(model) if provider == name else -1 for provider, model in targets.names])[targets.of[rows]]
-        fit_errors(name, entry, attempts.where(rows, only=()), of, found)
+        lasting = (last & (again == "retries"))[rows]
+        elsewhere = (anywhere | (before & (again != "")))[rows]
+        fit_errors(name, entry, attempts.where(rows, only=()), of, found, lasting, elsewhere, known)
         found.data[name] = entry
+    found.failed = int(anywhere.sum())
     if len(targets):
         found.cost_is = "as logged" if attempts.has("cost_usd") else "logged tokens at list prices"
     return found
@@ -136,22 +147,25 @@ def written(path: str, latency: Latency, data: dict[str, Any], found: Provided) 
     found.evidence.append(Evidence(path, latency.says, weak=latency.n < FEWEST or latency.off > 2))
 
 
-def fit_errors(name: str, entry: dict[str, Any], rows: Calls, of: np.ndarray, found: Provided) -> None:
+def fit_errors(
+    name: str, entry: dict[str, Any], rows: Calls, of: np.ndarray, found: Provided, lasting: np.ndarray, elsewhere: np.ndarray, known: bool
+) -> None:
     """Errors outside outages, as a share of attempts; 429s apart, because they are a limit's. Where the provider's models differ, each has
-    shares of its own. ``of``: the model of each row, by its name's number in ``entry``.
+    shares of its own. ``of``: the model of each row, by its name's number in ``entry``. ``lasting``: rows after which no attempt followed,
+    where the gateway retries; ``known``: the log tells attempts of a call. ``elsewhere``: rows that count nowhere here.
     """
-    reached = ~rows.cache_hit & (rows.status != GONE)
+    reached = ~rows.cache_hit & (rows.status != GONE) & ~elsewhere
     models: list[str] = list(entry["models"])
     for number, model in enumerate(models):
         for each in found.outages.get((name, model), ()):
             reached &= (of != number) | (rows.start_s < each.start_s) | (rows.start_s > each.end_s)
-    limited = reached & (rows.status == RATE_LIMITED)
-    bad = reached & (rows.status != OK) & ~limited
+    limited = reached & (rows.status == RATE_LIMITED) & ~lasting
+    bad = reached & (rows.status != OK) & ~limited & ~lasting
     gone = int((rows.status == GONE).sum())
     if gone:
         says = f"{gone:,} calls were left by their clients (499): not the provider's errors"
         found.evidence.append(Evidence(f"providers.{name}.models", says))
-    for kind, struck in (("rate-limit", limited), ("errors", bad)):
+    for kind, struck in (("lasting" if known else "lasting?", reached & lasting), ("rate-limit", limited), ("errors", bad)):
         if not struck.any():
             continue
         if not differ(struck, reached, of, len(models)):
@@ -175,7 +189,7 @@ def differ(struck: np.ndarray, reached: np.ndarray, of: np.ndarray, models: int)
 def add_share(
     kind: str, name: str, model: str | None, rows: Calls, struck: np.ndarray, attempts: int, entry: dict[str, Any], found: Provided
 ) -> None:
-    """A share of errors as the provider's ``errors``; 429s, and shares of single models, as faults that last the whole run."""
+    """A share of errors as the provider's ``errors``; 429s, second ones and shares of single models as faults that last the whole run."""
     count = int(struck.sum())
     if not count or not attempts:
         return
@@ -186,7 +200,11 @@ def add_share(
     told += (
         "were answered 429" if kind == "rate-limit" else "failed, " + ", ".join(f"{c}: {n:,}" for c, n in zip(codes, counts, strict=True))
     )
-    if kind == "errors" and model is None:
+    lasting = kind.startswith("lasting")
+    if lasting:
+        told += f"; {FOR_GOOD if kind == 'lasting' else ROWS_ARE_CALLS}" + ("" if unretried(status) == status else NOT_RETRIED)
+        status = unretried(status)
+    if kind != "rate-limit" and model is None and "errors" not in entry:
         errors: dict[str, Any] = {"rate": share, "status": status}
         spent = rows.duration_s[struck]
         spent = spent[np.isfinite(spent) & (spent > 0)]
@@ -194,7 +212,20 @@ def add_share(
             after = fit(spent, True) if len(spent) >= FEWEST else fit(np.full(1, np.median(spent)), True)
             errors["after"] = law_data(after.law)
         entry["errors"] = errors
-        found.evidence.append(Evidence(f"providers.{name}.errors", told, weak=count < 10))
+        found.evidence.append(Evidence(f"providers.{name}.errors", told, weak=count < 10 or kind == "lasting?"))
         return
-    fault: dict[str, Any] = {"kind": kind, "provider": name} | ({} if model is None else {"model": model})
-    found.shares.append((fault | {"share": share} | ({"status": status} if kind == "errors" else {}), told))
+    of_kind = {"kind": kind} if kind == "rate-limit" else {"kind": "errors", "status": status}
+    found.shares.append((of_kind | {"provider": name} | ({} if model is None else {"model": model}) | {"share": share}, told))
+
+
+FOR_GOOD = "these are the last attempts of calls that no retry healed"
+ROWS_ARE_CALLS = (
+    "each failed row is taken for a call that failed after all its retries, as LiteLLM's spend log has them (an ASSUMPTION); errors that a "
+    "retry healed are in no such log"
+)
+NOT_RETRIED = "; 400 stands for their status, because it is not retried"
+
+
+def unretried(status: int) -> int:
+    """A status that gateways do not retry, for a call that no retry healed: its own, or 400."""
+    return 400 if status >= 500 or status in (408, 409, RATE_LIMITED) else status

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from loadtest.cli import exit_codes
+from loadtest.cli.back_test import BackTest, Figure
 from loadtest.cli.importing import steady_rps
 from loadtest.cli.main import run
 from loadtest.targets.litellm import TARGET
@@ -100,6 +101,30 @@ litellm_settings: {request_timeout: 60}
     )
     assert run(["import", "litellm", "one.yaml", "-o", "my.yaml", "-q"]) == exit_codes.OK
     assert TARGET.cannot(load("my.yaml")) == []
+
+
+def test_a_scenario_that_does_not_reproduce_its_log_says_what_is_off_before_all_else(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    logs.write_lines(folder / "few.jsonl", [logs.litellm(each, number) for number, each in enumerate(logs.truth(11).rows())])
+    assert run(["import", "litellm", "config.yaml", "--logs", "few.jsonl", "-o", "my.yaml", "-q"]) == exit_codes.OK
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0].startswith("The scenario does NOT reproduce its log at 1x: P50 ")
+    assert "and availability " in lines[0]
+    assert lines[-1].startswith("next: put that right before any other scale")
+    (off,) = [line for line in lines if line.startswith("off: ")]
+    assert off.startswith("off: cost: $")
+    assert "change providers.NAME.models.MODEL.price" in off
+    assert off.endswith("or import a longer log, 11 calls are few")
+
+
+@pytest.mark.parametrize(
+    ("predicted", "says"), [(0.9785, []), (0.9999, ["off: availability: 97.85 % in the log, 99.990 % predicted: change "])]
+)
+def test_an_availability_that_retries_healed_is_off(predicted: float, says: list[str]) -> None:
+    tested = BackTest({"availability": Figure(0.9785, None, None, predicted, None, None)}, 5000)
+    assert tested.ok == (not says)
+    assert [line.partition("providers")[0] for line in tested.off()] == says
 
 
 @pytest.mark.slow

@@ -8,11 +8,16 @@ from typing import Any
 import numpy as np
 import pytest
 
+from loadtest.cli.back_test import compare
+from loadtest.cli.importing import predict
+from sim.gateway.language import load
 from sim.importing.arrivals import fit_arrivals
-from sim.importing.assemble import draft
+from sim.importing.assemble import Draft, draft
+from sim.importing.litellm_config import read_config
 from sim.importing.outages import find_outages
 from sim.importing.read import read
 from sim.importing.skipped import Skipped
+from sim.importing.write import write_scenario
 from tests.sim.importing import logs
 
 
@@ -76,6 +81,62 @@ def test_an_outage_is_a_fault_at_its_time(tmp_path: Path) -> None:
     assert fault["provider"] == "openai"
     assert float(fault["at"][:-1]) == pytest.approx(300, abs=5)
     assert float(fault["for"][:-1]) == pytest.approx(90, abs=8)
+
+
+def availability(tmp_path: Path, config: str, change: Any = lambda row: row) -> tuple[float, float, Draft]:
+    """(the log's, the prediction's, the draft)."""
+    rows = [change(logs.litellm(each, number)) for number, each in enumerate(logs.truth(3000, error=0.05).rows())]
+    calls, _ = read("litellm", [logs.write_lines(tmp_path / "spend.jsonl", rows)], {}, Skipped())
+    (tmp_path / "config.yaml").write_text(config)
+    drafted = draft(calls, read_config(tmp_path / "config.yaml"), "mine", Skipped(), "spend.jsonl", "fit")
+    place = tmp_path / "mine.yaml"
+    place.write_text(write_scenario(drafted, place, []))
+    found = compare(load(place), drafted.calls, drafted.log_cost_usd, predict).figures["availability"]
+    return found.log, found.predicted, drafted
+
+
+MODELS = """
+model_list:
+  - {model_name: chat-gpt, litellm_params: {model: openai/gpt-4o-mini}}
+  - {model_name: chat-cla, litellm_params: {model: anthropic/claude-haiku-4-5}}
+"""
+
+
+@pytest.mark.parametrize("settings", ["", "litellm_settings: {fallbacks: [{chat-gpt: [chat-cla]}, {chat-cla: [chat-gpt]}]}"])
+def test_failed_calls_of_a_spend_log_are_not_healed_by_the_retries_that_they_have_had(tmp_path: Path, settings: str) -> None:
+    logged, predicted, drafted = availability(tmp_path, MODELS + settings)
+    assert logged == pytest.approx(0.95, abs=0.01)
+    assert predicted == pytest.approx(logged, abs=0.005)
+    assert drafted.data["gateway"]["retry"]["attempts"] == 3
+    assert any("failed after all" in each.says and "ASSUMPTION" in each.says for each in drafted.evidence if each.weak)
+
+
+def test_failures_before_a_provider_was_asked_are_those_of_no_provider(tmp_path: Path) -> None:
+    def nameless(row: dict[str, Any]) -> dict[str, Any]:
+        return row if row["status"] == "success" else row | {"model": "", "custom_llm_provider": "", "model_group": ""}
+
+    logged, predicted, drafted = availability(tmp_path, MODELS, nameless)
+    assert predicted == pytest.approx(logged, abs=0.005)
+    assert drafted.data["gateway"]["validation"]["malformed"] == pytest.approx(1 - logged, abs=1e-3)
+
+
+def test_attempts_that_a_retry_healed_are_errors_and_the_others_last(tmp_path: Path) -> None:
+    """Of 1000 calls 100 fail once and are answered at the second attempt; 20 fail three times."""
+    rows: list[dict[str, Any]] = []
+    for number, row in enumerate(logs.truth(1000, error=0.0).rows()):
+        fails = 3 if number % 50 == 0 else 1 if number % 10 == 1 else 0
+        for attempt in range(fails + (fails < 3)):
+            one = logs.payload(
+                row | {"start": row["start"] + attempt * 1e-3, "status": 503 if attempt < fails else 200, "model": "gpt-4o-mini"}, number
+            )
+            rows.append(one | {"id": f"{number}-{attempt}"})
+    calls, _ = read("litellm", [logs.write_lines(tmp_path / "payload.jsonl", rows)], {}, Skipped())
+    found = draft(calls, None, "mine", Skipped(), "payload.jsonl", "fit").data
+    assert found["gateway"]["retry"]["attempts"] == 3
+    assert found["providers"]["openai"]["errors"]["rate"] == pytest.approx(20 / 1100, rel=0.01)
+    assert found["providers"]["openai"]["errors"]["status"] == 400
+    (healed,) = found["faults"]
+    assert (healed["status"], healed["share"]) == (503, pytest.approx(100 / 1100, rel=0.01))
 
 
 def test_scattered_errors_are_no_outage() -> None:
