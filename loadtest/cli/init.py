@@ -18,7 +18,7 @@ STARTERS = ("chat", "agent", "rag", "batch")
 @click.command(
     epilog=examples(
         "tenfold init",
-        "tenfold init --from rag",
+        "tenfold init rag.yaml --from rag",
         "tenfold init support-agent.yaml --from chat",
         "tenfold predict support-agent.yaml --scale 1,10",
     )

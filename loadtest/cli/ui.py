@@ -53,7 +53,9 @@ def command(path: str, overrides: tuple[str, ...], scale: float, seed: int | Non
     except ModuleNotFoundError as error:
         if error.name is None or error.name.startswith(("loadtest", "sim")):
             raise
-        raise click.UsageError(f"the page needs the extra: pip install 'tenfold[ui]' ({error.name} is not installed)") from error
+        raise click.UsageError(
+            f"the page needs the extra: pip install 'tenfold[ui]', in a clone pip install '.[ui]' ({error.name} is not installed)"
+        ) from error
 
     loaded = load_scenario(path, overrides)
 

@@ -31,7 +31,7 @@ class Fault(Model):
         "region-outage: gateways and providers of a region are gone; dns-outage: its address is not renewed; "
         "crash: a long prompt brings it down"
     )  # fmt: skip
-    provider: Name | None = Field(None, description="who is struck; a region-outage strikes all that stand in its region; default: that")
+    provider: Name | None = Field(None, description="who is struck; default: of a region-outage all that stand in the region")
     region: Name | None = Field(None, description="of a region-outage: where; default: it is no outage of a region")
     also: tuple[Name, ...] = Field((), description="other providers struck by the same cause at the same times")
     model: Name | None = Field(None, description="only this model of the provider; default: all")

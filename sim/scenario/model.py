@@ -141,7 +141,7 @@ class Client(Model):
         description="Apdex's T: users are satisfied with an answer within it (its first content, if they stream), and tolerate one within "
         "four times as long; default: none, and no figure apdex",
     )
-    retries: ClientRetries | None = Field(None, description="default: a client sends each request once")
+    retries: ClientRetries | None = Field(None, description="requests are sent again by the client, as SDKs do; default: each is sent once")
 
 
 class Population(Model):
@@ -226,7 +226,9 @@ class Workload(Model):
     )
     client: Client = Field(Client(), description="what callers do while they wait")
     users: Population | None = Field(
-        None, description="default: the arrivals' daily active users or clients; where they say none, 1000, and no cost per user is given"
+        None,
+        description="who calls: how many there are, and where; default: the arrivals' daily active users or clients; where they say none, "
+        "1000, and no cost per user is given",
     )
     conversations: Conversations | None = Field(None, description="group calls into conversations; default: each call stands alone")
     requests: Annotated[tuple[RequestClass, ...], Field(min_length=1, max_length=1000)] = Field(

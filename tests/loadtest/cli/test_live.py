@@ -87,11 +87,10 @@ def assert_clean(shown: str) -> None:
 @pytest.mark.parametrize(
     ("arguments", "row"),
     [
-        (("predict", "--scale", "1,2"), "2x"),
-        (("sweep", *VARY), "the best within all budgets"),
-        (("plan", *KNOB), "the last"),
+        pytest.param(("predict", "--scale", "1,2"), "2x", id="predict"),
+        pytest.param(("sweep", *VARY), "the best within all budgets", id="sweep", marks=pytest.mark.slow),
+        pytest.param(("plan", *KNOB), "the last", id="plan", marks=pytest.mark.slow),
     ],
-    ids=["predict", "sweep", "plan"],
 )
 def test_a_terminal_shows_the_figures_so_far(arguments: Sequence[str], row: str) -> None:
     verb, *rest = arguments

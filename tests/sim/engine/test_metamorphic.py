@@ -48,13 +48,13 @@ def run(seed, rate, cv, service, mean_s, servers, duration_s=256.0, more=()):
     return predict(load(MM1, sets).scenario, replications=1, engine="simpy").requests
 
 
-@settings(max_examples=examples(15), **QUICKLY)
+@settings(max_examples=examples(5), **QUICKLY)
 @given(SCENARIOS)
 def test_every_scenario_keeps_the_invariants(scenario):
     replicate((scenario, 1.0, scenario.seed, 0))  # raises InvariantViolated otherwise
 
 
-@settings(max_examples=examples(15), **QUICKLY)
+@settings(max_examples=examples(5), **QUICKLY)
 @given(SCENARIOS, st.sampled_from(["200ms", "2s"]), st.sampled_from([0.1, 1.0]), st.sampled_from(["same", "next"]))
 def test_every_scenario_keeps_the_invariants_when_it_hedges(scenario, after, at_most, to):
     hedge = Hedge.model_validate({"after": after, "at_most": at_most, "to": to})
@@ -62,14 +62,14 @@ def test_every_scenario_keeps_the_invariants_when_it_hedges(scenario, after, at_
     replicate((hedging, 1.0, scenario.seed, 0))
 
 
-@settings(max_examples=examples(8), **QUICKLY)
+@settings(max_examples=examples(5), **QUICKLY)
 @given(QUEUES, st.sampled_from([1.01, 1.5]))
 def test_waits_rise_pathwise_with_service_times(queue, longer):
     before, after = run(**queue), run(**queue | {"mean_s": queue["mean_s"] * longer})
     assert (after["queue_wait_s"] >= before["queue_wait_s"] - 1e-9).all()
 
 
-@settings(max_examples=examples(8), **QUICKLY)
+@settings(max_examples=examples(5), **QUICKLY)
 @given(QUEUES, st.sampled_from([1.01, 1.5]))
 def test_waits_rise_pathwise_with_load(queue, faster):
     """The same gaps, compressed: the n-th request waits at least as long."""
@@ -78,14 +78,14 @@ def test_waits_rise_pathwise_with_load(queue, faster):
     assert (after["queue_wait_s"][:both] >= before["queue_wait_s"][:both] - 1e-9).all()
 
 
-@settings(max_examples=examples(8), **QUICKLY)
+@settings(max_examples=examples(5), **QUICKLY)
 @given(QUEUES)
 def test_waits_fall_pathwise_with_servers(queue):
     before, after = run(**queue), run(**queue | {"servers": queue["servers"] + 1})
     assert (after["queue_wait_s"] <= before["queue_wait_s"] + 1e-9).all()
 
 
-@settings(max_examples=examples(8), **QUICKLY)
+@settings(max_examples=examples(5), **QUICKLY)
 @given(QUEUES, st.sampled_from([0.25, 0.5, 2.0, 4.0]))
 @example({"seed": 1, "rate": 0.5, "cv": 1.0, "service": SERVICES[0], "mean_s": 1.5, "servers": 1}, 2.0)
 def test_another_unit_of_time_changes_nothing_but_the_unit(queue, unit):
@@ -102,7 +102,7 @@ def test_another_unit_of_time_changes_nothing_but_the_unit(queue, unit):
         np.testing.assert_array_equal(after[column], before[column] * unit)
 
 
-@settings(max_examples=examples(10), **QUICKLY)
+@settings(max_examples=examples(6), **QUICKLY)
 @given(SCENARIOS, st.sampled_from(["errors", "rate-limit"]))
 def test_a_fault_that_never_strikes_leaves_the_fingerprint(scenario, kind):
     never = Fault.model_validate({"kind": kind, "provider": "alpha", "at": "1s", "for": "25s", "share": 0.0})

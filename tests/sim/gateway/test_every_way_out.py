@@ -104,7 +104,7 @@ class Recorded:
                 hand.answer(c, now_s, status={"answer": 200, "fail": 503, "refuse": 401}[what])
 
 
-@settings(max_examples=examples(150), deadline=None)
+@settings(max_examples=examples(80), deadline=None)
 @given(GATEWAYS, EVENTS)
 def test_every_stage_entered_is_left_once_and_nothing_stays_taken(gateway, events):
     recorded = Recorded(gateway)

@@ -81,7 +81,7 @@ def mutated(path: tuple[str | int, ...], change: str, key: str, value: Any) -> d
     return document
 
 
-@settings(max_examples=examples(100), deadline=None)
+@settings(max_examples=examples(30), deadline=None)
 @given(st.sampled_from(PATHS), st.sampled_from(["replace", "remove", "add", "rename"]), st.sampled_from(KEYS), values)
 @example(("gateway", "routing"), "add", "capability", ["x/y"])
 @example(("gateway", "routing"), "replace", "", {"kind": "capability", "capability": ["x"], "capabilities": {}})
@@ -91,7 +91,7 @@ def test_any_changed_value_loads_or_is_refused(path: tuple[str | int, ...], chan
     holds_its_promise(json.dumps(mutated(path, change, key, value)))
 
 
-@settings(max_examples=examples(100), deadline=None)
+@settings(max_examples=examples(30), deadline=None)
 @given(
     st.integers(0, len(TEXT)),
     st.integers(0, 30),
@@ -101,13 +101,13 @@ def test_any_edit_of_the_text_loads_or_is_refused(at: int, cut: int, put: str) -
     holds_its_promise(TEXT[:at] + put + TEXT[at + cut :])
 
 
-@settings(max_examples=examples(50), deadline=None)
+@settings(max_examples=examples(30), deadline=None)
 @given(st.binary(max_size=200))
 def test_any_bytes_load_or_are_refused(raw: bytes) -> None:
     holds_its_promise(raw)
 
 
-@settings(max_examples=examples(50), deadline=None)
+@settings(max_examples=examples(30), deadline=None)
 @given(st.text(max_size=20) | st.sampled_from(PATHS).map(lambda path: ".".join(map(str, path))), values)
 def test_any_override_loads_or_is_refused(path: str, value: Any) -> None:
     told = loaded_or_refused(VALID, f"{path}={json.dumps(value)}")
