@@ -74,6 +74,7 @@ def test_what_set_changes_is_changed_on_both_sides(scenario: str, capsys: pytest
     ]["baseline"]  # fmt: skip
 
 
+@pytest.mark.slow
 def test_the_gate_fails_for_a_figure_that_got_worse_only(scenario: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["compare", scenario, "--with", DEARER, "--fail-if-worse", "-q"]) == exit_codes.GATE
     assert "cost per request worse by" in " ".join(capsys.readouterr().out.split())

@@ -67,6 +67,7 @@ def test_neither_prompts_nor_keys_are_written(folder: Path) -> None:
             assert b"user-1" not in content, path
 
 
+@pytest.mark.slow
 def test_a_configuration_gives_routes_limits_and_policies(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["import", "litellm", "config.yaml", "--logs", "spend.jsonl", "-o", "my.yaml", "--json", "-q"]) == exit_codes.OK
     answer = json.loads(capsys.readouterr().out)

@@ -41,7 +41,7 @@ def test_without_the_extra_it_says_how_to_get_it(
     monkeypatch.setitem(sys.modules, "nicegui", None)
     monkeypatch.delitem(sys.modules, "loadtest.cli.ui_page", raising=False)
     assert run(["ui", scenario]) == exit_codes.USAGE
-    assert "pip install 'tenfold[ui]' (nicegui is not installed)" in capsys.readouterr().err
+    assert "pip install '.[ui]' (nicegui is not installed)" in capsys.readouterr().err
 
 
 def test_a_port_in_use_is_told_before_any_work(scenario: str, capsys: pytest.CaptureFixture[str]) -> None:

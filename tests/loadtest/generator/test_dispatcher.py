@@ -197,6 +197,7 @@ def test_an_answer_that_never_comes_is_a_row_all_the_same(tmp_path: Path) -> Non
     assert set(rows["error"]) == {b"no answer 0.3 s after the last request was sent"}
 
 
+@pytest.mark.slow
 def test_parts_share_the_schedule_between_them(tmp_path: Path) -> None:
     what = scenario({"kind": "poisson", "rate": "40/s", "batch": {"kind": "constant", "value": 4}}, "1s")
     planned, sent = build_schedule(what), []

@@ -9,7 +9,7 @@ import pytest
 from tests.mockprovider.conformance.matrix import Case, broken_cases, check, parameters, status_cases
 
 anthropic = pytest.importorskip("anthropic", reason="the official Anthropic SDK is not installed (pip install tenfold[conformance])")
-pytestmark = pytest.mark.sockets
+pytestmark = [pytest.mark.sockets, pytest.mark.slow]
 
 CLASSES = {
     400: "BadRequestError", 401: "AuthenticationError", 403: "PermissionDeniedError", 404: "NotFoundError", 409: "ConflictError",

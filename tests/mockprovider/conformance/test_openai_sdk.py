@@ -10,7 +10,7 @@ import pytest
 from tests.mockprovider.conformance.matrix import Case, broken_cases, check, parameters, status_cases
 
 openai = pytest.importorskip("openai", reason="the official OpenAI SDK is not installed (pip install tenfold[conformance])")
-pytestmark = pytest.mark.sockets
+pytestmark = [pytest.mark.sockets, pytest.mark.slow]
 
 CLASSES = {
     400: "BadRequestError", 401: "AuthenticationError", 403: "PermissionDeniedError", 404: "NotFoundError", 409: "ConflictError",

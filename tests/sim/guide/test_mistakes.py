@@ -114,6 +114,7 @@ def test_two_providers_of_which_neither_stands_in_for_the_other_are_one_dependen
     assert "class talk can go nowhere else" in found["single provider dependency"]["says"]
 
 
+@pytest.mark.slow
 def test_a_lifetime_is_judged_by_how_long_answers_stay_right() -> None:
     quickly = "workload.requests.faq.prompts.changes=1h"
     assert list(found_in("guide/mistakes/base", quickly)) == ["over-caching"]
@@ -133,6 +134,7 @@ def test_answers_out_of_date_are_those_that_the_run_says_were_outdated_as_many_a
     assert over_caching.out_of_date(tried.run(), each) == pytest.approx(over_caching.aged(0.5), rel=0.1)
 
 
+@pytest.mark.slow
 def test_a_cache_that_is_told_of_changes_does_not_serve_them_too_long() -> None:
     told = ("gateway.cache[0].invalidation=version", "gateway.cache[0].notice=1m")
     assert found_in("guide/mistakes/over_caching_before", *told) == {}
