@@ -36,6 +36,7 @@ from mockprovider.supervisor import start_mocks
 from sim.data.outcomes import OK
 from sim.data.run import Run
 from sim.data.temp_folders import make_work_folder
+from sim.engine.requests import gives_up_after_s
 from sim.gateway.language import load
 from sim.scenario.errors import Problem, ScenarioError
 from sim.scenario.load import Loaded
@@ -122,7 +123,7 @@ def measure(order: Order, say: Say, progress: Progress) -> Measured:
             reports = load_run.play(t0, progress)
             load_run.finish()
             running.check()
-            settle(mocks, outlives(order.loaded.scenario))
+            settle(mocks, gives_up_after_s(order.loaded.scenario) < np.inf)
         say("collecting the logs")
         truth = {name: read_truth(order, name, url) for name, url in mocks.items()}
         gateway = running.collect()
@@ -177,11 +178,6 @@ def set_clocks(mocks: dict[str, str], running: Running, t0: float) -> None:
     late_s = time.time() - t0
     if late_s > 0:
         raise RunFailed(f"the parts could not be told the start in time ({late_s:.1f} s late): the machine is too busy")
-
-
-def outlives(scenario: Scenario) -> bool:
-    """Whether work goes on whose client has left."""
-    return scenario.workload.client.timeout is not None and not scenario.gateway.cancel_on_disconnect
 
 
 def settle(mocks: dict[str, str], backlog: bool) -> None:

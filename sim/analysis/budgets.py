@@ -53,14 +53,11 @@ def judge_one(whole: Window, budget: Budget) -> Judgement:
     return judge_value(budget, METRICS[budget.metric.name].of(window).times(budget.times))
 
 
-UNWELL = 0.5
-
-
 def judge_recovery(found: Recovery, budget: Budget) -> Judgement:
     """What has not recovered when the run ends breaks any limit, and has no value."""
     if found.recovered is None:
         why = "too few samples before or after to say"
-        if found.before is not None and found.before < UNWELL:
+        if found.was_unwell:
             why = f"only {found.before:.1%} were answered before: there is nothing to recover to"
         return Judgement(budget, INSUFFICIENT, "insufficient", False, why)
     if found.time_s is None:

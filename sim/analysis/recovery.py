@@ -40,6 +40,11 @@ class Recovery:
     def never(self) -> bool:
         return self.recovered is False
 
+    @property
+    def was_unwell(self) -> bool:
+        """Samples enough, but so few answers before the disturbance that no window could fall below them."""
+        return self.recovered is None and self.before is not None and self.observed_s >= self.window_s
+
 
 def time_to_recover(run: Run, fault: str | None = None) -> Recovery:
     """From the end of the last disturbance, or of the last one of a kind."""

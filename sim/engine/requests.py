@@ -24,6 +24,12 @@ FROM_SCHEDULE = {
 }  # fmt: skip
 
 
+def gives_up_after_s(scenario: Scenario) -> float:
+    """When the clients of calls that go on without them give up; never where they take their calls along."""
+    timeout_s = scenario.workload.client.timeout
+    return np.inf if timeout_s is None or scenario.gateway.cancel_on_disconnect else timeout_s
+
+
 class RequestMaker:
     """Makes the records of requests by number: a pure function of (scenario, seed, number, what the workload says of it)."""
 

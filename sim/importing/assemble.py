@@ -59,7 +59,7 @@ def draft(
         assert config is not None
         return from_config(config, name)
     renamed = config.renamed if config else {}
-    known = [renamed.get((each.provider, each.model), (each.provider, each.model)) for each in config.deployments] if config else []
+    known = [config.name_of(each) for each in config.deployments] if config else []
     targets = targets_of(attempts, tuple(dict.fromkeys(known)), renamed)
     calls = folded(attempts, skipped, file)
     provided = fit_providers(attempts, targets, timed, config.bases if config else {}, again_of(config, calls))
@@ -238,14 +238,10 @@ def faults_of(made: Draft, provided: Provided, arriving: Arriving, log_start_s: 
 def add_config_limits(provided: Provided, config: Config | None, targets: Targets) -> None:
     if config is None:
         return
-    renamed = config.renamed
     for each in config.deployments:
-        provider, model = renamed.get((each.provider, each.model), (each.provider, each.model))
-        if provider in provided.data:
-            limits_of(
-                provided.data[provider],
-                [d for d in config.deployments if renamed.get((d.provider, d.model), (d.provider, d.model)) == (provider, model)],
-            )
+        name = config.name_of(each)
+        if name[0] in provided.data:
+            limits_of(provided.data[name[0]], [other for other in config.deployments if config.name_of(other) == name])
 
 
 def limits_of(entry: dict[str, Any], same: Sequence[Deployment]) -> None:
@@ -260,8 +256,7 @@ def limits_of(entry: dict[str, Any], same: Sequence[Deployment]) -> None:
 
 def from_config(config: Config, name: str) -> Draft:
     """Without a log: the gateway is the configuration's, traffic and latencies are assumptions that say so."""
-    renamed = config.renamed
-    names = list(dict.fromkeys(renamed.get((each.provider, each.model), (each.provider, each.model)) for each in config.deployments))
+    names = list(dict.fromkeys(map(config.name_of, config.deployments)))
     targets = Targets(tuple(names), np.zeros(0, np.int32))
     provided = fit_providers(no_calls(), targets, bases=config.bases)
     asking = Asking()

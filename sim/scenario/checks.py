@@ -10,7 +10,7 @@ from sim.scenario.distributions import mean
 from sim.scenario.fault_checks import faults_happen, silence_ends
 from sim.scenario.finding import Finding
 from sim.scenario.limits import check_limits
-from sim.scenario.model import Closed, Poisson, RequestClass, Scenario, Stages, Trace, Users
+from sim.scenario.model import Closed, Poisson, Scenario, Stages, Trace, Users
 from sim.scenario.model import Gamma as GammaArrivals
 from sim.scenario.size import MOST_REQUESTS, expected_requests
 from sim.scenario.tree import Steps
@@ -106,7 +106,7 @@ def conversations_fit_arrivals(scenario: Scenario) -> Iterator[Finding]:
 def history_is_meant(scenario: Scenario) -> Iterator[Finding]:
     """Conversations in which nobody asks with the earlier turns, and nobody has said so."""
     classes = scenario.workload.requests
-    if scenario.workload.conversations is None or not all(brings_none(each) for each in classes):
+    if scenario.workload.conversations is None or any(each.brings_history for each in classes):
         return
     for index, each in enumerate(classes):
         if each.history is None:
@@ -116,10 +116,6 @@ def history_is_meant(scenario: Scenario) -> Iterator[Finding]:
             hint = "history: true sends them, and costs their tokens; history: false says that they are not meant to be sent"
             yield Finding(("workload", "requests", index, "prompts"), message, hint, warning=True)
             return
-
-
-def brings_none(each: RequestClass) -> bool:
-    return each.history is False or (each.history is None and each.prompts is not None)
 
 
 def classes_are_a_mix(scenario: Scenario) -> Iterator[Finding]:

@@ -210,6 +210,11 @@ class RequestClass(Model):
         description="of this turn alone; the context policy decides how much history comes on top; not read for a trace, which has its own"
     )
 
+    @property
+    def brings_history(self) -> bool:
+        """Whether earlier turns are sent along: as the class says, else unless its prompts come from a catalog."""
+        return self.history if self.history is not None else self.prompts is None
+
 
 class Workload(Model):
     """Who asks what, how often, and for how long."""

@@ -20,11 +20,6 @@ UNSTATED_POPULATION = 1000
 GRID = 1 << 16
 
 
-def takes_history(request_class: RequestClass) -> bool:
-    """Whether earlier turns are sent along: as the class says, else unless its prompts come from a catalog."""
-    return request_class.history if request_class.history is not None else request_class.prompts is None
-
-
 def population(workload: Workload, scale: float = 1.0) -> int:
     """Number of users: ``workload.users`` if given, else the daily active ones of ``users`` arrivals, else 1000; times the scale.
 

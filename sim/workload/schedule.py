@@ -10,7 +10,7 @@ from sim.scenario.errors import Problem, ScenarioError
 from sim.scenario.model import Closed, Scenario, Trace, Workload
 from sim.stochastics.random_streams import Purpose, replication_seed, uniforms
 from sim.workload.arrivals import arrivals_between
-from sim.workload.calls import CallDraws, population, takes_history
+from sim.workload.calls import CallDraws, population
 from sim.workload.conversations import conversation_calls
 from sim.workload.trace import replay
 
@@ -124,7 +124,7 @@ def assemble(
 ) -> Schedule:
     """The schedule of the calls from time zero on, those before it being history only. Turns of a conversation are all there, from 0."""
     start, tokens = histories(conversation, turn, input_tokens + output_tokens)
-    remembers = np.array([takes_history(request) for request in workload.requests])
+    remembers = np.array([request.brings_history for request in workload.requests])
     run = slice(int(np.searchsorted(at_s, 0.0)), None)
     return Schedule(
         duration_s=duration_s,

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from math import inf
 from typing import Any
 
 import numpy as np
 
 from sim.engine.compiled_driver.loop import Waiting
-from sim.engine.requests import RequestMaker
+from sim.engine.requests import RequestMaker, gives_up_after_s
 from sim.scenario.model import Closed, Scenario
 from sim.stochastics.random_streams import Purpose, uniforms
 from sim.workload.client_retries import RetryingClients, Sendings, sendings_of, with_retries
@@ -34,8 +33,7 @@ class Clients:
 
     def __init__(self, scenario: Scenario, seed: int, duration_s: float, history: np.ndarray) -> None:
         self.maker = RequestMaker(scenario, seed)
-        timeout_s = scenario.workload.client.timeout
-        self.gives_up_after_s = inf if timeout_s is None or scenario.gateway.cancel_on_disconnect else timeout_s
+        self.gives_up_after_s = gives_up_after_s(scenario)
         self.duration_s = duration_s
         self.history = history
         self.longest = 0

@@ -5,7 +5,6 @@ from __future__ import annotations
 import gc
 from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
-from math import inf
 from typing import Any
 
 import numpy as np
@@ -13,7 +12,7 @@ import simpy
 
 from sim.data.schema import TIMELINE
 from sim.engine.replication import Inside, Job, Part, Simulated, part_of
-from sim.engine.requests import FIELDS, RequestMaker
+from sim.engine.requests import FIELDS, RequestMaker, gives_up_after_s
 from sim.engine.row_log import in_order
 from sim.engine.sampling import look, sampling
 from sim.engine.simpy_driver.simulation import Simulation
@@ -91,12 +90,6 @@ def closed_requests(maker: RequestMaker, clients: ClosedClients) -> Callable[[in
 def sent_at(row: Any, at_s: float, maker: RequestMaker) -> Any:
     row["arrival_s"], row["leaves_s"] = at_s, at_s + maker.leaves_after_s
     return row[FIELDS].tolist()
-
-
-def gives_up_after_s(scenario: Scenario) -> float:
-    """When the clients of calls that go on without them give up; never where they take their calls along."""
-    timeout_s = scenario.workload.client.timeout
-    return inf if timeout_s is None or scenario.gateway.cancel_on_disconnect else timeout_s
 
 
 def sample(simulation: Simulation, duration_s: float, timeline: list[tuple[float, int, int, int]]) -> Generator[simpy.Event, Any, None]:

@@ -39,9 +39,7 @@ def find(trials: Trials) -> Found | None:
 
 
 def brings_history(scenario: Any) -> bool:
-    """A class without shared prompts sends earlier turns along unless it says otherwise."""
-    talks = scenario.workload.conversations is not None
-    return talks and any(each.prompts is None if each.history is None else each.history for each in scenario.workload.requests)
+    return scenario.workload.conversations is not None and any(each.brings_history for each in scenario.workload.requests)
 
 
 def token_limits(run: Run) -> str:
